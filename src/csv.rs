@@ -39,6 +39,12 @@ pub fn rows(table: &str) -> Vec<Vec<String>> {
     rows
 }
 
+/// Whether a table begins with these column heads.
+pub fn has_columns(table: &str, columns: &[&str]) -> bool {
+    let head = table.split_inclusive('\n').next().unwrap_or_default();
+    rows(head).first().is_some_and(|head| head == columns)
+}
+
 /// A cell that is not mistaken for a formula. Signed numbers start like one but are left alone.
 fn as_text(cell: &str) -> Cow<'_, str> {
     let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);

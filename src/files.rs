@@ -75,6 +75,13 @@ pub enum FileError {
     /// A file that no output may replace.
     #[error("{} is {what}, and is not replaced: choose another folder, or move it away", path.display())]
     Kept { path: PathBuf, what: String },
+    /// The name that many programs take for standard output, in the place of an output.
+    #[error("- is no {kind}: name one{advice}")]
+    Dash {
+        /// "file" or "folder".
+        kind: &'static str,
+        advice: &'static str,
+    },
     /// Two outputs of a command with the same path.
     #[error(
         "{first} and {second} would both be written to {}: use another folder for one of them",
@@ -253,8 +260,14 @@ pub fn name_part(text: &str, longest: usize) -> String {
 /// Creates a folder and its parents.
 ///
 /// # Errors
-/// If it cannot be created.
+/// If it cannot be created, or its path is `-`.
 pub fn create_folder(path: &Path) -> Result<(), FileError> {
+    if is_dash(path) {
+        return Err(FileError::Dash {
+            kind: "folder",
+            advice: ", or ./- for a folder of this name",
+        });
+    }
     fs::create_dir_all(path).map_err(FileError::write(path))
 }
 
@@ -267,6 +280,11 @@ pub fn create_output_folder(path: &Path) -> Result<(), FileError> {
     create_folder(path)?;
     temporary::remove_leftovers(path);
     Ok(())
+}
+
+/// Whether a path is `-`, which many programs take for standard output.
+fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 /// Removes a file if it exists.
@@ -328,6 +346,26 @@ pub fn refuse_existing(path: &Path, what: &str) -> Result<(), FileError> {
         what: what.to_owned(),
     })
 }
+
+/// Refuses to replace a text file that another program wrote: one that has contents for which `is_own` does not
+/// hold, or that is no text. Devices and pipes are written to and never replaced.
+///
+/// # Errors
+/// The file, with `what` it is.
+pub fn keep_text(
+    path: &Path,
+    what: &str,
+    is_own: impl FnOnce(&str) -> bool,
+) -> Result<(), FileError> {
+    let may_replace = |text: String| text.is_empty() || is_own(&text);
+    if !path.is_file() || fs::read_to_string(path).is_ok_and(may_replace) {
+        return Ok(());
+    }
+    refuse_existing(path, what)
+}
+
+/// What a table of another program is, for [`keep_text`].
+pub const FOREIGN_TABLE: &str = "a table that another program saved";
 
 /// Refuses files that [`foreign`] recognises.
 ///

@@ -6,7 +6,7 @@ mod tiles;
 
 pub use crate::model::SCALES;
 pub use segment::{SegmentError, Segmented, Viewing, segment};
-pub use tiles::{COARSEST, MOST_WINDOWS, Tiles, Tiling};
+pub use tiles::{COARSEST, FINEST, MOST_WINDOWS, Tiles, Tiling};
 
 use crate::data;
 use crate::encoding::Centroids;

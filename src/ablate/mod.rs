@@ -18,6 +18,7 @@ mod table;
 
 pub use error::AblateError;
 pub use record::{Record, StepResult};
+pub use report::keep_foreign;
 pub use table::{Job, ScoreSettings, Table};
 
 use crate::data::{DataError, DataList, Dataset, check};

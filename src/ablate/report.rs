@@ -4,12 +4,42 @@ use super::error::AblateError;
 use super::plot::{Axis, Line, plot};
 use super::record::{Record, StepResult};
 use super::table::Table;
+use crate::csv;
+use crate::files::{self, FileError};
 use crate::format::counted;
 use crate::train::config::Config;
-use crate::{csv, files};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
+
+/// Columns of `table.csv`.
+const COLUMNS: [&str; 12] = [
+    "row",
+    "seed",
+    "series",
+    "x",
+    "solver_steps",
+    "miou",
+    "pixel_accuracy",
+    "agreement",
+    "training_steps",
+    "parameters",
+    "seconds_per_step",
+    "failure",
+];
+
+/// Refuses a folder with a `table.csv` or `table.md` that [`write`] did not write: the first is recognised by its
+/// columns, the second by the first beside it.
+///
+/// # Errors
+/// The file, and what to do.
+pub fn keep_foreign(out: &Path) -> Result<(), FileError> {
+    let [table, text] = ["table.csv", "table.md"].map(|name| out.join(name));
+    files::keep_text(&table, files::FOREIGN_TABLE, |table| {
+        csv::has_columns(table, &COLUMNS)
+    })?;
+    files::keep_text(&text, files::FOREIGN_TABLE, |_| table.is_file())
+}
 
 /// Writes `table.md`, `table.csv` and the plots of the runs finished so far.
 pub(super) fn write(table: &Table, out: &Path, records: &[Record]) -> Result<(), AblateError> {
@@ -178,20 +208,7 @@ fn per_cent(values: &[f64]) -> String {
 
 /// One line per run and number of solver steps.
 fn csv(table: &Table, records: &[Record]) -> String {
-    let mut text = csv::line([
-        "row",
-        "seed",
-        "series",
-        "x",
-        "solver_steps",
-        "miou",
-        "pixel_accuracy",
-        "agreement",
-        "training_steps",
-        "parameters",
-        "seconds_per_step",
-        "failure",
-    ]);
+    let mut text = csv::line(COLUMNS);
     let optional = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
     for record in records {
         let row = table.rows.iter().find(|row| row.name == record.row);
@@ -311,6 +328,21 @@ mod tests {
             rows: vec![row("a", 2.0), row("b", 4.0), row("c", 8.0)],
             jobs: Vec::new(),
         }
+    }
+
+    #[test]
+    fn tables_of_other_programs_are_kept() {
+        let out = tempfile::tempdir().unwrap();
+        let path = |name: &str| out.path().join(name);
+        keep_foreign(out.path()).unwrap();
+        std::fs::write(path("table.md"), "mine").unwrap();
+        let error = keep_foreign(out.path()).unwrap_err().to_string();
+        assert!(error.contains("table.md"), "{error}");
+        write(&table(), out.path(), &[record("a", 0, Some(0.4))]).unwrap();
+        keep_foreign(out.path()).unwrap();
+        std::fs::write(path("table.csv"), "row,mine\n").unwrap();
+        let error = keep_foreign(out.path()).unwrap_err().to_string();
+        assert!(error.contains("table.csv"), "{error}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let table = Table::read(&arguments.table, &arguments.overrides)?;
     let output = &arguments.output;
     files::create_output_folder(output)?;
+    ablate::keep_foreign(output)?;
     let mut plan = Plan::default();
     plan.write(output.join("table.md"), "the table");
     plan.write(output.join("table.csv"), "the table");

@@ -1,5 +1,7 @@
 //! `flowseg compare`: two models, or one with other steps or another solver, on the same photos.
 
+mod tables;
+
 use super::arguments::{DeviceArgument, OutlinesArgument, ScaleArgument};
 use super::compiling::Compiling;
 use super::inputs;
@@ -23,6 +25,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use tables::{CLASS_COLUMNS, PHOTO_COLUMNS, TABLES};
 
 /// Compare two models, or one model with two step counts or solvers, on the same photos
 #[derive(clap::Args)]
@@ -40,7 +43,8 @@ pub(super) struct Arguments {
     photos: Vec<PathBuf>,
     /// Folder for the results: OUT/NAME.a.png and OUT/NAME.b.png hold one class index per pixel,
     /// OUT/NAME.disagreement.png shows where they differ, OUT/NAME.compare.png both side by side.
-    /// compare.json, photos.csv and classes.csv hold the numbers, classes.txt the joint classes
+    /// compare.json, photos.csv and classes.csv hold the numbers, classes.txt the joint classes. Tables
+    /// and pictures of other programs are not replaced
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     /// Also compare all photos of this data set: a data folder in any known layout, or scenes:N
@@ -118,9 +122,6 @@ impl Outputs {
     }
 }
 
-/// Files written once for all photos.
-const TABLES: [&str; 4] = ["compare.json", "photos.csv", "classes.csv", "classes.txt"];
-
 struct Contender {
     name: String,
     caption: String,
@@ -165,10 +166,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let data = data
         .map(|folder| Dataset::open(folder, &arguments.split))
         .transpose()?;
-    let items = planned(arguments, data.as_ref())?;
+    let (items, unread) = planned(arguments, data.as_ref())?;
     let opened = arguments.device.open()?;
     let work = || compare_all(arguments, data, &items, &opened.device);
-    device::guarded(&opened.device, work)?
+    let compared = device::guarded(&opened.device, work)?;
+    compared.and(unread.report())
 }
 
 /// [`run`] on an open device.
@@ -179,6 +181,7 @@ fn compare_all(
     device: &Device,
 ) -> anyhow::Result<()> {
     let work = Work::new(arguments, data, device)?;
+    tables::keep_foreign(&arguments.output, work.classes.names())?;
     let bar = super::output::bar(items.len());
     let mut compiling = Compiling::on(device);
     let (mut done, mut failed) = (Vec::new(), 0);
@@ -214,13 +217,19 @@ fn compare_all(
     Ok(())
 }
 
-/// The photos and their output paths, each checked to be writable, not an input and not another output.
-fn planned(arguments: &Arguments, data: Option<&Dataset>) -> anyhow::Result<Vec<Item>> {
+/// The photos and their output paths, each checked to be writable, not an input and not another output;
+/// and folders that could not be read.
+fn planned(
+    arguments: &Arguments,
+    data: Option<&Dataset>,
+) -> anyhow::Result<(Vec<Item>, inputs::Unread)> {
     let out = &arguments.output;
-    let mut items = Vec::new();
+    let (mut items, mut unread) = (Vec::new(), inputs::Unread::default());
     let mut folders = BTreeSet::from([out.clone()]);
     if !arguments.photos.is_empty() {
-        for found in inputs::find(&arguments.photos, out, std::io::stdin().lock())? {
+        let photos;
+        (photos, unread) = inputs::find(&arguments.photos, out, std::io::stdin().lock())?;
+        for found in photos {
             let stem = found.path.file_stem();
             let stem = stem
                 .with_context(|| format!("{} is not the name of a photo", found.path.display()))?;
@@ -261,7 +270,7 @@ fn planned(arguments: &Arguments, data: Option<&Dataset>) -> anyhow::Result<Vec<
         let of_data = arguments.data.iter().flat_map(|dir| data::files_in(dir));
         photos.chain(of_data).chain(models).collect()
     })?;
-    Ok(items)
+    Ok((items, unread))
 }
 
 /// Everything shared by all photos.
@@ -350,7 +359,7 @@ impl Work {
         let both = [&votes[0], &votes[1]];
         let (comparison, labels) = Comparison::of_votes(&self.classes, both, size, truth.as_ref());
         for (labels, path) in labels.iter().zip(&item.files.masks) {
-            data::write_labels(path, size[1], size[0], labels)?;
+            data::write_labels(path, size[1], size[0], labels, self.classes.names().len())?;
         }
         let labels = [labels[0].as_slice(), labels[1].as_slice()];
         let classes = self.classes.names();
@@ -425,12 +434,11 @@ impl Work {
         report.insert("b".into(), contender(&self.contenders[1]));
         report.insert("photos".into(), json!(photos.collect::<Vec<_>>()));
         let report = serde_json::to_string_pretty(&report)?;
-        let classes: String = names.iter().map(|name| format!("{name}\n")).collect();
         let contents = [
             report,
             photo_table(done),
             class_table(&total.rows, names),
-            classes,
+            tables::class_list(names),
         ];
         for (name, contents) in TABLES.into_iter().zip(contents) {
             files::write_atomic(&folder.join(name), contents.as_bytes())?;
@@ -471,15 +479,7 @@ fn text(number: Option<f64>) -> String {
 }
 
 fn photo_table(done: &[Compared]) -> String {
-    let heads = [
-        "photo",
-        "agreement",
-        "miou_a",
-        "miou_b",
-        "difference",
-        "picture",
-    ];
-    let mut table = csv::line(heads);
+    let mut table = csv::line(PHOTO_COLUMNS);
     for Compared { item, summary, .. } in done {
         let [a, b] = summary.miou;
         table += &csv::line([
@@ -495,15 +495,7 @@ fn photo_table(done: &[Compared]) -> String {
 }
 
 fn class_table(rows: &[ClassRow], names: &[String]) -> String {
-    let mut table = csv::line([
-        "class",
-        "share_a",
-        "share_b",
-        "disagreement",
-        "iou_a",
-        "iou_b",
-        "difference",
-    ]);
+    let mut table = csv::line(CLASS_COLUMNS);
     for row in rows {
         table += &csv::line([
             names[row.class].clone(),

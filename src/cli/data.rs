@@ -1,5 +1,6 @@
 //! `flowseg data`: reports the contents and problems of a data folder, or converts it.
 
+use super::output::check_ending;
 use crate::data::{self, ClassTable, Converted, Dataset, FurtherClasses, Report};
 use crate::encoding::Centroids;
 use crate::files::{self, Plan};
@@ -34,7 +35,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     /// Write a contact sheet: photos spread over every split, each above its labels
-    #[arg(long, value_name = "PNG")]
+    #[arg(long, value_name = "FILE.png")]
     sheet: Option<PathBuf>,
     /// Write the data set into a folder in the plain layout instead of reporting on it: copies of the
     /// photos, labels as PNG files, and classes.txt. Existing files are kept, so the same command
@@ -54,6 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             _ => bail!("--convert takes one data folder at a time"),
         };
     }
+    check_ending(arguments.sheet.as_deref(), "png", "the contact sheet")?;
     if let Some(path) = &arguments.sheet {
         let mut plan = Plan::default();
         plan.write(path, "the contact sheet");

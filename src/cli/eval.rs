@@ -6,7 +6,7 @@ use super::arguments::{
 };
 use super::compiling::Compiling;
 use super::contact_sheet;
-use super::output::{class_column, per_cent};
+use super::output::{check_ending, class_column, per_cent};
 use super::worst_photos;
 use crate::compare;
 use crate::data::{self, ClassTable, Dataset, check};
@@ -88,7 +88,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t, requires = "worst")]
     worst_by: WorstBy,
     /// Folder for --worst: photo, truth, prediction and errors side by side, and worst.csv. Pictures
-    /// that a worst.csv from before lists are removed
+    /// that a worst.csv from before lists are removed; a worst.csv of another program is kept
     #[arg(long, value_name = "DIR", requires = "worst")]
     out: Option<PathBuf>,
     /// Also print, for t = 0, 0.1 and so on to 0.9, the share of pixels whose predicted class is that of
@@ -282,6 +282,7 @@ fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if let Some(folder) = &arguments.out {
         files::create_output_folder(folder)?;
+        worst_photos::keep_foreign(folder)?;
         plan.fill(folder);
         plan.write(
             folder.join(worst_photos::LIST),
@@ -351,17 +352,6 @@ fn indices(option: &str, names: &[String], classes: &[String]) -> anyhow::Result
         found.with_context(|| format!("{option} {name}: the model has no such class"))
     };
     names.iter().map(index).collect()
-}
-
-fn check_ending(path: Option<&Path>, ending: &str, what: &str) -> anyhow::Result<()> {
-    let other = |path: &&Path| {
-        let found = path.extension();
-        !found.is_some_and(|found| found.eq_ignore_ascii_case(ending))
-    };
-    match path.filter(other) {
-        Some(path) => bail!("{}: {what} is written as .{ending}", path.display()),
-        None => Ok(()),
-    }
 }
 
 fn result(outcome: &Outcome, model: &Model) -> serde_json::Value {

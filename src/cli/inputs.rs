@@ -1,5 +1,9 @@
 //! The photos given on a command line: files, folders, patterns, and lists on standard input.
 
+mod earlier;
+mod unread;
+mod unreadable;
+
 use crate::data::{PHOTO_EXTENSIONS, has_photo_ending};
 use crate::files::folder_of;
 use crate::terminal::err;
@@ -8,6 +12,8 @@ use glob::{MatchOptions, glob_with};
 use std::collections::{BTreeSet, HashSet};
 use std::io::{BufRead, ErrorKind};
 use std::path::{Component, Path, PathBuf};
+pub(super) use unread::Unread;
+use unreadable::{ending, left_out};
 use walkdir::{DirEntry, WalkDir};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,17 +25,14 @@ pub(super) struct Input {
 
 /// The argument that means standard input.
 const STANDARD_INPUT: &str = "-";
-/// Extensions of pictures that cannot be read.
-const UNREADABLE: [&str; 12] = [
-    "avif", "jp2", "j2k", "jxl", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf",
-];
 /// Characters that make a pattern.
 const SIGNS: [char; 3] = ['*', '?', '['];
 
 /// The photos for the arguments `named`, in their order; those in a folder sorted by name. For the
 /// argument `-`, `list` is read, one path per line. Files below `output` that are not named directly
-/// are an earlier run's and are left out. A photo that several arguments name is found once, for the first
-/// of them. Pictures in folders that cannot be read are counted on standard error.
+/// are an earlier run's and are left out, and so are its outputs beside photos of a folder. A photo that
+/// several arguments name is found once, for the first of them. Pictures of formats that cannot be read are
+/// counted on standard error. Subfolders that cannot be read are returned with the photos.
 ///
 /// # Errors
 /// A folder that cannot be read or holds no photo, a pattern without a match, or a list that cannot be
@@ -38,13 +41,15 @@ pub(super) fn find(
     named: &[PathBuf],
     output: &Path,
     list: impl BufRead,
-) -> anyhow::Result<Vec<Input>> {
+) -> anyhow::Result<(Vec<Input>, Unread)> {
     let mut finder = Finder {
         // If it does not exist yet, it holds nothing.
         output: output.canonicalize().ok(),
         found: Vec::new(),
         seen: HashSet::new(),
+        named: HashSet::new(),
         unreadable: BTreeSet::new(),
+        unread: Unread::default(),
     };
     let added = finder.add_all(named, list);
     if let Some(note) = left_out(&finder.unreadable) {
@@ -54,34 +59,8 @@ pub(super) fn find(
     if finder.found.is_empty() {
         bail!("standard input names no photo: write one path per line");
     }
-    Ok(finder.found)
-}
-
-/// How many pictures were left out, and why; `None` if there are none.
-fn left_out(unreadable: &BTreeSet<PathBuf>) -> Option<String> {
-    let endings: BTreeSet<&str> = unreadable.iter().filter_map(|path| ending(path)).collect();
-    let endings: Vec<&str> = endings.into_iter().collect();
-    let (last, others) = endings.split_last()?;
-    let endings = match others {
-        [] => (*last).to_owned(),
-        others => format!("{} and {last}", others.join(", ")),
-    };
-    let (files, them) = match unreadable.len() {
-        1 => ("file", "it"),
-        _ => ("files", "them"),
-    };
-    let count = unreadable.len();
-    Some(format!(
-        "{count} {files} left out: {endings} cannot be read, convert {them} to PNG or JPEG"
-    ))
-}
-
-/// The extension of a picture that cannot be read, in small letters.
-fn ending(path: &Path) -> Option<&'static str> {
-    let ending = path.extension()?;
-    UNREADABLE
-        .into_iter()
-        .find(|known| ending.eq_ignore_ascii_case(known))
+    finder.leave_out_earlier();
+    Ok((finder.found, finder.unread))
 }
 
 /// A path whose folder is the real one: the same for all spellings. A link to a photo has a name of its own,
@@ -99,6 +78,12 @@ fn lines(list: impl BufRead) -> anyhow::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for line in list.split(b'\n') {
         let line = line.context("cannot read paths from standard input")?;
+        if line.contains(&0) {
+            bail!(
+                "the list of photos on standard input holds NUL bytes: write one path per line, in UTF-8 \
+                 (find -print, not -print0)"
+            );
+        }
         let line = line.strip_suffix(b"\r").unwrap_or(&line);
         // PowerShell may begin with the mark of UTF-8.
         let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
@@ -125,8 +110,11 @@ struct Finder {
     found: Vec<Input>,
     /// The real paths of the photos of the arguments so far.
     seen: HashSet<PathBuf>,
+    /// The real paths of files that an argument or a pattern named.
+    named: HashSet<PathBuf>,
     /// The real paths of pictures in folders that cannot be read.
     unreadable: BTreeSet<PathBuf>,
+    unread: Unread,
 }
 
 impl Finder {
@@ -167,6 +155,7 @@ impl Finder {
     fn add_path(&mut self, name: &Path) -> anyhow::Result<()> {
         if name.is_dir() {
             if !self.add_folder(name)? {
+                self.unread.first()?;
                 bail!(
                     "{} holds no photo: name a folder with {} files",
                     name.display(),
@@ -175,6 +164,7 @@ impl Finder {
             }
             return Ok(());
         }
+        self.named.insert(real(name));
         // A file that is missing or not a photo is reported in its turn.
         self.found.push(Input {
             path: name.to_owned(),
@@ -202,8 +192,14 @@ impl Finder {
                     None => continue,
                 },
                 Err(error) => {
-                    return Err(error)
-                        .with_context(|| format!("cannot read the folder {}", folder.display()));
+                    let (depth, path) = (error.depth(), error.path().unwrap_or(folder));
+                    let what = format!("cannot read the folder {}", path.display());
+                    let error = anyhow::Error::new(error).context(what);
+                    if depth == 0 {
+                        return Err(error);
+                    }
+                    self.unread.add(error);
+                    continue;
                 }
             };
             if has_photo_ending(&path) {
@@ -225,7 +221,13 @@ impl Finder {
         let output = self.output.clone();
         let mut seen = HashSet::new();
         for path in matches(pattern)? {
-            let path = path.with_context(|| format!("cannot look for {pattern}"))?;
+            let path = match path.with_context(|| format!("cannot look for {pattern}")) {
+                Ok(path) => path,
+                Err(error) => {
+                    self.unread.add(error);
+                    continue;
+                }
+            };
             let below = without_dots(folder_of(&path));
             let below = below
                 .strip_prefix(&fixed)
@@ -239,13 +241,34 @@ impl Finder {
                     seen.insert(path);
                 }
             } else if seen.insert(path.clone()) {
+                self.named.insert(real(&path));
                 self.found.push(Input { path, below });
             }
         }
         if seen.is_empty() {
+            self.unread.first()?;
             bail!("no file matches {pattern}: check the pattern, or name a folder");
         }
         Ok(())
+    }
+
+    /// Leaves out what an earlier run wrote beside photos.
+    fn leave_out_earlier(&mut self) {
+        let Some(output) = &self.output else {
+            return;
+        };
+        let pictures = self.found.iter().map(|input| {
+            let real = real(&input.path);
+            earlier::Picture {
+                path: &input.path,
+                below: &input.below,
+                is_named: self.named.contains(&real),
+                real,
+            }
+        });
+        let pictures: Vec<earlier::Picture> = pictures.collect();
+        let earlier = earlier::outputs(&pictures, output);
+        self.found.retain(|input| !earlier.contains(&input.path));
     }
 
     /// Whether a file is below the output folder, which is below `named`.
@@ -381,7 +404,7 @@ mod tests {
             })
             .collect();
         let list = list.replace("ROOT", &root.to_string_lossy());
-        let found = find(&named, &root.join("photos/out"), list.as_bytes())?;
+        let (found, _) = find(&named, &root.join("photos/out"), list.as_bytes())?;
         let text = |path: &Path| path.to_string_lossy().replace('\\', "/");
         let pairs = found.iter().map(|input| {
             let path = input.path.strip_prefix(root).unwrap();
@@ -406,6 +429,29 @@ mod tests {
         symlink("missing", photos.join("lost.txt")).unwrap();
         let all = found(root.path(), &["photos"], "").unwrap();
         assert_eq!(all, pairs(&[("photos/a.png", ""), ("photos/lost.png", "")]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_cannot_be_read_stops_nothing() {
+        let root = folder(&["photos/a.png"]);
+        let photos = root.path().join("photos");
+        // Nobody can follow it, not even root.
+        std::os::unix::fs::symlink("loop", photos.join("loop")).unwrap();
+        let all = || {
+            find(
+                std::slice::from_ref(&photos),
+                &root.path().join("out"),
+                &b""[..],
+            )
+        };
+        let (found, unread) = all().unwrap();
+        assert_eq!(found.len(), 1);
+        let error = unread.report().unwrap_err().to_string();
+        assert!(error.contains("1 folder could not be read"), "{error}");
+        fs::remove_file(photos.join("a.png")).unwrap();
+        let error = all().unwrap_err().to_string();
+        assert!(error.contains("cannot read the folder"), "{error}");
     }
 
     const FILES: &[&str] = &[
@@ -518,7 +564,8 @@ mod tests {
             list.replace("ROOT", &root.path().to_string_lossy())
                 .as_bytes(),
         );
-        let found: Vec<PathBuf> = found.unwrap().into_iter().map(|input| input.path).collect();
+        let (found, _) = found.unwrap();
+        let found: Vec<PathBuf> = found.into_iter().map(|input| input.path).collect();
         let expected = [
             "photos/day 1/c.tif",
             "photos/day 1/../a.png",
@@ -526,21 +573,6 @@ mod tests {
             "photos/day 1/late/d.webp",
         ];
         assert_eq!(found, expected.map(|name| root.path().join(name)));
-    }
-
-    #[test]
-    fn pictures_that_cannot_be_read_are_counted_by_their_endings() {
-        let note = |names: &[&str]| left_out(&names.iter().map(PathBuf::from).collect());
-        assert_eq!(note(&[]), None);
-        assert_eq!(
-            note(&["x.AVIF"]).unwrap(),
-            "1 file left out: avif cannot be read, convert it to PNG or JPEG"
-        );
-        assert_eq!(
-            note(&["x.avif", "y.jp2", "z.jp2", "a.Nef"]).unwrap(),
-            "4 files left out: avif, jp2 and nef cannot be read, convert them to PNG or JPEG"
-        );
-        assert_eq!(ending(Path::new("a.txt")), None);
     }
 
     #[test]
@@ -557,7 +589,12 @@ mod tests {
                 ("c[1].png", ""),
             ])
         );
-        let error = found(root.path(), &["-"], "\n").unwrap_err().to_string();
-        assert!(error.contains("standard input names no photo"), "{error}");
+        for (list, words) in [
+            ("\n", "standard input names no photo"),
+            ("ROOT/photos/b.JPG\0ROOT/photos/a.png\0", "NUL bytes"),
+        ] {
+            let error = found(root.path(), &["-"], list).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
     }
 }

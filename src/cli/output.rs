@@ -5,6 +5,7 @@ use crate::verify::Check;
 use anyhow::bail;
 use console::{Alignment, measure_text_width, pad_str};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::path::Path;
 
 /// A progress bar.
 pub(super) fn bar(photos: usize) -> ProgressBar {
@@ -60,6 +61,21 @@ pub(super) fn report(checks: &[Check]) -> anyhow::Result<()> {
     match checks.iter().filter(|check| !check.passed()).count() {
         0 => Ok(()),
         n => bail!("{n} of {} checks failed", checks.len()),
+    }
+}
+
+/// Refuses an output file whose extension is not `ending`, in any letter case; `what` is in it.
+///
+/// # Errors
+/// The file and the extension that it needs.
+pub(super) fn check_ending(path: Option<&Path>, ending: &str, what: &str) -> anyhow::Result<()> {
+    let other = |path: &&Path| {
+        let found = path.extension();
+        !found.is_some_and(|found| found.eq_ignore_ascii_case(ending))
+    };
+    match path.filter(other) {
+        Some(path) => bail!("{}: {what} is written as .{ending}", path.display()),
+        None => Ok(()),
     }
 }
 

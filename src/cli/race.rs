@@ -120,6 +120,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// Creates the folder and proves that the results can be written there, over no input.
 fn prepare(arguments: &Arguments, config: &RaceConfig, output: &Path) -> anyhow::Result<()> {
     files::create_output_folder(output)?;
+    race::keep_foreign(output)?;
     let mut plan = Plan::default();
     for (name, what) in FILES {
         if name != ANIMATION || arguments.animation {

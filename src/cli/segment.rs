@@ -138,7 +138,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.manifest.as_deref() == Some(Path::new("-")) {
         bail!("--manifest - is no file: name one, or /dev/stdout for standard output");
     }
-    let found = inputs::find(
+    let (found, unread) = inputs::find(
         &arguments.inputs,
         &arguments.output,
         std::io::stdin().lock(),
@@ -228,7 +228,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         err!("with --skip-existing the same command leaves out the photos that are done");
     }
     segmented?;
-    records.end(photos.len())
+    let ended = records.end(photos.len());
+    ended.and(unread.report())
 }
 
 /// The number of threads that read, segment and write.

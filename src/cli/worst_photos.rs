@@ -3,7 +3,7 @@
 use crate::csv;
 use crate::data::Dataset;
 use crate::eval::{Worst, WorstBy};
-use crate::files;
+use crate::files::{self, FileError};
 use crate::format::counted;
 use crate::model::Model;
 use crate::pictures;
@@ -68,6 +68,17 @@ pub(super) fn write(
         folder.display()
     );
     Ok(())
+}
+
+/// Refuses a folder with a table in the place of the list that [`write`] did not write.
+///
+/// # Errors
+/// The file, and what to do.
+pub(super) fn keep_foreign(folder: &Path) -> Result<(), FileError> {
+    let list = folder.join(LIST);
+    files::keep_text(&list, files::FOREIGN_TABLE, |text| {
+        csv::has_columns(text, &COLUMNS)
+    })
 }
 
 /// The names of the files in a folder that [`write`] of so many photos may remove or replace: those that the list
@@ -143,6 +154,23 @@ mod tests {
         std::fs::write(folder.path().join(LIST), saved).unwrap();
         assert_eq!(found(1), ["001-a.png", "004-d.png"]);
         assert!(in_the_way(&folder.path().join("missing"), 2).is_empty());
+    }
+
+    #[test]
+    fn a_table_of_another_program_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join(LIST);
+        keep_foreign(folder.path()).unwrap();
+        for (text, is_kept) in [
+            (String::new(), false),
+            (csv::line(COLUMNS), false),
+            (csv::line(COLUMNS).replace('\n', "\r\n"), false),
+            ("rank,name\n1,mine\n".to_owned(), true),
+        ] {
+            std::fs::write(&list, text).unwrap();
+            let kept = keep_foreign(folder.path()).is_err();
+            assert_eq!(kept, is_kept);
+        }
     }
 
     #[test]

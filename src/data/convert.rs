@@ -256,7 +256,7 @@ fn all(
             kept.fetch_add(1, Ordering::Relaxed);
         } else {
             match load_pair(job.pair, &contents.mapping, contents.classes.len()) {
-                Ok(sample) => job.write(&sample.labels)?,
+                Ok(sample) => job.write(&sample.labels, contents.classes.len())?,
                 Err(error) => {
                     let mut bad = bad.lock().unwrap_or_else(PoisonError::into_inner);
                     bad.push((at, error.to_string()));
@@ -302,26 +302,32 @@ impl Job<'_> {
             && changed(&self.labels) > newest
     }
 
-    fn write(&self, labels: &LabelMap) -> Result<(), DataError> {
+    fn write(&self, labels: &LabelMap, classes: usize) -> Result<(), DataError> {
         // Only splits with a pair get folders: an empty one would be a problem of the new data set.
         for file in [&self.labels, &self.image] {
             files::create_folder(file.parent().unwrap_or(file))?;
         }
         if self.labels.exists() {
             let (width, height, there) = read_labels(&self.labels)?;
-            // As stored: ignored ones are 255 if all others are below.
+            // As stored, or as earlier versions did: ignored ones were 255 if all others were below.
             let wide = labels
                 .data
                 .iter()
                 .any(|&label| label >= 255 && label != crate::labels::IGNORE);
             let stored = |label: &u16| if wide { *label } else { label & 0xff };
             let same = (width, height) == (labels.width, labels.height)
-                && labels.data.iter().map(stored).eq(there);
+                && (labels.data == there || labels.data.iter().map(stored).eq(there));
             if !same {
                 return Err(refused(&self.labels, OTHER));
             }
         } else {
-            write_labels(&self.labels, labels.width, labels.height, &labels.data)?
+            write_labels(
+                &self.labels,
+                labels.width,
+                labels.height,
+                &labels.data,
+                classes,
+            )?
         }
         self.copy_photo()
     }

@@ -70,7 +70,13 @@ pub fn save_corrected(folder: &Path, corrected: &Corrected) -> Result<SavedPair,
     if !place.is_there {
         files::write_atomic(&place.pair.image, &bytes)?;
     }
-    let written = write_labels(&place.pair.labels, width, height, corrected.labels);
+    let written = write_labels(
+        &place.pair.labels,
+        width,
+        height,
+        corrected.labels,
+        corrected.classes.len(),
+    );
     if written.is_err() && !place.is_there {
         files::remove_file(&place.pair.image)?;
     }

@@ -258,8 +258,14 @@ fn unpack(row: &[u8], width: usize, bits: u8, out: &mut Vec<u16>) {
     }
 }
 
-/// Writes a label map as a single-channel PNG: 8-bit with [`IGNORE`] as 255 if every class index is
-/// below 255, else 16-bit with [`IGNORE`] as 65535. The file appears whole or not at all.
+/// Whether label maps with so many classes have 16 bits: a byte holds 255 classes and [`IGNORE`].
+fn is_wide(classes: usize) -> bool {
+    classes > 255
+}
+
+/// Writes a label map as a single-channel PNG: 8-bit with [`IGNORE`] as 255 if the class table has at most
+/// 255 classes, else 16-bit with [`IGNORE`] as 65535, so that all files with one table have the same
+/// depth. The file appears whole or not at all.
 ///
 /// # Errors
 /// `labels` does not have `width * height` elements, a side is 0 or over [`MAX_SIDE`](super::MAX_SIDE), or
@@ -269,6 +275,7 @@ pub fn write_labels(
     width: usize,
     height: usize,
     labels: &[u16],
+    classes: usize,
 ) -> Result<(), DataError> {
     let path = path.as_ref();
     if width.checked_mul(height) != Some(labels.len()) || labels.is_empty() {
@@ -281,7 +288,8 @@ pub fn write_labels(
         });
     }
     check_size(path, width as u64, height as u64)?;
-    let wide = labels.iter().any(|&label| label >= 255 && label != IGNORE);
+    // A label that no class has is not cut to a byte.
+    let wide = is_wide(classes) || labels.iter().any(|&label| label >= 255 && label != IGNORE);
     let (depth, bytes): (_, Vec<u8>) = if wide {
         (
             png::BitDepth::Sixteen,

@@ -20,7 +20,8 @@ use std::path::Path;
 /// A file format of masks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Format {
-    /// NAME.png: a grey PNG with one class index per pixel
+    /// NAME.png: a grey PNG with one class index per pixel, in 16 bits if the model has more than 255
+    /// classes
     Index,
     /// NAME.palette.png: the same indices with the class colours as palette, for up to 255 classes
     Palette,
@@ -144,7 +145,9 @@ impl Format {
         let [width, height] = mask.size().map(|side| side as usize);
         let size = [height, width];
         match self {
-            Self::Index => data::write_labels(path, width, height, mask.labels)?,
+            Self::Index => {
+                data::write_labels(path, width, height, mask.labels, mask.classes.len())?;
+            }
             Self::Palette => files::write_atomic(path, &palette::encode(mask, path)?)?,
             Self::Binary => binary::write(mask, path)?,
             Self::Coco => {}

@@ -34,6 +34,7 @@ pub use error::ExportError;
 pub use format::{Details, Format};
 pub use legend::{Entry as LegendEntry, below as with_legend, below_in as with_legend_in, percent};
 pub use mask::Mask;
+pub use own::is_marked;
 pub use pictures::{Pictures, colours, overlay, write_animation, write_sequence};
 pub use polygons::{Polygon, Ring, polygons};
 pub use regions::{Region, Regions, absorb_small};

@@ -8,6 +8,7 @@ use super::{Artifact, Format, binary, labelme, npy, pictures, tables, tiff, yolo
 use crate::data;
 use crate::files::{self, FileError};
 use crate::labels::IGNORE;
+use crate::own_gif::is_own_gif;
 use crate::own_png::is_own_png;
 use image::{ImageDecoder, ImageReader};
 use std::fs;
@@ -94,6 +95,11 @@ impl Artifact {
         }
         files::refuse_existing(path, FOREIGN)
     }
+}
+
+/// Whether a file is a PNG or an animation that says that this program wrote it.
+pub fn is_marked(path: &Path) -> bool {
+    is_own_png(path) || is_own_gif(path)
 }
 
 /// Whether a file has no bytes, so that nothing is lost with it, such as one that a full disk left.

@@ -4,7 +4,7 @@ use super::signature::is_picture;
 use super::system::{self, FileId};
 use super::target::{Target, folder_of};
 use super::temporary::{TemporaryFile, permissions_of};
-use super::{FileError, refuse_existing};
+use super::{FileError, is_dash, refuse_existing};
 use crate::own_gif::is_own_gif;
 use crate::own_png::is_own_png;
 use std::collections::HashMap;
@@ -65,7 +65,7 @@ impl Plan {
     /// Checks that every output can be written: its folder exists and allows creating files, its
     /// name is valid, and there is no folder, write-protected file or picture of another program in its
     /// place. No two outputs
-    /// may be the same file, and none may be one of `inputs`, however the paths are spelled and
+    /// may be the same file, none may be `-`, and none may be one of `inputs`, however the paths are spelled and
     /// whatever links lead there; folders to fill must not contain inputs. `inputs` is called only
     /// if something exists that could be an input.
     ///
@@ -75,6 +75,12 @@ impl Plan {
         let mut folders = Folders::default();
         let mut places: HashMap<Place, &Output> = HashMap::new();
         for output in &self.outputs {
+            if is_dash(&output.path) {
+                return Err(FileError::Dash {
+                    kind: "file",
+                    advice: ", or /dev/stdout for standard output, or ./- for a file of this name",
+                });
+            }
             let place = if output.is_folder {
                 folders.prove_folder(&output.path).map(Some)
             } else {

@@ -91,6 +91,15 @@ fn text_becomes_a_part_of_a_name() {
 }
 
 #[test]
+fn a_dash_is_no_output() {
+    let error = check_writable(Path::new("-")).unwrap_err().to_string();
+    assert!(error.contains("/dev/stdout"), "{error}");
+    let error = create_folder(Path::new("-")).unwrap_err().to_string();
+    assert!(error.contains("is no folder"), "{error}");
+    assert!(!is_dash(Path::new("./-")));
+}
+
+#[test]
 fn an_output_is_proved_before_the_work() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

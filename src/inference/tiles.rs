@@ -15,13 +15,16 @@ pub enum Tiling {
     /// As many windows as keep a network pixel within [`COARSEST`] photo pixels per axis: a single one
     /// up to 16 times the training area.
     Auto,
-    /// Windows along the side that needs more, 1 to [`MOST_WINDOWS`].
+    /// Windows along the side that needs more, 1 to [`MOST_WINDOWS`]; fewer where a network pixel would cover
+    /// less than 1/[`FINEST`] of a photo pixel per axis.
     Windows(usize),
 }
 
 /// Maximum photo pixels per network pixel and axis with [`Tiling::Auto`]. More windows show more detail
 /// and less context.
 pub const COARSEST: usize = 4;
+/// Maximum network pixels per photo pixel and axis with [`Tiling::Windows`]: small photos hold no more detail.
+pub const FINEST: usize = 4;
 /// Maximum number of windows along a side.
 pub const MOST_WINDOWS: usize = 64;
 /// Neighbours overlap by at least this fraction of a side, 1/4.
@@ -66,13 +69,12 @@ impl Tiles {
     /// [`scale`](super::Look::scale).
     pub fn new(model: &Model, photo: [usize; 2], scale: f64, tiling: Tiling) -> Self {
         let [height, width] = photo;
+        // Looks at another scale have the same windows.
+        let trained = network_size(model, model.card.size[1], model.card.size[0], 1.0);
         let windows = match tiling {
             Tiling::Off => 1,
-            Tiling::Auto => automatic(
-                network_size(model, model.card.size[1], model.card.size[0], 1.0),
-                photo,
-            ),
-            Tiling::Windows(windows) => windows.clamp(1, MOST_WINDOWS),
+            Tiling::Auto => automatic(trained, photo),
+            Tiling::Windows(windows) => windows.clamp(1, useful(trained, photo)),
         };
         let whole = network_size(model, width, height, scale);
         if windows == 1 {
@@ -165,6 +167,19 @@ fn automatic(window: [usize; 2], photo: [usize; 2]) -> usize {
     (2..MOST_WINDOWS)
         .find(|&windows| enough(windows))
         .unwrap_or(MOST_WINDOWS)
+}
+
+/// The largest number of windows along a side that [`FINEST`] allows on one of the sides, 1 to [`MOST_WINDOWS`].
+fn useful(window: [usize; 2], photo: [usize; 2]) -> usize {
+    let fits = |windows: usize| {
+        [0, 1]
+            .iter()
+            .any(|&axis| along(window[axis], windows) <= FINEST * photo[axis])
+    };
+    (2..=MOST_WINDOWS)
+        .rev()
+        .find(|&windows| fits(windows))
+        .unwrap_or(1)
 }
 
 /// The windows along one side.
@@ -287,6 +302,16 @@ mod tests {
         // Looks at a larger scale have the same windows.
         let twice = Tiles::new(&model, [400, 624], 2.0, Tiling::Auto);
         assert_eq!((twice.grid(), twice.window()), ([4, 4], [64, 96]));
+    }
+
+    #[test]
+    fn small_photos_are_not_cut_into_more_windows_than_their_pixels_deserve() {
+        let model = model(Fit::Aspect);
+        let grid = |photo| Tiles::new(&model, photo, 1.0, Tiling::Windows(64)).grid();
+        // At most 4 x 48 network pixels along a side of 48: 4 windows that share 12 each have 156, 5 have 192.
+        assert_eq!(grid([32, 48]), [5, 5]);
+        assert_eq!(grid([2, 3]), [1, 1]);
+        assert_eq!(grid([2000, 3000]), [64, 64]);
     }
 
     #[test]

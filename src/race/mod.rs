@@ -37,7 +37,7 @@ pub use error::RaceError;
 pub use event::Event;
 pub use gradient::{BINS, GradientByDistance, WIDTH};
 pub use handle::{Race, StartOptions};
-pub use output::{FILES, animation, curves_csv, summary};
+pub use output::{FILES, animation, curves_csv, keep_foreign, summary};
 pub use picture::{curves, frame};
 pub use record::{Frame, Point, Record};
 pub use scenes::{HeldOut, Snapshot};

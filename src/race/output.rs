@@ -4,11 +4,13 @@ use super::error::RaceError;
 use super::picture;
 use super::record::Record;
 use crate::csv;
+use crate::files::{self, FileError};
 use crate::pictures::Gif;
 use crate::texts::Language;
 use image::ImageError;
 use serde_json::{Value, json};
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 /// The files of a race in its folder, each with what it is; the animation is written on request.
@@ -20,14 +22,44 @@ pub const FILES: [(&str, &str); 5] = [
     ("race.gif", "the animation"),
 ];
 
+/// Columns of the table of curves.
+const COLUMNS: [&str; 9] = [
+    "step",
+    "side",
+    "name",
+    "seconds",
+    "loss",
+    "miou",
+    "pixel_accuracy",
+    "crossing",
+    "passes",
+];
+/// Some keys of the summary.
+const KEYS: [&str; 5] = ["complete", "step", "scenes_measured", "a", "b"];
+
+/// Refuses a folder with a table of curves or a summary that no race wrote; they are recognised by their columns
+/// and keys.
+///
+/// # Errors
+/// The file, and what to do.
+pub fn keep_foreign(folder: &Path) -> Result<(), FileError> {
+    let [curves, _, _, summary, _] = FILES.map(|(name, _)| folder.join(name));
+    files::keep_text(&curves, files::FOREIGN_TABLE, |text| {
+        csv::has_columns(text, &COLUMNS)
+    })?;
+    files::keep_text(&summary, files::FOREIGN_TABLE, |text| {
+        let summary: Result<Value, _> = serde_json::from_str(text);
+        summary.is_ok_and(|summary| KEYS.iter().all(|key| summary.get(key).is_some()))
+    })
+}
+
 /// How long a frame of the animation is shown, and how long the last one.
 const STEP: Duration = Duration::from_millis(250);
 const END: Duration = Duration::from_millis(3000);
 
 /// The curves as CSV, one line for each measurement of each side.
 pub fn curves_csv(record: &Record) -> String {
-    let header = "step,side,name,seconds,loss,miou,pixel_accuracy,crossing,passes";
-    let mut text = csv::line(header.split(','));
+    let mut text = csv::line(COLUMNS);
     let titles = record.config.titles();
     let mut rows: Vec<(u64, usize, String)> = Vec::new();
     for (side, points) in record.points.iter().enumerate() {

@@ -250,6 +250,21 @@ fn files_hold_the_measurements() {
     );
     assert!(summary["a"]["miou"].as_f64().is_some());
 
+    // They may be replaced; a table and a summary of another program may not.
+    let folder = tempfile::tempdir().unwrap();
+    for (name, own, foreign) in [
+        ("curves.csv", table.clone(), "step,mine\n"),
+        ("race.json", summary.to_string(), "{\"step\": 1}"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, own).unwrap();
+        keep_foreign(folder.path()).unwrap();
+        std::fs::write(&path, foreign).unwrap();
+        let error = keep_foreign(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+        std::fs::remove_file(&path).unwrap();
+    }
+
     let mut gif = Vec::new();
     animation(&record, Language::English, &mut gif).unwrap();
     let decoder = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(gif)).unwrap();

@@ -107,7 +107,7 @@ impl AllMasks {
     ) -> Result<(), String> {
         let [width, height] = size.map(|side| side as usize);
         if artifact == Artifact::Labels {
-            return data::write_labels(path, width, height, labels)
+            return data::write_labels(path, width, height, labels, self.classes.len())
                 .map_err(|error| error.to_string());
         }
         let photo = item.photo().picture()?;

@@ -70,6 +70,29 @@ fn the_tree_below_a_folder_is_mirrored() {
 }
 
 #[test]
+fn masks_beside_their_photos_are_no_photos() {
+    let folder = tempfile::tempdir().unwrap();
+    photo(folder.path(), "a.bmp");
+    fs::create_dir(folder.path().join("day")).unwrap();
+    photo(&folder.path().join("day"), "b.bmp");
+    for arguments in [&[][..], &["--skip-existing"], &[]] {
+        segment(folder.path())
+            .args(["--format", "index,palette,binary"])
+            .args(arguments)
+            .arg(folder.path())
+            .assert()
+            .success();
+        let files = ["a.binary", "a.bmp", "a.palette.png", "a.png", "day"];
+        assert_eq!(names(folder.path()), files);
+    }
+    // One that is named is a photo.
+    fails(
+        segment(folder.path()).arg(folder.path().join("a.png")),
+        &["a.png", "is the input"],
+    );
+}
+
+#[test]
 fn a_run_that_stopped_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let photos = tree(folder.path());
@@ -468,6 +491,10 @@ fn wishes_that_cannot_be_met_are_refused_before_the_work() {
         };
         assert!(files.is_empty(), "{files:?}");
     }
+    fails(
+        segment(Path::new("-")).arg(&picture),
+        &["- is no folder", "./-"],
+    );
     // A file in place of the folder for binary masks, and a photo in such a folder.
     fs::create_dir_all(out.join("b.binary")).unwrap();
     fs::write(out.join("a.binary"), "").unwrap();

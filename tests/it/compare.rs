@@ -118,6 +118,15 @@ fn a_model_is_compared_with_itself_at_other_steps() {
         .assert()
         .success();
     assert_eq!(self::report(&out)["agreement"], 1.0);
+    // A table of another program is kept.
+    fs::write(out.join("photos.csv"), "mine\n").unwrap();
+    fails(
+        compare(model, model, &out)
+            .args(["--steps-a", "1", "--steps-b", "1"])
+            .arg(&photo),
+        &["photos.csv", "another program saved"],
+    );
+    assert_eq!(fs::read(out.join("photos.csv")).unwrap(), b"mine\n");
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn folder(
         let labels: Vec<u16> = labels.into_iter().map(&label).collect();
         photo.save(images.join(format!("{number}.png"))).unwrap();
         let path = annotations.join(format!("{number}.png"));
-        write_labels(path, WIDTH, HEIGHT, &labels).unwrap();
+        write_labels(path, WIDTH, HEIGHT, &labels, classes.len()).unwrap();
     }
 }
 

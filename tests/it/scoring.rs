@@ -315,6 +315,12 @@ fn a_contact_sheet_shows_every_split() {
         white < picture.pixels().len() / 2,
         "most of the sheet is empty"
     );
+    let other = folder.path().join("sheet.jpg");
+    fails(
+        flowseg().args(["data", "scenes:3", "--sheet"]).arg(&other),
+        &["sheet.jpg", ".png"],
+    );
+    assert!(!other.exists());
 }
 
 #[test]

@@ -21,8 +21,8 @@ pub(super) struct Choice {
     /// The classes that a cut-out shows
     #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
     class: Vec<String>,
-    /// The classes that masks show, by name or index: pixels of all others are 255 (65535 in 16-bit
-    /// files) or left out
+    /// The classes that masks show, by name or index: pixels of all others are 255 (65535 in the
+    /// 16-bit files of models with more than 255 classes) or left out
     #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
     classes: Vec<String>,
     /// Classes to merge into one, a class of the model or a new one; may be repeated

@@ -89,11 +89,14 @@ fn coloured_labels_are_refused() {
 fn ignore_is_all_ones_in_either_depth() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out.png");
-    write_labels(&path, 3, 1, &[0, 254, IGNORE]).unwrap();
+    write_labels(&path, 3, 1, &[0, 254, IGNORE], 255).unwrap();
     assert_eq!(read_labels(&path).unwrap(), (3, 1, vec![0, 254, 255]));
     // Class 255 would be mistaken for "ignore" in 8 bits.
-    write_labels(&path, 3, 1, &[0, 255, IGNORE]).unwrap();
+    write_labels(&path, 3, 1, &[0, 255, IGNORE], 256).unwrap();
     assert_eq!(read_labels(&path).unwrap(), (3, 1, vec![0, 255, IGNORE]));
+    // The depth follows from the class table, not from the classes in the photo.
+    write_labels(&path, 3, 1, &[0, 5, IGNORE], 256).unwrap();
+    assert_eq!(read_labels(&path).unwrap(), (3, 1, vec![0, 5, IGNORE]));
     let left: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
     assert_eq!(left.len(), 1, "a temporary file was left: {left:?}");
 }
@@ -103,17 +106,17 @@ fn failed_writes_leave_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out.png");
     says(
-        &message(write_labels(&path, 2, 2, &[0; 3])),
+        &message(write_labels(&path, 2, 2, &[0; 3], 1)),
         &["out.png", "3 labels", "2x2"],
     );
     says(
-        &message(write_labels(dir.path().join("no/out.png"), 1, 1, &[0])),
+        &message(write_labels(dir.path().join("no/out.png"), 1, 1, &[0], 1)),
         &["out.png"],
     );
     // A folder of that name cannot be replaced.
     fs::create_dir_all(path.join("inside")).unwrap();
     says(
-        &message(write_labels(&path, 1, 1, &[0])),
+        &message(write_labels(&path, 1, 1, &[0], 1)),
         &["cannot write", "out.png"],
     );
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
@@ -264,9 +267,9 @@ proptest! {
                 if h.is_multiple_of(7) { IGNORE } else { (h >> 8) as u16 % (largest + 1) }
             })
             .collect();
-        write_labels(&path, width, height, &labels).unwrap();
+        write_labels(&path, width, height, &labels, usize::from(largest) + 1).unwrap();
         let (w, h, read) = read_labels(&path).unwrap();
-        let byte = labels.iter().all(|&l| l < 255 || l == IGNORE);
+        let byte = largest < 255;
         let expected: Vec<u16> =
             labels.iter().map(|&l| if byte && l == IGNORE { 255 } else { l }).collect();
         prop_assert_eq!((w, h, read), (width, height, expected));

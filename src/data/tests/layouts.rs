@@ -128,6 +128,7 @@ fn large_tables_tell_255_from_ignore_by_depth() {
         4,
         2,
         &labels,
+        300,
     )
     .unwrap();
     assert_eq!(dataset.load(0).unwrap().labels.data, labels);

@@ -1,0 +1,126 @@
+//! The tables of a comparison, and which of those that are there it may replace.
+
+use crate::csv;
+use crate::data;
+use crate::files::{self, FileError};
+use serde_json::Value;
+use std::path::Path;
+
+/// Files written once for all photos, in the order in which they are written.
+pub(super) const TABLES: [&str; 4] = ["compare.json", "photos.csv", "classes.csv", "classes.txt"];
+/// Columns of photos.csv.
+pub(super) const PHOTO_COLUMNS: [&str; 6] = [
+    "photo",
+    "agreement",
+    "miou_a",
+    "miou_b",
+    "difference",
+    "picture",
+];
+/// Columns of classes.csv.
+pub(super) const CLASS_COLUMNS: [&str; 7] = [
+    "class",
+    "share_a",
+    "share_b",
+    "disagreement",
+    "iou_a",
+    "iou_b",
+    "difference",
+];
+/// Some keys of compare.json.
+const KEYS: [&str; 6] = ["agreement", "miou_a", "miou_b", "a", "b", "photos"];
+
+/// The contents of classes.txt.
+pub(super) fn class_list(classes: &[String]) -> String {
+    classes.iter().map(|name| format!("{name}\n")).collect()
+}
+
+/// Refuses to replace tables in a folder that no comparison wrote. Tables of numbers are recognised by their
+/// columns or keys. A list of classes says nothing about its origin: it may be replaced by one of the same
+/// names, or if it lies beside the report of an earlier comparison and belongs to no data set.
+///
+/// # Errors
+/// The file, and what to do.
+pub(super) fn keep_foreign(folder: &Path, classes: &[String]) -> Result<(), FileError> {
+    let [report, photos, shares, list] = TABLES.map(|name| folder.join(name));
+    let is_report = |text: &str| {
+        let report: Result<Value, _> = serde_json::from_str(text);
+        report.is_ok_and(|report| KEYS.iter().all(|key| report.get(key).is_some()))
+    };
+    files::keep_text(&report, files::FOREIGN_TABLE, is_report)?;
+    for (path, columns) in [(&photos, &PHOTO_COLUMNS[..]), (&shares, &CLASS_COLUMNS)] {
+        files::keep_text(path, files::FOREIGN_TABLE, |text| {
+            csv::has_columns(text, columns)
+        })?;
+    }
+    // The report is written before the list: both are there, or no list of this program.
+    let is_beside = report.is_file() && !data::files_in(folder).contains(&list);
+    let names = class_list(classes);
+    files::keep_text(&list, "a list of other classes", |text| {
+        is_beside || text.lines().eq(names.lines())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn tables_of_other_programs_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let classes = ["sky", "road"].map(str::to_owned);
+        let kept = || {
+            let error = keep_foreign(folder.path(), &classes).err()?;
+            Some(error.to_string())
+        };
+        assert_eq!(kept(), None);
+        let report =
+            r#"{"agreement": 1, "miou_a": null, "miou_b": null, "a": {}, "b": {}, "photos": []}"#;
+        for (name, own, foreign) in [
+            ("compare.json", report, r#"{"a": 1, "photos": []}"#),
+            (
+                "photos.csv",
+                "photo,agreement,miou_a,miou_b,difference,picture\r\na.jpg,1,,,,a.png\r\n",
+                "photo,camera\na.jpg,x\n",
+            ),
+            (
+                "classes.csv",
+                "class,share_a,share_b,disagreement,iou_a,iou_b,difference\n",
+                "class,share_a\n",
+            ),
+            ("classes.txt", "sky\r\nroad", "sky\ncar\n"),
+        ] {
+            for (text, is_kept) in [(own, false), ("", false), (foreign, true)] {
+                fs::write(path(name), text).unwrap();
+                let error = kept();
+                assert_eq!(error.is_some(), is_kept, "{name}: {error:?}");
+                assert!(error.is_none_or(|error| error.contains(name)));
+            }
+            fs::remove_file(path(name)).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_list_of_an_earlier_comparison_is_replaced_and_that_of_a_data_set_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let report =
+            r#"{"agreement": 1, "miou_a": null, "miou_b": null, "a": {}, "b": {}, "photos": []}"#;
+        fs::write(path("compare.json"), report).unwrap();
+        fs::write(path("classes.txt"), "sky\ncar\n").unwrap();
+        let classes = ["sky", "road"].map(str::to_owned);
+        keep_foreign(folder.path(), &classes).unwrap();
+        for part in ["images/training", "annotations/training"] {
+            fs::create_dir_all(path(part)).unwrap();
+            fs::write(path(part).join("a.png"), "").unwrap();
+        }
+        let error = keep_foreign(folder.path(), &classes)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("classes.txt"), "{error}");
+        let same = ["sky", "car"].map(str::to_owned);
+        keep_foreign(folder.path(), &same).unwrap();
+    }
+}

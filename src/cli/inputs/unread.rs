@@ -1,0 +1,44 @@
+//! Folders that could not be read while photos were looked for.
+
+use crate::cli::output::one_line;
+use crate::format::counted;
+use crate::terminal::err;
+use anyhow::bail;
+
+/// Why folders below the given ones could not be read. The photos elsewhere are still worked on.
+#[derive(Debug, Default)]
+pub(crate) struct Unread(Vec<anyhow::Error>);
+
+impl Unread {
+    pub(super) fn add(&mut self, error: anyhow::Error) {
+        self.0.push(error);
+    }
+
+    /// Takes the first, where nothing was found without them.
+    ///
+    /// # Errors
+    /// There is one.
+    pub(super) fn first(&mut self) -> anyhow::Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(self.0.remove(0))
+    }
+
+    /// Lists the folders once the photos are done.
+    ///
+    /// # Errors
+    /// There is one.
+    pub(crate) fn report(self) -> anyhow::Result<()> {
+        for error in &self.0 {
+            err!("flowseg: {}", one_line(error));
+        }
+        match self.0.len() {
+            0 => Ok(()),
+            n => bail!(
+                "{} could not be read, with any photos there",
+                counted(n, "folder")
+            ),
+        }
+    }
+}
