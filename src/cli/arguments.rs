@@ -76,8 +76,8 @@ pub(super) struct LooksArgument {
     #[arg(long, value_enum, conflicts_with_all = ["scale", "scales", "flip"])]
     pub(super) quality: Option<Quality>,
     /// Segment large photos in overlapping tiles of the network's training size: the number of tiles
-    /// along the side that needs more, 1 to 64, but no more than enlarge it to 4 times its size; auto: enough that a network pixel covers at most 4 x 4
-    /// photo pixels; off: the whole photo at once
+    /// along the side that needs more, 1 to 64, but no more than enlarge it to 8 times its size; auto:
+    /// enough that a network pixel covers at most 4 x 4 photo pixels; off: the whole photo at once
     #[arg(long, value_name = "auto|N|off", default_value_t)]
     pub(super) tiles: Tiling,
     #[command(flatten)]

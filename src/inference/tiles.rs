@@ -24,7 +24,7 @@ pub enum Tiling {
 /// and less context.
 pub const COARSEST: usize = 4;
 /// Maximum network pixels per photo pixel and axis with [`Tiling::Windows`]: small photos hold no more detail.
-pub const FINEST: usize = 4;
+pub const FINEST: usize = 8;
 /// Maximum number of windows along a side.
 pub const MOST_WINDOWS: usize = 64;
 /// Neighbours overlap by at least this fraction of a side, 1/4.
@@ -308,8 +308,8 @@ mod tests {
     fn small_photos_are_not_cut_into_more_windows_than_their_pixels_deserve() {
         let model = model(Fit::Aspect);
         let grid = |photo| Tiles::new(&model, photo, 1.0, Tiling::Windows(64)).grid();
-        // At most 4 x 48 network pixels along a side of 48: 4 windows that share 12 each have 156, 5 have 192.
-        assert_eq!(grid([32, 48]), [5, 5]);
+        // At most 8 x 48 network pixels along a side of 48: 10 windows that share 12 each have 372, 11 have 408.
+        assert_eq!(grid([32, 48]), [10, 10]);
         assert_eq!(grid([2, 3]), [1, 1]);
         assert_eq!(grid([2000, 3000]), [64, 64]);
     }
