@@ -15,8 +15,8 @@ const PREFIX: &str = ".flowseg-";
 /// Letters and digits after it.
 const RANDOM: usize = 10;
 /// A leftover was last written at least so long ago: for the moments in which a file is made and renamed,
-/// its process does not hold it.
-const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
+/// its process does not hold it, and some network drives know only the locks of their own computer.
+const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 3600);
 /// The first and the last pause between attempts at a file that another process holds; each is twice
 /// the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -64,7 +64,7 @@ pub fn is_temporary(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
 }
 
-/// Removes the temporary files that a killed process left in a folder an hour ago or earlier. Files in use
+/// Removes the temporary files that a killed process left in a folder a day ago or earlier. Files in use
 /// stay, and so does what cannot be removed.
 pub(super) fn remove_leftovers(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -77,11 +77,14 @@ pub(super) fn remove_leftovers(folder: &Path) {
     }
 }
 
-/// Whether a name is exactly as those of temporary files are.
+/// Whether a name is exactly as those of nearly all temporary files are: letters of both cases are in it, so that
+/// no word, date or number is meant.
 fn is_file_name(name: &OsStr) -> bool {
     let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
     random.is_some_and(|random| {
-        random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        let mixed = random.bytes().any(|byte| byte.is_ascii_uppercase())
+            && random.bytes().any(|byte| byte.is_ascii_lowercase());
+        random.len() == RANDOM && mixed && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
     })
 }
 
@@ -291,10 +294,12 @@ mod tests {
                 .unwrap();
             path
         };
-        let day = Duration::from_secs(24 * 3600);
-        let left = aged(".flowseg-0123456789", day);
+        let day = Duration::from_secs(24 * 3600 + 1);
+        let left = aged(".flowseg-01234567aB", day);
         let kept = [
-            aged(".flowseg-abcdefghij", Duration::from_secs(60)),
+            aged(".flowseg-abcdefghIJ", Duration::from_secs(60)),
+            aged(".flowseg-1753500000", day),
+            aged(".flowseg-checkpoint", day),
             aged(".flowseg-replaced", day),
             aged(".flowseg-my-backups", day),
             aged("0123456789", day),
@@ -302,7 +307,11 @@ mod tests {
         let used = TemporaryFile::beside(&folder.path().join("mask.png")).unwrap();
         let old = std::time::SystemTime::now() - day;
         used.file.as_file().set_modified(old).unwrap();
-        assert!(is_file_name(used.path().file_name().unwrap()));
+        let name = used.path().file_name().unwrap().to_ascii_lowercase();
+        let mut name = name.into_string().unwrap().into_bytes();
+        let last = name.len() - 2..;
+        name[last].copy_from_slice(b"aB");
+        assert!(is_file_name(OsStr::new(&String::from_utf8(name).unwrap())));
         remove_leftovers(folder.path());
         assert!(!left.exists() && used.path().exists());
         assert!(kept.iter().all(|path| path.exists()));

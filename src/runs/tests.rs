@@ -242,6 +242,15 @@ fn scores_of_stages_at_other_sizes_are_not_compared() {
     let same = config.replace("[32, 48]", "[16, 24]");
     fs::write(path.join("config.toml"), same).unwrap();
     assert_eq!(gain(path), Some([0.5, 0.0625]));
+    // A stage that is not validated has no scores that others could be compared with.
+    let between = config.replace("[data]\nsize = [16, 24]\n", "[data]\nsize = [32, 48]\n");
+    let between = between.replacen(
+        "[stages.data]\nsize = [32, 48]\n",
+        "[stages.data]\nsize = [8, 8]\n[stages.train]\nvalidate_every = 0\n",
+        1,
+    );
+    fs::write(path.join("config.toml"), between).unwrap();
+    assert_eq!(gain(path), Some([0.5, 0.0625]));
 }
 
 #[test]

@@ -113,8 +113,8 @@ fn is_json(line: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(line).is_ok()
 }
 
-/// Whether a file is empty, or has a line of a manifest at its start: about a photo, or about a sequence. A run that
-/// was killed may have left half of such a line, also as the only one.
+/// Whether a file is empty, or has lines of a manifest at its start: about photos, or about sequences. Runs that were
+/// killed may have left halves of such lines, also as the only one.
 fn is_own(path: &Path) -> Result<bool, FileError> {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(START).read_to_end(&mut start));
@@ -130,8 +130,11 @@ fn is_own(path: &Path) -> Result<bool, FileError> {
         is_cut && start.starts_with(b"{\"") && !start.contains(&b'\n')
     };
     let whole = (start.len() as u64) < START;
-    let mut lines = start.split(|&byte| byte == b'\n');
-    Ok(start.is_empty() || lines.any(is_line) || whole && is_half())
+    let lines = || start.split(|&byte| byte == b'\n');
+    let is_start = |line: &[u8]| line.starts_with(b"{\"") || b"{\"".starts_with(line);
+    let are_lines = lines().all(is_start);
+    let is_manifest = are_lines && lines().any(is_line);
+    Ok(start.is_empty() || is_manifest || whole && is_half())
 }
 
 /// For `map_err`: reading `path` failed.
@@ -233,6 +236,7 @@ mod tests {
             b"{\"flags\":{},\"shapes\":[]}",
             b"{\"flags\":{},\n\"shapes\":",
             b"[\"input\", \"outputs\"]\n",
+            b"# Log\n{\"error\":null,\"input\":\"a\",\"outputs\":[]}\n",
             b"\xff\xd8\xff",
         ] {
             fs::write(&path, other).unwrap();

@@ -80,7 +80,7 @@ impl Config {
 
 /// The step after which a run's validations can be compared with that at `step`: the end of the last
 /// stage before it that is validated at another size or with other settings. `None` if all can be
-/// compared.
+/// compared, or if the stage at `step` is not validated.
 pub(crate) fn comparable_after(plan: &[Stage], step: u64) -> Option<u64> {
     let validation = |stage: &Stage| {
         let (config, t) = (&stage.config, &stage.config.train);
@@ -89,8 +89,13 @@ pub(crate) fn comparable_after(plan: &[Stage], step: u64) -> Option<u64> {
     };
     let at = plan.iter().position(|stage| step <= stage.last);
     let at = at.or(plan.len().checked_sub(1))?;
+    let is_validated = |stage: &Stage| stage.config.train.validate_every > 0;
+    if !is_validated(&plan[at]) {
+        return None;
+    }
     let own = validation(&plan[at]);
-    let other = plan[..at].iter().rfind(|stage| validation(stage) != own);
+    let mut earlier = plan[..at].iter().filter(|stage| is_validated(stage));
+    let other = earlier.rfind(|stage| validation(stage) != own);
     other.map(|stage| stage.last)
 }
 

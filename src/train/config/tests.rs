@@ -452,4 +452,12 @@ fn validations_are_compared_with_those_at_the_same_size_and_settings() {
     assert_eq!(after("stages.3.data.size=[32,32]", 20), None);
     assert_eq!(after("stages.3.data.size=[32,32]", 21), Some(20));
     assert_eq!(after("stages.1.train.batch_size=3", 25), None);
+    // A stage that is not validated has no scores.
+    let toml =
+        "[[stages]]\n[[stages]]\ntrain.validate_every = 0\ndata.size = [32, 32]\n[[stages]]\n";
+    let plan = parse(toml, &["train.steps=10"]).unwrap().plan().unwrap();
+    assert_eq!(
+        [10, 15, 25].map(|step| comparable_after(&plan, step)),
+        [None; 3]
+    );
 }
