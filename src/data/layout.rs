@@ -222,7 +222,9 @@ impl Layout {
     fn no_splits(self, dir: &Path) -> DataError {
         let hint = match self {
             Self::PascalVoc => voc::NO_LIST,
-            _ => " (no split has both of its folders)",
+            _ => {
+                " (no split has both of its folders under a name that is read, such as training or validation)"
+            }
         };
         DataError::NoLayout {
             path: dir.to_path_buf(),

@@ -99,7 +99,7 @@ impl Artifact {
 
 /// Whether a file is a PNG or an animation that says that this program wrote it.
 pub fn is_marked(path: &Path) -> bool {
-    is_own_png(path) || is_own_gif(path)
+    is_own_png(path) || is_own_gif(path) || tiff::is_own(path)
 }
 
 /// Whether a file has no bytes, so that nothing is lost with it, such as one that a full disk left.

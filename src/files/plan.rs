@@ -78,7 +78,7 @@ impl Plan {
             if is_dash(&output.path) {
                 return Err(FileError::Dash {
                     kind: "file",
-                    advice: ", or /dev/stdout for standard output, or ./- for a file of this name",
+                    advice: ", or ./- for a file of this name",
                 });
             }
             let place = if output.is_folder {

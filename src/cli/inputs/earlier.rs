@@ -26,7 +26,7 @@ pub(super) fn outputs(pictures: &[Picture], output: &Path) -> HashSet<PathBuf> {
     let marked = pictures.iter().filter(|picture| {
         let ending = picture.path.extension().and_then(|ending| ending.to_str());
         !picture.is_named
-            && matches!(ending, Some("png" | "gif"))
+            && matches!(ending, Some("png" | "gif" | "tif"))
             && picture.real.starts_with(output)
             && export::is_marked(picture.path)
     });

@@ -15,6 +15,7 @@ use image::{AnimationDecoder, ImageDecoder, ImageError, ImageFormat, Limits, Rgb
 use super::super::error::DataError;
 use super::super::input::{Format, check_size, read_bytes, recognise};
 use super::colour;
+use super::other::gif_limits;
 use super::samples::{Channels, Raster, from_bytes};
 
 /// A picture of an animation.
@@ -109,7 +110,9 @@ fn decode(path: &Path, sender: &Sender) -> Result<(), DataError> {
     let bytes = read_bytes(path)?;
     match recognise(path, &bytes)? {
         Format::Other(ImageFormat::Gif) => {
-            let decoder = GifDecoder::new(Cursor::new(bytes)).map_err(failed)?;
+            let mut decoder = GifDecoder::new(Cursor::new(bytes)).map_err(failed)?;
+            let size: [u32; 2] = decoder.dimensions().into();
+            decoder.set_limits(gif_limits(size)).map_err(failed)?;
             pass_on(path, decoder, sender)
         }
         Format::Other(ImageFormat::WebP) => {

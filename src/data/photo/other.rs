@@ -3,13 +3,16 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult, Limits};
 
 use super::super::error::DataError;
 use super::super::input::check_size;
 use super::decoded::Decoded;
 use super::exif;
 use super::samples::{Channels, Raster, from_bytes, from_words};
+
+/// Bytes of a frame that every GIF may have: 16 million pixels.
+const LARGEST_FRAME: u64 = 64 << 20;
 
 /// A decoder that has read the header. Its default memory limit would be too low for large photos: the
 /// caller checks the size.
@@ -30,6 +33,10 @@ pub(super) fn decode(path: &Path, bytes: &[u8], format: ImageFormat) -> Result<D
     let mut decoder = decoder(bytes, format).map_err(failed)?;
     let (width, height) = decoder.dimensions();
     check_size(path, u64::from(width), u64::from(height))?;
+    if format == ImageFormat::Gif {
+        let limits = gif_limits([width, height]);
+        decoder.set_limits(limits).map_err(failed)?;
+    }
     let profile = decoder.icc_profile().ok().flatten();
     let block = decoder.exif_metadata().ok().flatten();
     let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
@@ -41,6 +48,16 @@ pub(super) fn decode(path: &Path, bytes: &[u8], format: ImageFormat) -> Result<D
         orientation: exif::orientation(&block.unwrap_or_default()),
         profile,
     })
+}
+
+/// Limits for a GIF of so many pixels. A frame may be larger than the picture that it is a part of, up to 65,535
+/// pixels along each side whatever the file's length: those that are much larger are refused.
+pub(super) fn gif_limits(size: [u32; 2]) -> Limits {
+    let picture = 4 * size.map(u64::from).iter().product::<u64>();
+    let mut limits = Limits::no_limits();
+    // An animation needs two pictures besides the frame.
+    limits.max_alloc = Some(2 * picture + (2 * picture).max(LARGEST_FRAME));
+    limits
 }
 
 /// The fourth byte of 32-bit bitmaps is usually unused and then 0 in every pixel; a fully transparent
@@ -75,5 +92,35 @@ fn to_rgb(path: &Path, image: DynamicImage) -> image::RgbImage {
         }
         // None of these formats has floating-point samples.
         _ => image.into_rgb8(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::data::decode_photo;
+    use std::path::Path;
+
+    /// A GIF of 12 x 10 pixels whose only frame is so large.
+    fn gif(frame: [u16; 2]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let palette = [0, 0, 0, 255, 0, 0];
+        let mut encoder = gif::Encoder::new(&mut bytes, 12, 10, &palette).unwrap();
+        let pixels = vec![1; 16];
+        let mut picture = gif::Frame::from_indexed_pixels(4, 4, pixels, None);
+        picture.make_lzw_pre_encoded();
+        [picture.width, picture.height] = frame;
+        encoder.write_lzw_pre_encoded_frame(&picture).unwrap();
+        drop(encoder);
+        bytes
+    }
+
+    #[test]
+    fn frames_beyond_the_memory_of_their_picture_are_refused() {
+        let decoded = |frame| decode_photo(Path::new("a.gif"), gif(frame));
+        decoded([4, 4]).unwrap();
+        for frame in [[65_524, 65_525], [65_535, 300], [300, 65_535]] {
+            let error = decoded(frame).unwrap_err().to_string();
+            assert!(error.contains("a.gif"), "{error}");
+        }
     }
 }
