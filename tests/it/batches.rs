@@ -77,12 +77,12 @@ fn masks_beside_their_photos_are_no_photos() {
     photo(&folder.path().join("day"), "b.bmp");
     for arguments in [&[][..], &["--skip-existing"], &[]] {
         segment(folder.path())
-            .args(["--format", "index,palette,binary"])
+            .args(["--format", "index,palette,binary,tiff"])
             .args(arguments)
             .arg(folder.path())
             .assert()
             .success();
-        let files = ["a.binary", "a.bmp", "a.palette.png", "a.png", "day"];
+        let files = ["a.binary", "a.bmp", "a.palette.png", "a.png", "a.tif", "day"];
         assert_eq!(names(folder.path()), files);
     }
     // One that is named is a photo.
