@@ -104,36 +104,22 @@ mod attention {
         )
     }
 
+    fn attend(x: &Tensor<3>, n: &Tensor<1>, cos: &Tensor<2>, sin: &Tensor<2>) -> Tensor<3> {
+        let (q_norm, k_norm, x) = (n.clone(), n.clone(), x.clone());
+        let (cos, sin) = (cos.clone(), sin.clone());
+        kernels::rotary_attention(x, q_norm, k_norm, cos, sin, MatmulPrecision::Single)
+    }
+
     #[divan::bench]
     fn forward(bencher: Bencher) {
         let (x, n, cos, sin) = inputs(common::device());
-        common::bench(bencher, || {
-            kernels::rotary_attention(
-                x.clone(),
-                n.clone(),
-                n.clone(),
-                cos.clone(),
-                sin.clone(),
-                MatmulPrecision::Single,
-            )
-        });
+        common::bench(bencher, || attend(&x, &n, &cos, &sin));
     }
 
     #[divan::bench]
     fn forward_and_backward(bencher: Bencher) {
         let (x, n, cos, sin) = inputs(&common::device().clone().autodiff());
         let (x, n) = (x.require_grad(), n.require_grad());
-        common::bench(bencher, || {
-            kernels::rotary_attention(
-                x.clone(),
-                n.clone(),
-                n.clone(),
-                cos.clone(),
-                sin.clone(),
-                MatmulPrecision::Single,
-            )
-            .sum()
-            .backward()
-        });
+        common::bench(bencher, || attend(&x, &n, &cos, &sin).sum().backward());
     }
 }

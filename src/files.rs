@@ -41,6 +41,7 @@ pub use scratch::ScratchFile;
 pub use signature::is_picture;
 pub use temporary::{TemporaryFolder, is_temporary, remove_temporaries};
 
+use crate::csv;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -362,6 +363,25 @@ pub fn keep_text(
         return Ok(());
     }
     refuse_existing(path, what)
+}
+
+/// [`keep_text`] for a table of comma-separated values: this program's own begins with these columns.
+///
+/// # Errors
+/// The file.
+pub fn keep_table(path: &Path, columns: &[&str]) -> Result<(), FileError> {
+    keep_text(path, FOREIGN_TABLE, |text| csv::has_columns(text, columns))
+}
+
+/// [`keep_text`] for a JSON object: this program's own has these keys.
+///
+/// # Errors
+/// The file.
+pub fn keep_json(path: &Path, keys: &[&str]) -> Result<(), FileError> {
+    keep_text(path, FOREIGN_TABLE, |text| {
+        let object: Result<serde_json::Value, _> = serde_json::from_str(text);
+        object.is_ok_and(|object| keys.iter().all(|key| object.get(key).is_some()))
+    })
 }
 
 /// What a table of another program is, for [`keep_text`].

@@ -14,6 +14,15 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+/// Of consecutive stages, the index of the last one that is validated in another way than the final one; `None` if there
+/// is none, or the final one is not validated. A stage is given by what its scores depend on, `None` if it has no scores.
+pub(crate) fn last_validated_otherwise<V: PartialEq>(stages: &[Option<V>]) -> Option<usize> {
+    let (own, earlier) = stages.split_last()?;
+    let own = own.as_ref()?;
+    let differs = |stage: &Option<V>| stage.as_ref().is_some_and(|stage| stage != own);
+    earlier.iter().rposition(differs)
+}
+
 pub(crate) const CONFIG: &str = "config.toml";
 pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const SAMPLES: &str = "samples";

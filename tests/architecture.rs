@@ -28,7 +28,7 @@ version:
 device: panic_message
 encoding: simd
 own_gif: own_png
-files: own_gif own_png page
+files: csv own_gif own_png page
 system_report: device page version
 assignment: encoding
 labels: encoding

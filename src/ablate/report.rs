@@ -35,9 +35,7 @@ const COLUMNS: [&str; 12] = [
 /// The file, and what to do.
 pub fn keep_foreign(out: &Path) -> Result<(), FileError> {
     let [table, text] = ["table.csv", "table.md"].map(|name| out.join(name));
-    files::keep_text(&table, files::FOREIGN_TABLE, |table| {
-        csv::has_columns(table, &COLUMNS)
-    })?;
+    files::keep_table(&table, &COLUMNS)?;
     files::keep_text(&text, files::FOREIGN_TABLE, |_| table.is_file())
 }
 

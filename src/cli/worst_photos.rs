@@ -75,10 +75,7 @@ pub(super) fn write(
 /// # Errors
 /// The file, and what to do.
 pub(super) fn keep_foreign(folder: &Path) -> Result<(), FileError> {
-    let list = folder.join(LIST);
-    files::keep_text(&list, files::FOREIGN_TABLE, |text| {
-        csv::has_columns(text, &COLUMNS)
-    })
+    files::keep_table(&folder.join(LIST), &COLUMNS)
 }
 
 /// The names of the files in a folder that [`write`] of so many photos may remove or replace: those that the list

@@ -97,7 +97,7 @@ impl Artifact {
     }
 }
 
-/// Whether a file is a PNG or an animation that says that this program wrote it.
+/// Whether a PNG, GIF or TIFF says that this program wrote it.
 pub fn is_marked(path: &Path) -> bool {
     is_own_png(path) || is_own_gif(path) || tiff::is_own(path)
 }

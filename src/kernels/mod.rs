@@ -36,14 +36,16 @@ use burn::tensor::{DType, Int, Tensor, TensorData};
 use ops::{CpuOps, DecisionOps, FieldOps, RecordOps, UpdateOps};
 
 /// The fused operation if the first tensor is on the CPU, otherwise the formula of the same name in
-/// [`reference`](mod@reference). Arguments after the semicolon are not tensors.
+/// [`reference`](mod@reference). Arguments after the semicolon are not tensors; a precision after `in` is only for the
+/// fused operation.
 macro_rules! fused {
-    ($ops:ident::$name:ident($first:ident $(, $tensor:ident)* $(; $($plain:ident),+)?)) => {
+    ($ops:ident::$name:ident($first:ident $(, $tensor:ident)* $(; $($plain:ident),+)?) $(in $precision:ident)?) => {
         if on_cpu(&$first.device()) {
             Tensor::from_dispatch(<Dispatch as $ops>::$name(
                 $first.into_dispatch(),
                 $($tensor.into_dispatch(),)*
-                $($($plain),+)?
+                $($($plain,)+)?
+                $($precision)?
             ))
         } else {
             reference::$name($first $(, $tensor)* $($(, $plain)+)?)
@@ -87,27 +89,13 @@ pub fn rotary_attention(
     sin: Tensor<2>,
     precision: MatmulPrecision,
 ) -> Tensor<3> {
-    if !on_cpu(&qkv.device()) {
-        return reference::rotary_attention(qkv, q_norm, k_norm, cos, sin);
-    }
-    Tensor::from_dispatch(<Dispatch as CpuOps>::rotary_attention(
-        qkv.into_dispatch(),
-        q_norm.into_dispatch(),
-        k_norm.into_dispatch(),
-        cos.into_dispatch(),
-        sin.into_dispatch(),
-        precision,
-    ))
+    fused!(CpuOps::rotary_attention(qkv, q_norm, k_norm, cos, sin) in precision)
 }
 
 /// Self-attention without norms or rotation: `qkv: [B, L, 3 D]` to `[B, L, D]`; otherwise like
 /// [`rotary_attention`].
 pub fn self_attention(qkv: Tensor<3>, heads: usize, precision: MatmulPrecision) -> Tensor<3> {
-    if !on_cpu(&qkv.device()) {
-        return reference::self_attention(qkv, heads);
-    }
-    let out = <Dispatch as CpuOps>::self_attention(qkv.into_dispatch(), heads, precision);
-    Tensor::from_dispatch(out)
+    fused!(CpuOps::self_attention(qkv; heads) in precision)
 }
 
 /// What `token`, below L, attends to in [`rotary_attention`]: `softmax(q k^T / sqrt(d))` of its query

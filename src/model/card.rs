@@ -210,8 +210,10 @@ impl Card {
     /// whose method may still be described.
     pub(super) fn wrong_change(&self, before: &Self) -> Option<String> {
         let trained = !before.classes.is_empty();
-        let kept = |same: bool| same || !trained;
-        let of_weights = "the weights were trained with another value, and it stays".to_owned();
+        let of_weights = |name: &'static str, same: bool| {
+            let reason = "the weights were trained with another value, and it stays";
+            (name, same || !trained, reason.to_owned())
+        };
         let same_count = self.classes.len() == before.classes.len();
         let classes = if trained {
             let count = before.classes.len();
@@ -234,31 +236,11 @@ impl Card {
                 same_count || !trained && self.classes.len() >= 2,
                 classes,
             ),
-            (
-                "encoding",
-                kept(self.encoding == before.encoding),
-                of_weights.clone(),
-            ),
-            (
-                "order",
-                kept(self.order == before.order),
-                of_weights.clone(),
-            ),
-            (
-                "base_classes",
-                kept(self.base_classes == before.base_classes),
-                of_weights.clone(),
-            ),
-            (
-                "source",
-                kept(self.source == before.source),
-                of_weights.clone(),
-            ),
-            (
-                "prediction",
-                kept(self.prediction == before.prediction),
-                of_weights,
-            ),
+            of_weights("encoding", self.encoding == before.encoding),
+            of_weights("order", self.order == before.order),
+            of_weights("base_classes", self.base_classes == before.base_classes),
+            of_weights("source", self.source == before.source),
+            of_weights("prediction", self.prediction == before.prediction),
             (
                 "size",
                 fits || self.size == before.size,

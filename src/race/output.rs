@@ -44,13 +44,8 @@ const KEYS: [&str; 5] = ["complete", "step", "scenes_measured", "a", "b"];
 /// The file, and what to do.
 pub fn keep_foreign(folder: &Path) -> Result<(), FileError> {
     let [curves, _, _, summary, _] = FILES.map(|(name, _)| folder.join(name));
-    files::keep_text(&curves, files::FOREIGN_TABLE, |text| {
-        csv::has_columns(text, &COLUMNS)
-    })?;
-    files::keep_text(&summary, files::FOREIGN_TABLE, |text| {
-        let summary: Result<Value, _> = serde_json::from_str(text);
-        summary.is_ok_and(|summary| KEYS.iter().all(|key| summary.get(key).is_some()))
-    })
+    files::keep_table(&curves, &COLUMNS)?;
+    files::keep_json(&summary, &KEYS)
 }
 
 /// How long a frame of the animation is shown, and how long the last one.

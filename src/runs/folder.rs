@@ -185,19 +185,15 @@ fn comparable_after(whole: &Table, stages: &[&Table], ends: &[u64], step: u64) -
         let of = |table: &Table| table.get(section)?.get(key).cloned();
         of(stage).or_else(|| of(whole))
     };
-    let validation = |stage: &Table| VALIDATION.map(|setting| of(stage, setting));
+    let validation = |stage: &&Table| {
+        let is_validated = of(stage, ("train", "validate_every")) != Some(0.into());
+        is_validated.then(|| VALIDATION.map(|setting| of(stage, setting)))
+    };
     // A validation at the end of a stage is that stage's.
     let at = ends.iter().position(|end| step <= *end);
     let at = at.or(stages.len().checked_sub(1))?;
-    let is_validated = |stage: &Table| of(stage, ("train", "validate_every")) != Some(0.into());
-    if !is_validated(stages[at]) {
-        return None;
-    }
-    let own = validation(stages[at]);
-    let other = stages[..at]
-        .iter()
-        .rposition(|stage| is_validated(stage) && validation(stage) != own);
-    other.map(|index| ends[index])
+    let stages: Vec<_> = stages[..=at].iter().map(validation).collect();
+    run_format::last_validated_otherwise(&stages).map(|index| ends[index])
 }
 
 /// A number in the `[train]` section.

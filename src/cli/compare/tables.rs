@@ -1,9 +1,7 @@
 //! The tables of a comparison, and which of those that are there it may replace.
 
-use crate::csv;
 use crate::data;
 use crate::files::{self, FileError};
-use serde_json::Value;
 use std::path::Path;
 
 /// Files written once for all photos, in the order in which they are written.
@@ -43,16 +41,9 @@ pub(super) fn class_list(classes: &[String]) -> String {
 /// The file, and what to do.
 pub(super) fn keep_foreign(folder: &Path, classes: &[String]) -> Result<(), FileError> {
     let [report, photos, shares, list] = TABLES.map(|name| folder.join(name));
-    let is_report = |text: &str| {
-        let report: Result<Value, _> = serde_json::from_str(text);
-        report.is_ok_and(|report| KEYS.iter().all(|key| report.get(key).is_some()))
-    };
-    files::keep_text(&report, files::FOREIGN_TABLE, is_report)?;
-    for (path, columns) in [(&photos, &PHOTO_COLUMNS[..]), (&shares, &CLASS_COLUMNS)] {
-        files::keep_text(path, files::FOREIGN_TABLE, |text| {
-            csv::has_columns(text, columns)
-        })?;
-    }
+    files::keep_json(&report, &KEYS)?;
+    files::keep_table(&photos, &PHOTO_COLUMNS)?;
+    files::keep_table(&shares, &CLASS_COLUMNS)?;
     // The report is written before the list: both are there, or no list of this program.
     let is_beside = report.is_file() && !data::files_in(folder).contains(&list);
     let names = class_list(classes);

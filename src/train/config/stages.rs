@@ -2,6 +2,7 @@
 
 use super::Config;
 use super::error::ConfigError;
+use crate::run_format::last_validated_otherwise;
 use toml::{Table, Value};
 
 /// A part of a run.
@@ -85,18 +86,12 @@ pub(crate) fn comparable_after(plan: &[Stage], step: u64) -> Option<u64> {
     let validation = |stage: &Stage| {
         let (config, t) = (&stage.config, &stage.config.train);
         let photos = (config.data.size, config.fit());
-        (photos, t.validate_steps, t.validate_samples)
+        (t.validate_every > 0).then_some((photos, t.validate_steps, t.validate_samples))
     };
     let at = plan.iter().position(|stage| step <= stage.last);
     let at = at.or(plan.len().checked_sub(1))?;
-    let is_validated = |stage: &Stage| stage.config.train.validate_every > 0;
-    if !is_validated(&plan[at]) {
-        return None;
-    }
-    let own = validation(&plan[at]);
-    let mut earlier = plan[..at].iter().filter(|stage| is_validated(stage));
-    let other = earlier.rfind(|stage| validation(stage) != own);
-    other.map(|stage| stage.last)
+    let stages: Vec<_> = plan[..=at].iter().map(validation).collect();
+    last_validated_otherwise(&stages).map(|index| plan[index].last)
 }
 
 /// The first setting that differs but must not.
