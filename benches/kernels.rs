@@ -72,7 +72,7 @@ mod neural_field {
     fn forward(bencher: Bencher, batch: usize) {
         let (z, w, n) = inputs(batch, common::device());
         common::bench(bencher, || {
-            kernels::neural_field(z.clone(), w.clone(), n.clone())
+            kernels::neural_field(z.clone(), w.clone(), n.clone(), MatmulPrecision::Single)
         });
     }
 
@@ -81,7 +81,7 @@ mod neural_field {
         let (z, w, n) = inputs(batch, &common::device().clone().autodiff());
         let (z, w, n) = (z.require_grad(), w.require_grad(), n.require_grad());
         common::bench(bencher, || {
-            kernels::neural_field(z.clone(), w.clone(), n.clone())
+            kernels::neural_field(z.clone(), w.clone(), n.clone(), MatmulPrecision::Single)
                 .sum()
                 .backward()
         });

@@ -251,10 +251,18 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         precision: MatmulPrecision,
+        _: Option<linear::PackedWeight>,
     ) -> FloatTensor<Self> {
         let (xp, wp) = (x.primitive().clone(), weight.primitive().clone());
         let period = bias.primitive().shape()[0];
-        let output = Flex::linear(xp.clone(), wp.clone(), bias.primitive().clone(), precision);
+        // A weight that is trained is not the same twice.
+        let output = Flex::linear(
+            xp.clone(),
+            wp.clone(),
+            bias.primitive().clone(),
+            precision,
+            None,
+        );
         record!(
             Linear,
             C,
@@ -318,6 +326,7 @@ impl<B: FieldOps, C: CheckpointStrategy> FieldOps for Autodiff<B, C> {
         z: FloatTensor<Self>,
         weights: FloatTensor<Self>,
         norm: FloatTensor<Self>,
+        precision: MatmulPrecision,
     ) -> FloatTensor<Self> {
         let state = (
             z.primitive().clone(),
@@ -325,7 +334,7 @@ impl<B: FieldOps, C: CheckpointStrategy> FieldOps for Autodiff<B, C> {
             norm.primitive().clone(),
         );
         let (zp, wp, np) = state.clone();
-        let output = B::neural_field(zp, wp, np);
+        let output = B::neural_field(zp, wp, np, precision);
         match NeuralField
             .prepare::<C>([z.node(), weights.node(), norm.node()])
             .compute_bound()

@@ -25,6 +25,7 @@ pub mod reference;
 mod tests;
 
 pub(crate) use constants::{LAYER_EPSILON, NORM_FLOOR, RMS_EPSILON};
+pub use cpu::linear::PackedWeight;
 pub use matmul_precision::MatmulPrecision;
 pub use optim::{AdamWUpdate, weight_of};
 
@@ -132,12 +133,14 @@ pub fn gelu<const R: usize>(x: Tensor<R>) -> Tensor<R> {
 }
 
 /// The linear layer `x W + b`: `x: [rows, from]`, `weight: [from, to]`, `bias: [R, to]` with row
-/// `i mod R` for row i, R a divisor of the number of rows; without one, `x W`.
+/// `i mod R` for row i, R a divisor of the number of rows; without one, `x W`. The CPU keeps a rounded
+/// weight in `packed`, if given, outside any graph.
 pub fn linear(
     x: Tensor<2>,
     weight: Tensor<2>,
     bias: Option<Tensor<2>>,
     precision: MatmulPrecision,
+    packed: Option<&PackedWeight>,
 ) -> Tensor<2> {
     if !on_cpu(&x.device()) || precision == MatmulPrecision::Half {
         return reference::linear(x, weight, bias, precision);
@@ -148,6 +151,7 @@ pub fn linear(
         weight.into_dispatch(),
         bias.into_dispatch(),
         precision,
+        packed.cloned(),
     ))
 }
 
@@ -207,8 +211,13 @@ pub fn argmax(
 
 /// The pixel neural field: `z: [patches, P, E]`, `weights: [patches, 2 E M]`, `norm: [E]` to
 /// `z + SiLU(RMS(z) W1) W2`, where the columns of the weight matrices `[E, M]` and `[M, E]` are
-/// normalised.
-pub fn neural_field(z: Tensor<3>, weights: Tensor<2>, norm: Tensor<1>) -> Tensor<3> {
+/// normalised. Only the CPU rounds: to bfloat16, in the forward pass.
+pub fn neural_field(
+    z: Tensor<3>,
+    weights: Tensor<2>,
+    norm: Tensor<1>,
+    precision: MatmulPrecision,
+) -> Tensor<3> {
     if !has_field_kernels(&z.device()) {
         return reference::neural_field(z, weights, norm);
     }
@@ -216,6 +225,7 @@ pub fn neural_field(z: Tensor<3>, weights: Tensor<2>, norm: Tensor<1>) -> Tensor
         z.into_dispatch(),
         weights.into_dispatch(),
         norm.into_dispatch(),
+        precision,
     ))
 }
 

@@ -1,6 +1,7 @@
 //! The operations as extensions of Burn's backends. The functions of the parent module choose
 //! between them and the formulas, and document the shapes.
 
+use super::cpu::linear::PackedWeight;
 use super::matmul_precision::MatmulPrecision;
 use super::optim::AdamWUpdate;
 use crate::potential::Potential;
@@ -48,6 +49,7 @@ pub trait CpuOps: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         precision: MatmulPrecision,
+        packed: Option<PackedWeight>,
     ) -> FloatTensor<Self>;
     fn doubled(x: FloatTensor<Self>) -> FloatTensor<Self>;
     fn neighbourhoods(x: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -113,6 +115,7 @@ pub trait FieldOps: Backend {
         z: FloatTensor<Self>,
         weights: FloatTensor<Self>,
         norm: FloatTensor<Self>,
+        precision: MatmulPrecision,
     ) -> FloatTensor<Self>;
     #[fusion(meta = gradients_like_inputs)]
     fn neural_field_backward(

@@ -337,12 +337,32 @@ proptest! {
         let w = random([patches, 2 * e * m], seed + 1);
         let norm = random([e], seed + 2);
         compare!(
-            neural_field(z.clone(), w.clone(), norm.clone()),
+            neural_field(z.clone(), w.clone(), norm.clone(), MatmulPrecision::Single),
             reference::neural_field(z.clone(), w.clone(), norm.clone()),
             z,
             w,
             norm
         );
+    }
+
+    /// Against products in single precision: each of the four operands is rounded by 2^-9 of itself at most.
+    #[test]
+    fn neural_field_in_bfloat16_rounds_its_operands(
+        (patches, side, e, ratio) in (1usize..9, 1usize..9, 2usize..70, 1usize..4),
+        seed in 0u64..1000,
+    ) {
+        let z = random([patches, side * side, e], seed);
+        let w = random([patches, 2 * ratio * e * e], seed + 1);
+        let norm = random([e], seed + 2);
+        let field = |precision| values(neural_field(z.clone(), w.clone(), norm.clone(), precision));
+        let single = field(MatmulPrecision::Single);
+        let rounded = field(MatmulPrecision::Bfloat16);
+        let distance = |a: &[f32], b: &[f32]| {
+            a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt()
+        };
+        let (error, change) = (distance(&single, &rounded), distance(&single, &values(z)));
+        prop_assert!(error <= 0.01 * change + 1e-5, "{error} of {change}");
+        prop_assert!(error > 0.0 || side * side < 24, "nothing was rounded");
     }
 }
 
@@ -353,14 +373,18 @@ fn neural_field_gradient_is_a_finite_difference() {
     let w = random([patches, 2 * e * m], 2);
     let norm = random([e], 3);
     let direction = random([patches, 2 * e * m], 4).detach();
-    let grads = neural_field(z.clone(), w.clone(), norm.clone())
+    let grads = neural_field(z.clone(), w.clone(), norm.clone(), MatmulPrecision::Single)
         .square()
         .sum()
         .backward();
     let slope = values((w.grad(&grads).unwrap() * direction.clone().inner()).sum())[0];
     let at = |h: f32| {
         let w = w.clone() + direction.clone() * h;
-        values(neural_field(z.clone(), w, norm.clone()).square().sum())[0]
+        values(
+            neural_field(z.clone(), w, norm.clone(), MatmulPrecision::Single)
+                .square()
+                .sum(),
+        )[0]
     };
     let numeric = (at(1e-2) - at(-1e-2)) / 2e-2;
     assert!(
@@ -564,7 +588,14 @@ fn operations_in_place_spare_what_is_held() {
         assert_eq!(values(operation(alone)), kept);
     }
     let weights = random([2, 2 * 33 * 5], 5).inner();
-    let field = |x| values(neural_field(x, weights.clone(), weight.clone()));
+    let field = |x| {
+        values(neural_field(
+            x,
+            weights.clone(),
+            weight.clone(),
+            MatmulPrecision::Single,
+        ))
+    };
     let kept = field(x.clone());
     assert_eq!(values(x.clone()), before);
     assert_eq!(field(Tensor::from_data(x.to_data(), &x.device())), kept);

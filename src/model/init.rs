@@ -34,18 +34,16 @@ impl<'a> Initializer<'a> {
     pub fn linear(&mut self, from: usize, to: usize, bias: bool) -> Linear {
         let bound = (6.0 / (from + to) as f32).sqrt();
         let weights = self.draw(from * to, |rng| rng.random_range(-bound..bound));
-        Linear {
-            weight: self.parameter(weights, [from, to]),
-            bias: bias.then(|| self.parameter(vec![0.0; to], [to])),
-        }
+        Linear::new(
+            self.parameter(weights, [from, to]),
+            bias.then(|| self.parameter(vec![0.0; to], [to])),
+        )
     }
 
     /// A linear layer initialised to zero.
     pub fn zero_linear(&mut self, from: usize, to: usize) -> Linear {
-        Linear {
-            weight: self.parameter(vec![0.0; from * to], [from, to]),
-            bias: Some(self.parameter(vec![0.0; to], [to])),
-        }
+        let weight = self.parameter(vec![0.0; from * to], [from, to]);
+        Linear::new(weight, Some(self.parameter(vec![0.0; to], [to])))
     }
 
     /// Normal random numbers with standard deviation `deviation`.

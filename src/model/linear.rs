@@ -1,6 +1,6 @@
 //! The linear layer, with products in a selectable precision.
 
-use crate::kernels::{self, MatmulPrecision};
+use crate::kernels::{self, MatmulPrecision, PackedWeight};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
@@ -11,9 +11,19 @@ pub struct Linear {
     pub weight: Param<Tensor<2>>,
     /// `[out]`
     pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    packed: PackedWeight,
 }
 
 impl Linear {
+    pub(super) fn new(weight: Param<Tensor<2>>, bias: Option<Param<Tensor<1>>>) -> Self {
+        Self {
+            weight,
+            bias,
+            packed: PackedWeight::default(),
+        }
+    }
+
     /// Applies the layer. All leading axes are folded into one product.
     pub fn forward<const R: usize>(&self, x: Tensor<R>, precision: MatmulPrecision) -> Tensor<R> {
         let mut shape = x.dims();
@@ -21,7 +31,7 @@ impl Linear {
         let rows = shape.iter().product::<usize>() / from;
         let (x, weight) = (x.reshape([rows, from]), self.weight.val());
         let bias = self.bias.as_ref().map(|bias| bias.val().unsqueeze());
-        let y = kernels::linear(x, weight, bias, precision);
+        let y = kernels::linear(x, weight, bias, precision, Some(&self.packed));
         shape[R - 1] = to;
         y.reshape(shape)
     }

@@ -367,7 +367,7 @@ impl Network {
         }
         for field in &self.fields {
             let weights = field.generator.forward(flat.clone(), self.precision);
-            z = kernels::neural_field(z, weights, field.norm.val());
+            z = kernels::neural_field(z, weights, field.norm.val(), self.precision);
         }
         (kernels::rms_norm(z, self.final_layer.norm.val()), s)
     }
@@ -417,7 +417,7 @@ impl Network {
         let pixels = pixels.reshape([patches * count, channels]);
         // Pixels are not rounded: outlines follow small differences between them.
         let precision = MatmulPrecision::Single;
-        let features = kernels::linear(pixels, of_channels, Some(position), precision);
+        let features = kernels::linear(pixels, of_channels, Some(position), precision, None);
         features.reshape([patches, count, e])
     }
 }

@@ -2,7 +2,7 @@
 
 use super::check::{Check, max_error};
 use crate::encoding::Centroids;
-use crate::kernels;
+use crate::kernels::{self, MatmulPrecision};
 use crate::model::config::NetworkConfig;
 use crate::model::network::{Network, Query};
 use crate::model::tensors::{self, read};
@@ -52,6 +52,7 @@ pub fn against_cpu(device: &Device) -> Vec<Check> {
             z.reshape([5, 16, 8]),
             w.reshape([5, 256]),
             n.reshape([8]),
+            MatmulPrecision::Single,
         ))
     });
     for (i, name) in ["state", "weights", "norm"].into_iter().enumerate() {
@@ -66,6 +67,7 @@ pub fn against_cpu(device: &Device) -> Vec<Check> {
                     z.reshape([5, 16, 8]),
                     w.reshape([5, 256]),
                     n.reshape([8]),
+                    MatmulPrecision::Single,
                 );
                 let gradients = out.square().sum().backward();
                 inputs[i].grad(&gradients).map_or(Vec::new(), read)

@@ -7,10 +7,11 @@
 //! with the tokens; the backward pass recomputes them. Keys and values are packed once a head. In
 //! bfloat16 the operands of both products are rounded, but not those of the backward pass.
 
-use super::bfloat16::{self, Strips};
+use super::bfloat16;
 use super::norm::{rms_backward_row, rms_scale};
+use super::packed::Packed;
 use super::panels::Panels;
-use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, slice, uninit};
+use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, slice};
 use crate::kernels::MatmulPrecision;
 use crate::simd::{exp2, max, sum2, wide};
 use burn::backend::TensorMetadata;
@@ -157,38 +158,6 @@ fn softmax(q: &[f32], keys: &Panels, out: &mut [f32]) {
     });
 }
 
-/// Keys or values of a block, in single precision or rounded.
-enum Packed {
-    Single(Panels),
-    Rounded(Strips),
-}
-
-impl Packed {
-    fn new(matrix: Matrix<'_>, shape: [usize; 2], rounded: bool) -> Self {
-        if rounded {
-            Self::Rounded(Strips::new(matrix, shape))
-        } else {
-            Self::Single(Panels::new(matrix, shape))
-        }
-    }
-
-    /// `out = left self` on this thread.
-    fn multiply(&self, left: Matrix<'_>, rows: usize, out: &mut [f32]) {
-        match self {
-            Self::Single(panels) => panels.multiply(left, rows, out, false),
-            Self::Rounded(strips) => _ = strips.multiply(left, rows, uninit(out)),
-        }
-    }
-
-    /// `out += left self` on this thread.
-    fn multiply_add(&self, left: Matrix<'_>, rows: usize, out: &mut [f32]) {
-        match self {
-            Self::Single(panels) => panels.multiply(left, rows, out, true),
-            Self::Rounded(strips) => strips.multiply_add(left, rows, out),
-        }
-    }
-}
-
 /// Attention of a block of queries while keys and values come block by block.
 struct Running {
     /// Sums of values, each times 2 to its product minus [`top`](Self::top): `[rows, d]`.
@@ -291,7 +260,7 @@ pub(crate) fn forward(
     let (qkv, rotary) = (contiguous(qkv), rotary.map(Rotary::contiguous));
     let x = inputs(&qkv, rotary.as_ref(), heads);
     let (tokens, d) = (x.tokens, x.d);
-    let rounded = precision == MatmulPrecision::Bfloat16 && tokens >= bfloat16::LEAST_ROWS;
+    let rounded = bfloat16::rounds(precision, tokens);
     let packed: Vec<Vec<[Packed; 2]>> = (0..batch * heads)
         .into_par_iter()
         .map(|i| {

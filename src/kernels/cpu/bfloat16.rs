@@ -5,6 +5,7 @@
 //! have these instructions.
 
 use super::Matrix;
+use crate::kernels::MatmulPrecision;
 use crate::simd::wide;
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
@@ -19,7 +20,7 @@ const BLOCK: usize = 8 * ROWS;
 /// Strips that are packed together: as much of a row as a processor reads ahead.
 const GROUP: usize = 4;
 /// Rows below which rounding the matrices costs more than it saves.
-pub(super) const LEAST_ROWS: usize = 2 * ROWS;
+const LEAST_ROWS: usize = 2 * ROWS;
 
 /// Whether this processor multiplies such numbers faster than single-precision ones.
 pub(crate) fn is_fast() -> bool {
@@ -27,6 +28,11 @@ pub(crate) fn is_fast() -> bool {
     return is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16");
     #[cfg(not(target_arch = "x86_64"))]
     false
+}
+
+/// Whether a product of so many rows is one of rounded matrices.
+pub(super) fn rounds(precision: MatmulPrecision, rows: usize) -> bool {
+    precision == MatmulPrecision::Bfloat16 && rows >= LEAST_ROWS
 }
 
 /// Two consecutive rows of a right matrix; the first one's numbers are in the lower halves.
@@ -119,46 +125,58 @@ impl Strips {
                 let rows = first + row..first + count.min(row + ROWS);
                 pack_rows(left, depth, rows, lefts);
             }
-            self.by_tiles(&lefts, count, |row, column, sums| {
+            by_tiles(&self.data, depth, &lefts, count, |row, column, sums| {
                 put(first + row, column, sums);
             });
         }
     }
+}
 
-    /// Like [`by_blocks`](Self::by_blocks), with the rows of `left` packed.
-    #[inline(always)]
-    fn by_tiles(
-        &self,
-        lefts: &[Lefts],
-        rows: usize,
-        mut put: impl FnMut(usize, usize, &[f32; COLUMNS]),
-    ) {
-        let mut sums = [[0.0; COLUMNS]; ROWS];
-        let lefts = lefts.chunks_exact(runs(self.depth));
-        for (i, right) in self.data.chunks_exact(self.depth.div_ceil(2)).enumerate() {
-            for (row, left) in (0..rows).step_by(ROWS).zip(lefts.clone()) {
-                tile(left, right, &mut sums);
-                for (row, sums) in (row..rows).zip(&sums) {
-                    put(row, i * COLUMNS, sums);
-                }
+/// Multiplies packed rows, `rows` of them, by strips with `depth` rows, and passes on the row and the
+/// first column of each strip's part of a row.
+#[inline(always)]
+fn by_tiles(
+    strips: &[Pairs],
+    depth: usize,
+    lefts: &[Lefts],
+    rows: usize,
+    mut put: impl FnMut(usize, usize, &[f32; COLUMNS]),
+) {
+    let mut sums = [[0.0; COLUMNS]; ROWS];
+    let lefts = lefts.chunks_exact(runs(depth));
+    for (i, right) in strips.chunks_exact(depth.div_ceil(2)).enumerate() {
+        for (row, left) in (0..rows).step_by(ROWS).zip(lefts.clone()) {
+            tile(left, right, &mut sums);
+            for (row, sums) in (row..rows).zip(&sums) {
+                put(row, i * COLUMNS, sums);
             }
         }
     }
 }
 
+/// The right matrix of [`multiply_by_columns`].
+#[derive(Clone, Copy)]
+pub(super) enum Right<'a> {
+    Plain(Matrix<'a>),
+    Packed(&'a Strips),
+}
+
 /// `left right` for `left: [rows, depth]` and `right: [depth, columns]`, on all threads, in memory that
 /// nothing has been written to, which is returned. Every thread rounds the columns that it multiplies by,
-/// so that a large right matrix is read once.
+/// unless they are, so that a large right matrix is read once.
 ///
 /// # Panics
 /// If a size is zero, a slice is too short, or neither the rows nor the columns of a matrix are contiguous.
 pub(super) fn multiply_by_columns<'o>(
     [rows, depth, columns]: [usize; 3],
     left: Matrix<'_>,
-    right: Matrix<'_>,
+    right: Right<'_>,
     out: &'o mut [MaybeUninit<f32>],
 ) -> &'o mut [f32] {
     assert!(rows > 0 && left.holds(rows, depth));
+    if let Right::Packed(strips) = right {
+        assert_eq!([strips.depth, strips.columns], [depth, columns]);
+    }
     let runs = runs(depth);
     let mut lefts = vec![[[0; RUN]; ROWS]; rows.div_ceil(ROWS) * runs];
     let tiles = lefts.par_chunks_exact_mut(runs).enumerate();
@@ -175,9 +193,20 @@ pub(super) fn multiply_by_columns<'o>(
         }
     }
     groups.into_par_iter().enumerate().for_each(|(i, mut out)| {
-        let right = right.t().rows_from(i * width).t();
-        let strips = Strips::new(right, [depth, out[0].len()]);
-        strips.by_tiles(&lefts, rows, |row, column, sums| {
+        let own;
+        let strips = match right {
+            Right::Plain(matrix) => {
+                let part = matrix.t().rows_from(i * width).t();
+                own = Strips::new(part, [depth, out[0].len()]);
+                &own.data
+            }
+            Right::Packed(strips) => {
+                let group = GROUP * depth.div_ceil(2);
+                let rest = &strips.data[i * group..];
+                &rest[..group.min(rest.len())]
+            }
+        };
+        by_tiles(strips, depth, &lefts, rows, |row, column, sums| {
             write(sums, out[row], column);
         });
     });
@@ -408,9 +437,10 @@ mod tests {
             let out = strips.multiply(a.matrix(), rows, out.spare_capacity_mut());
             let mut by_columns = Vec::with_capacity(rows * columns);
             let sizes = [rows, depth, columns];
-            let (left, right) = (a.matrix(), b.matrix());
-            let memory = by_columns.spare_capacity_mut();
-            prop_assert_eq!(&*out, multiply_by_columns(sizes, left, right, memory));
+            for right in [Right::Plain(b.matrix()), Right::Packed(&strips)] {
+                let memory = by_columns.spare_capacity_mut();
+                prop_assert_eq!(&*out, multiply_by_columns(sizes, a.matrix(), right, memory));
+            }
             let sums = a.product(&b, |x| bf16::from_f32(x).to_f64());
             prop_assert_eq!(out.len(), sums.len());
             let start = numbers(rows * columns, 3);

@@ -1,11 +1,14 @@
 //! Linear layers on the CPU: a product and its bias in one pass, while the product is in the caches.
 
-use super::{self as cpu, CpuTensor, Matrix, ROWS_PER_TASK, add_partials, bfloat16, contiguous};
+use super::bfloat16::{self, Right, Strips};
+use super::{self as cpu, CpuTensor, Matrix, ROWS_PER_TASK, add_partials, contiguous};
 use super::{part_of_product, slice, whole_product};
 use crate::kernels::MatmulPrecision;
 use crate::simd::wide;
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Rows from which a thread packs the weights for its own part of a product.
 const ROWS_PER_THREAD: usize = 48;
@@ -15,72 +18,117 @@ const ROWS_PER_THREAD: usize = 48;
 const FEW_ROWS: usize = 1024;
 const LARGE: usize = 1 << 20;
 
+/// A layer's weight rounded for its products, kept for as long as the weight is the same: rounding takes
+/// a tenth of a product of a few hundred rows.
+#[derive(Clone, Default)]
+pub struct PackedWeight(Arc<Mutex<Option<Kept>>>);
+
+struct Kept {
+    /// Holds the memory, so that nothing else can be in its place.
+    weight: CpuTensor,
+    strips: Arc<Strips>,
+}
+
+impl PackedWeight {
+    /// The rounded `weight`, which is contiguous. The lock is not held meanwhile: a thread that waits for
+    /// the others' parts may take up another product with this weight.
+    fn get(&self, weight: &CpuTensor) -> Arc<Strips> {
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let data = slice(weight);
+        if let Some(kept) = &*lock()
+            && std::ptr::eq(slice(&kept.weight), data)
+        {
+            return kept.strips.clone();
+        }
+        let [from, to] = sizes(weight);
+        let strips = Arc::new(Strips::new(Matrix::rows(data, to), [from, to]));
+        *lock() = Some(Kept {
+            weight: weight.clone(),
+            strips: strips.clone(),
+        });
+        strips
+    }
+}
+
+impl fmt::Debug for PackedWeight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PackedWeight")
+    }
+}
+
 /// `x W + b`: `x: [rows, from]`, `weight: [from, to]`, `bias: [R, to]`, whose row `i mod R` is added to row i.
 pub(crate) fn forward(
     x: CpuTensor,
     weight: CpuTensor,
     bias: CpuTensor,
     precision: MatmulPrecision,
+    packed: Option<PackedWeight>,
 ) -> CpuTensor {
     let [rows, from] = sizes(&x);
     let [period, to] = sizes(&bias);
     let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
+    let packed = packed.filter(|_| bfloat16::rounds(precision, rows));
+    let packed = packed.map(|packed| packed.get(&weight));
     let (w, b) = (Matrix::rows(slice(&weight), to), slice(&bias));
     let x = Matrix::rows(slice(&x), from);
-    let out = by_rows([rows, from, to], x, w, precision, |first, out| {
-        wide!({
-            for (row, out) in (first..).zip(out.chunks_exact_mut(to)) {
-                for (out, b) in out.iter_mut().zip(&b[row % period * to..]) {
-                    *out += b;
+    let out = by_rows(
+        [rows, from, to],
+        x,
+        w,
+        (precision, packed.as_deref()),
+        |first, out| {
+            wide!({
+                for (row, out) in (first..).zip(out.chunks_exact_mut(to)) {
+                    for (out, b) in out.iter_mut().zip(&b[row % period * to..]) {
+                        *out += b;
+                    }
                 }
-            }
-        });
-    });
+            });
+        },
+    );
     cpu::tensor(out, [rows, to])
 }
 
 /// `x w` for `x: [rows, from]` and `w: [from, to]`, with `finish` called for parts of it: the number of
-/// their first row, and their elements.
+/// their first row, and their elements. A product of rounded matrices takes `packed` instead of `w`.
 fn by_rows(
     [rows, from, to]: [usize; 3],
     x: Matrix<'_>,
     w: Matrix<'_>,
-    precision: MatmulPrecision,
+    (precision, packed): (MatmulPrecision, Option<&Strips>),
     finish: impl Fn(usize, &mut [f32]) + Send + Sync,
 ) -> Vec<f32> {
-    let rounded = precision == MatmulPrecision::Bfloat16 && rows >= bfloat16::LEAST_ROWS;
-    let mut out = Vec::with_capacity(rows * to);
-    if rounded && rows <= FEW_ROWS && from * to >= LARGE {
-        let part = rows.div_ceil(rayon::current_num_threads());
-        let sizes = [rows, from, to];
-        bfloat16::multiply_by_columns(sizes, x, w, out.spare_capacity_mut())
-            .par_chunks_mut(part * to)
-            .enumerate()
-            .for_each(|(i, out)| finish(i * part, out));
-        // SAFETY: the product has written every element.
-        unsafe { out.set_len(rows * to) };
-        return out;
-    }
-    let rounded = rounded.then(|| bfloat16::Strips::new(w, [from, to]));
+    let rounded = bfloat16::rounds(precision, rows);
     let tasks = (rows / ROWS_PER_THREAD).clamp(1, rayon::current_num_threads());
-    if tasks == 1 && rounded.is_none() {
+    if tasks == 1 && !rounded {
         let mut out = whole_product([rows, from, to], x, w);
         finish(0, &mut out);
         return out;
     }
-    let block = rows.div_ceil(tasks);
-    out.spare_capacity_mut()[..rows * to]
-        .par_chunks_mut(block * to)
-        .enumerate()
-        .for_each(|(i, out)| {
+    let mut out = Vec::with_capacity(rows * to);
+    let memory = &mut out.spare_capacity_mut()[..rows * to];
+    if rounded && rows <= FEW_ROWS && from * to >= LARGE {
+        let right = packed.map_or(Right::Plain(w), Right::Packed);
+        let part = rows.div_ceil(rayon::current_num_threads());
+        bfloat16::multiply_by_columns([rows, from, to], x, right, memory)
+            .par_chunks_mut(part * to)
+            .enumerate()
+            .for_each(|(i, out)| finish(i * part, out));
+    } else {
+        let own = (rounded && packed.is_none()).then(|| Strips::new(w, [from, to]));
+        let strips = packed.filter(|_| rounded).or(own.as_ref());
+        let block = rows.div_ceil(tasks);
+        let blocks = memory.par_chunks_mut(block * to).enumerate();
+        blocks.for_each(|(i, out)| {
             let (first, count) = (i * block, out.len() / to);
             let x = x.rows_from(first);
-            let out = match &rounded {
-                Some(w) => w.multiply(x, count, out),
+            let out = match strips {
+                Some(strips) => strips.multiply(x, count, out),
                 None => part_of_product([count, from, to], x, w, out),
             };
             finish(first, out);
         });
+    }
     // SAFETY: the products have written every element.
     unsafe { out.set_len(rows * to) };
     out
@@ -97,7 +145,13 @@ pub(crate) fn input_gradient(
     let (weight, grad) = (contiguous(weight), contiguous(grad));
     let transposed = Matrix::rows(slice(&weight), to).t();
     let grad = Matrix::rows(slice(&grad), to);
-    let dx = by_rows([rows, to, from], grad, transposed, precision, |_, _| ());
+    let dx = by_rows(
+        [rows, to, from],
+        grad,
+        transposed,
+        (precision, None),
+        |_, _| (),
+    );
     cpu::tensor(dx, [rows, from])
 }
 
@@ -116,7 +170,7 @@ pub(crate) fn weight_gradient(
     );
     let sizes = [from, rows, to];
     let dw = match precision {
-        MatmulPrecision::Bfloat16 => by_rows(sizes, x.t(), grad, precision, |_, _| ()),
+        MatmulPrecision::Bfloat16 => by_rows(sizes, x.t(), grad, (precision, None), |_, _| ()),
         MatmulPrecision::Single | MatmulPrecision::Half => whole_product(sizes, x.t(), grad),
     };
     cpu::tensor(dw, [from, to])

@@ -3,9 +3,12 @@
 //! For one patch with `z: [P, E]` and generated weights `W1: [E, M]`, `W2: [M, E]`:
 //! `z + SiLU(RMS(z) W1/|W1|) W2/|W2|`, with the norms taken per column (see "Neural field" in
 //! PixNerd). Patches run in parallel, each with a few small matrix products whose operands stay in
-//! the processor's cache, which a general batched product does not achieve.
+//! the processor's cache, which a general batched product does not achieve. In bfloat16 the operands of the
+//! forward pass's products are rounded, but not those of the backward pass.
 
-use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, matmul, slice};
+use super::bfloat16::{self, Strips};
+use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, matmul, slice, uninit};
+use crate::kernels::MatmulPrecision;
 use crate::kernels::constants::{NORM_FLOOR, RMS_EPSILON};
 use crate::kernels::field_shape::FieldShape;
 use crate::simd::{exp, sum2, wide};
@@ -59,9 +62,9 @@ impl Scratch {
         }
     }
 
-    /// Fills `r`, `wn` and `u`, `a = SiLU(u)` for one patch.
+    /// Fills `r`, `wn` and `u`, `a = SiLU(u)` for one patch; `rounded` is for the product.
     #[inline(always)]
-    fn hidden(&mut self, s: FieldShape, z: &[f32], weights: &[f32], norm: &[f32]) {
+    fn hidden(&mut self, s: FieldShape, rounded: bool, z: &[f32], weights: &[f32], norm: &[f32]) {
         wide!({
             for ((row, r), scale) in z
                 .chunks_exact(s.width)
@@ -81,18 +84,28 @@ impl Scratch {
             normalise_columns(w2, s.width, i2, n2);
         });
         let w1 = Matrix::rows(&self.wn[..s.width * s.hidden], s.hidden);
-        matmul(
-            [s.pixels, s.width, s.hidden],
-            1.0,
-            Matrix::rows(&self.r, s.width),
-            w1,
-            &mut self.u,
-        );
+        let r = Matrix::rows(&self.r, s.width);
+        product([s.pixels, s.width, s.hidden], rounded, r, w1, &mut self.u);
         wide!({
             for (a, &u) in self.a.iter_mut().zip(&self.u) {
                 *a = u / (1.0 + exp(-u));
             }
         });
+    }
+}
+
+/// `out = left right` for `left: [rows, depth]` and `right: [depth, columns]`.
+fn product(
+    [rows, depth, columns]: [usize; 3],
+    rounded: bool,
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+    out: &mut [f32],
+) {
+    if rounded {
+        Strips::new(right, [depth, columns]).multiply(left, rows, uninit(out));
+    } else {
+        matmul([rows, depth, columns], 1.0, left, right, out);
     }
 }
 
@@ -137,19 +150,25 @@ fn denormalise_columns(wn: &[f32], columns: usize, inverse: &[f32], dwn: &[f32],
 }
 
 /// Forward pass: `z: [patches, P, E]`, `weights: [patches, 2 E M]`, `norm: [E]` to `[patches, P, E]`.
-pub(super) fn forward(z: CpuTensor, weights: CpuTensor, norm: CpuTensor) -> CpuTensor {
+pub(super) fn forward(
+    z: CpuTensor,
+    weights: CpuTensor,
+    norm: CpuTensor,
+    precision: MatmulPrecision,
+) -> CpuTensor {
     let s = FieldShape::new(&z.shape(), &weights.shape());
     let (weights, norm) = (contiguous(weights), contiguous(norm));
     let (ws, norm) = (slice(&weights), slice(&norm));
+    let rounded = bfloat16::rounds(precision, s.pixels);
     cpu::in_place(z, PATCHES_PER_TASK * state_len(s), |block, states| {
         let mut scratch = Scratch::new(s);
         let ws = ws[block * PATCHES_PER_TASK * weights_len(s)..].chunks_exact(weights_len(s));
         for (z, w) in states.chunks_exact_mut(state_len(s)).zip(ws) {
-            scratch.hidden(s, z, w, norm);
+            scratch.hidden(s, rounded, z, w, norm);
             let w2 = Matrix::rows(&scratch.wn[s.width * s.hidden..], s.width);
             let a = Matrix::rows(&scratch.a, s.hidden);
             let change = &mut scratch.dr;
-            matmul([s.pixels, s.hidden, s.width], 1.0, a, w2, change);
+            product([s.pixels, s.hidden, s.width], rounded, a, w2, change);
             wide!({
                 for (z, change) in z.iter_mut().zip(change.iter()) {
                     *z += change;
@@ -202,7 +221,7 @@ fn patch_backward(
     (z, w, norm, g): (&[f32], &[f32], &[f32], &[f32]),
     (dz, dw, dnorm): (&mut [f32], &mut [f32], &mut [f32]),
 ) {
-    scratch.hidden(s, z, w, norm);
+    scratch.hidden(s, false, z, w, norm);
     let Scratch {
         scale,
         r,

@@ -66,8 +66,9 @@ impl CpuOps for Flex {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         precision: MatmulPrecision,
+        packed: Option<linear::PackedWeight>,
     ) -> FloatTensor<Self> {
-        linear::forward(x, weight, bias, precision)
+        linear::forward(x, weight, bias, precision, packed)
     }
     fn doubled(x: FloatTensor<Self>) -> FloatTensor<Self> {
         planes::doubled(x)
@@ -208,8 +209,9 @@ impl FieldOps for Flex {
         z: FloatTensor<Self>,
         weights: FloatTensor<Self>,
         norm: FloatTensor<Self>,
+        precision: MatmulPrecision,
     ) -> FloatTensor<Self> {
-        neural_field::forward(z, weights, norm)
+        neural_field::forward(z, weights, norm, precision)
     }
     fn neural_field_backward(
         z: FloatTensor<Self>,

@@ -4,6 +4,7 @@ mod launch;
 mod neural_field;
 mod potential;
 
+use crate::kernels::MatmulPrecision;
 use crate::kernels::ops::FieldOps;
 use crate::potential::Potential;
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -14,6 +15,7 @@ impl FieldOps for CubeBackend {
         z: FloatTensor<Self>,
         weights: FloatTensor<Self>,
         norm: FloatTensor<Self>,
+        _: MatmulPrecision,
     ) -> FloatTensor<Self> {
         neural_field::forward(z, weights, norm)
     }

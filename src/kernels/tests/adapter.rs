@@ -36,7 +36,7 @@ proptest! {
         let norm = random([e], seed + 2);
         let expected = reference::neural_field(z.clone(), w.clone(), norm.clone());
         let (z2, w2, norm2) = (there(&z), there(&w), there(&norm));
-        let found = neural_field(z2.clone(), w2.clone(), norm2.clone());
+        let found = neural_field(z2.clone(), w2.clone(), norm2.clone(), MatmulPrecision::Single);
         assert_close(&values(found.clone()), &values(expected.clone()), "output");
         let weights = random(expected.dims(), 99);
         let a = (found * there(&weights).detach()).sum().backward();

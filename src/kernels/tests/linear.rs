@@ -13,14 +13,14 @@ proptest! {
         let x = random([repeats * period, from], seed);
         let (w, b) = (random([from, to], seed + 1), random([period, to], seed + 2));
         compare!(
-            linear(x.clone(), w.clone(), Some(b.clone()), MatmulPrecision::Single),
+            linear(x.clone(), w.clone(), Some(b.clone()), MatmulPrecision::Single, None),
             reference::linear(x.clone(), w.clone(), Some(b.clone()), MatmulPrecision::Single),
             x,
             w,
             b
         );
         compare!(
-            linear(x.clone(), w.clone(), None, MatmulPrecision::Single),
+            linear(x.clone(), w.clone(), None, MatmulPrecision::Single, None),
             reference::linear(x.clone(), w.clone(), None, MatmulPrecision::Single),
             x,
             w
@@ -36,7 +36,7 @@ proptest! {
         let x = random([rows, from], seed);
         let (w, b) = (random([from, to], seed + 1), random([1, to], seed + 2));
         let layer = |precision| {
-            let y = linear(x.clone(), w.clone(), Some(b.clone()), precision);
+            let y = linear(x.clone(), w.clone(), Some(b.clone()), precision, None);
             // All gradients are those of this weighting.
             let sum = (y.clone() * random([rows, to], 99).detach()).sum().backward();
             let [dx, dw, db] = [&x, &w, &b].map(|parent| values(parent.grad(&sum).unwrap()));
@@ -52,6 +52,33 @@ proptest! {
             // Each factor, at most 1, is rounded by 2^-9 of itself at most; errors of both signs add up.
             prop_assert!(worst <= 5.0 * (terms as f32).sqrt() / 512.0 + 1e-5, "{worst} of {terms}");
             prop_assert!(worst > 0.0 || rows < 24, "nothing was rounded");
+        }
+    }
+}
+
+#[test]
+fn kept_weights_are_those_of_the_product() {
+    // The second is large enough for a product by columns.
+    for (rows, from, to) in [(40, 70, 50), (25, 1024, 1024)] {
+        let x = random([rows, from], 1).inner();
+        let packed = PackedWeight::default();
+        let layer = |w: &Tensor<2>, packed| {
+            values(linear(
+                x.clone(),
+                w.clone(),
+                None,
+                MatmulPrecision::Bfloat16,
+                packed,
+            ))
+        };
+        let mut first = random([from, to], 2).inner();
+        let second = random([from, to], 3).inner();
+        for _ in 0..2 {
+            for w in [&first, &first, &second] {
+                assert_eq!(layer(w, Some(&packed)), layer(w, None));
+            }
+            // In the memory of the old weight, if nothing held it.
+            first = first * 2.0;
         }
     }
 }
