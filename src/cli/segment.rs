@@ -3,6 +3,7 @@
 mod animations;
 mod choice;
 mod flicker;
+mod made_with;
 mod manifest;
 mod outputs;
 mod pipeline;
@@ -86,7 +87,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     /// Skip photos whose files are all there and not cut off, and continue the COCO file and the manifest
-    /// of a run that stopped. Labels that were corrected in another program (PNG, Labelme or YOLO) are kept
+    /// of a run that stopped. Labels that were corrected in another program (PNG, TIFF, Labelme or YOLO) are kept
     #[arg(long)]
     skip_existing: bool,
     /// Treat the photos of every folder, in the order of the numbers in their names (f2 before f10), as the
@@ -94,8 +95,8 @@ pub(super) struct Arguments {
     /// although the photo hardly does. For animations it is always reported
     #[arg(long)]
     flicker: bool,
-    /// Also write one JSON line per photo: input, outputs, size, shares, seconds and error. Replaces no
-    /// file but an empty one and an earlier manifest
+    /// Also write one JSON line per photo: input, outputs, size, shares, what they were made with, seconds and
+    /// error. Replaces no file but an empty one and an earlier manifest
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     #[command(flatten)]
@@ -183,6 +184,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &tables,
         &work.selection,
         arguments.manifest.as_deref(),
+        made_with::made_with(&work.model_name, &work.viewing),
         arguments.json,
         arguments.skip_existing.then_some(&redone),
     )?;
