@@ -6,7 +6,7 @@ use super::arguments::{
 };
 use super::compiling::Compiling;
 use super::contact_sheet;
-use super::output::{check_ending, class_column, per_cent};
+use super::output::{check as check_plan, check_ending, class_column, per_cent};
 use super::worst_photos;
 use crate::compare;
 use crate::data::{self, ClassTable, Dataset, check};
@@ -293,7 +293,7 @@ fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
             plan.write(folder.join(&name), format!("the picture {name}"));
         }
     }
-    plan.check(|| {
+    check_plan(&plan, || {
         let mut inputs = data::files_in(&arguments.data);
         inputs.push(models::file(&arguments.model.model));
         inputs

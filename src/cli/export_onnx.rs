@@ -1,6 +1,7 @@
 //! `flowseg export-onnx`: models for other programs.
 
 use super::arguments::{DeviceArgument, open};
+use super::output;
 use crate::device::Choice;
 use crate::files::{self, Plan};
 use crate::model::Model;
@@ -78,7 +79,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(expected) = &arguments.expected {
         plan.write(expected, "the samples");
     }
-    plan.check(|| {
+    output::check(&plan, || {
         let photo = arguments.photo.iter().cloned();
         photo.chain([models::file(&arguments.model)]).collect()
     })?;

@@ -15,6 +15,7 @@ use super::arguments::{
 };
 use super::compiling::Compiling;
 use super::inputs::{self, Input};
+use super::output;
 use crate::data;
 use crate::device::{self, Failed};
 use crate::encoding::Centroids;
@@ -310,11 +311,17 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
     for folder in &folders {
         files::create_output_folder(folder)?;
     }
-    plan.check(|| {
+    let inputs = || {
         let model = models::file(&arguments.model.model);
         let photos = photos.iter().map(|photo| photo.path.clone());
         photos.chain([model]).collect()
-    })?;
+    };
+    if arguments.json {
+        // A manifest on standard output and these lines have the same form.
+        plan.check(inputs)?;
+    } else {
+        output::check(&plan, inputs)?;
+    }
     Ok((photos, tables))
 }
 
