@@ -251,7 +251,13 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
         print_cell(&photos, &data, &arguments.cell);
     }
     if let Some(folder) = &arguments.out {
-        worst_photos::write(&worst, arguments.worst_by, folder, &data, &model)?;
+        worst_photos::write(
+            &worst,
+            arguments.worst_by,
+            folder,
+            &data,
+            &model.centroids(),
+        )?;
     }
     if bad > 0 {
         bail!(

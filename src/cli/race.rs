@@ -3,6 +3,7 @@
 use super::arguments::DeviceArgument;
 use super::interrupt::Stop;
 use crate::data;
+use crate::export;
 use crate::files::{self, Plan};
 use crate::format::{counted, minutes};
 use crate::pictures;
@@ -40,7 +41,7 @@ pub(super) struct Arguments {
         required_unless_present = "print_config"
     )]
     output: Option<PathBuf>,
-    /// Also write the race as an animation, OUT/race.gif
+    /// Also write the race as an animation, OUT/race.gif; that of an earlier race is removed otherwise
     #[arg(long)]
     animation: bool,
     /// Language of the texts in pictures
@@ -233,13 +234,19 @@ fn write(
     let summary = race::summary(record, complete);
     let summary = format!("{}\n", serde_json::to_string_pretty(&summary)?);
     files::write_atomic(&file("race.json"), summary.as_bytes())?;
-    if arguments.animation {
-        let path = file(ANIMATION);
+    let path = file(ANIMATION);
+    let animated = if arguments.animation {
         files::write_with(&path, |file| {
             race::animation(record, language, BufWriter::new(file))
         })
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    } else {
+        Ok(())
+    };
+    // One of an earlier race does not belong to the other files.
+    if (!arguments.animation || animated.is_err()) && export::is_marked(&path) {
+        files::remove_file(&path)?;
     }
+    animated.with_context(|| format!("cannot write {}", path.display()))?;
     for (title, side) in record.config.titles().iter().zip(last) {
         out!(
             "{title}: mIoU {:.2}, pixel accuracy {:.2}, {:.1} % of the trajectories pass through another class's neighbourhood",
