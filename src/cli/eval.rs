@@ -2,7 +2,8 @@
 
 use super::agreement;
 use super::arguments::{
-    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument, SolverArguments,
+    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument,
+    SolverArguments, any_whole, whole,
 };
 use super::compiling::Compiling;
 use super::contact_sheet;
@@ -43,7 +44,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     solver: SolverArguments,
     /// Seed of the noise, for models whose flow starts from noise
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = any_whole::<u64>)]
     seed: u64,
     #[command(flatten)]
     scale: ScaleArgument,
@@ -53,7 +54,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     resolution: Resolutions,
     /// Photos per batch; the scores don't depend on it
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    #[arg(long, default_value_t = 8, value_parser = whole(1..=1024))]
     batch: u64,
     /// Write the scores as JSON; null if no pixel has a label. Bytes of a path that are not UTF-8
     /// become U+FFFD, and classes of one name are numbered: name, name (2)
@@ -82,7 +83,7 @@ pub(super) struct Arguments {
     #[arg(long, action = ArgAction::Set, num_args = 2, value_names = ["TRUTH", "PREDICTION"])]
     cell: Vec<String>,
     /// Write the K worst photos at the last number of steps into --out
-    #[arg(long, value_name = "K", requires = "out", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "K", requires = "out", value_parser = whole(1..=10_000))]
     worst: Option<u64>,
     /// How photos are ranked for --worst
     #[arg(long, value_enum, default_value_t, requires = "worst")]

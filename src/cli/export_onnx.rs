@@ -1,6 +1,6 @@
 //! `flowseg export-onnx`: models for other programs.
 
-use super::arguments::{DeviceArgument, open};
+use super::arguments::{DeviceArgument, open, whole};
 use super::output;
 use crate::device::Choice;
 use crate::files::{self, Plan};
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     graph: Kind,
     /// Euler steps of the flow, 1 to 100, each of which is in the graph; by default what the model
     /// recommends
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=100))]
+    #[arg(long, value_name = "K", value_parser = whole(1..=100))]
     steps: Option<u64>,
     /// Also write inputs, and the outputs that the program has for them, as safetensors: samples to
     /// compare a runtime with

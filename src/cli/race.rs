@@ -1,6 +1,6 @@
 //! `flowseg race`: two objectives train side by side.
 
-use super::arguments::DeviceArgument;
+use super::arguments::{DeviceArgument, any_whole, number};
 use super::interrupt::Stop;
 use crate::data;
 use crate::export;
@@ -48,13 +48,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "LANGUAGE", default_value = "en")]
     language: Language,
     /// Seed of the first weights and of the batches, instead of that of CONFIG
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = any_whole::<u64>)]
     seed: Option<u64>,
     /// Training steps of each side, instead of those of CONFIG
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = any_whole::<u64>)]
     steps: Option<u64>,
     /// End after this many seconds of training
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = number)]
     seconds: Option<f64>,
     /// Print all settings as TOML and exit
     #[arg(long)]

@@ -11,7 +11,8 @@ mod progress;
 mod records;
 
 use super::arguments::{
-    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument, SolverArguments,
+    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument,
+    SolverArguments, any_whole, whole,
 };
 use super::compiling::Compiling;
 use super::inputs::{self, Input};
@@ -60,12 +61,12 @@ pub(super) struct Arguments {
     #[command(flatten)]
     precision: PrecisionArgument,
     /// Solver steps, 1 to 1000; by default what the model recommends
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, value_parser = whole(1..=1000))]
     steps: Option<u64>,
     #[command(flatten)]
     solver: SolverArguments,
     /// Seed of the noise, for models whose flow starts from noise
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = any_whole::<u64>)]
     seed: u64,
     #[command(flatten)]
     scale: ScaleArgument,
