@@ -5,6 +5,7 @@
 //! - A reader that closes its pipe has read enough: nothing more is printed, and the work
 //!   continues to its end and its own exit status. (Rust's start-up code ignores SIGPIPE, which
 //!   would end the program in the middle of its work; that is kept.)
+//! - If a file is written to standard output, all lines go to standard error; see [`leave_output`].
 //! - A terminal that disappears is treated the same way.
 //! - Any other error, such as a full disk, is kept for the end; see [`failure`].
 //! - Errors of standard error are dropped, since there is nowhere left to report them.
@@ -17,6 +18,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// Prints a line on standard output: the arguments are those of `println!`.
@@ -41,6 +43,8 @@ enum Output {
 }
 
 static OUTPUT: Mutex<Output> = Mutex::new(Output::Open);
+/// Whether standard output belongs to a file.
+static IS_LEFT: AtomicBool = AtomicBool::new(false);
 /// Evaluated at the start, before the terminal can disappear.
 static ON_TERMINAL: LazyLock<bool> = LazyLock::new(|| io::stdout().is_terminal());
 /// The visible progress bar, which other lines must not break.
@@ -91,6 +95,10 @@ impl Output {
 
 /// Prints a line on standard output; see [`out!`](crate::terminal::out).
 pub(crate) fn print(line: fmt::Arguments) {
+    if IS_LEFT.load(Ordering::Relaxed) {
+        report(line);
+        return;
+    }
     let on_terminal = *ON_TERMINAL;
     let mut output = lock(&OUTPUT);
     if matches!(*output, Output::Open) {
@@ -102,6 +110,12 @@ pub(crate) fn print(line: fmt::Arguments) {
         });
         *output = Output::after(result, on_terminal);
     }
+}
+
+/// From now on, prints no line on standard output but on standard error: a command writes one of its files there,
+/// which lines would damage.
+pub(crate) fn leave_output() {
+    IS_LEFT.store(true, Ordering::Relaxed);
 }
 
 /// Prints a line on standard error; see [`err!`](crate::terminal::err).

@@ -12,6 +12,35 @@ use crate::votes::Outlines;
 use anyhow::{Context, bail};
 use burn::tensor::Device;
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+/// The parser of a whole number within a range.
+pub(super) fn whole(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = text.trim().parse().ok();
+        number
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| {
+                let [low, high] = [range.start(), range.end()];
+                format!("it must be a whole number from {low} to {high}")
+            })
+    }
+}
+
+/// Parses a whole number whose range is checked later or is that of its type.
+pub(super) fn any_whole<T: FromStr>(text: &str) -> Result<T, String> {
+    let number = text.trim().parse();
+    number.map_err(|_| "it must be a whole number, 0 or more".to_owned())
+}
+
+/// Parses a number whose range is checked later.
+pub(super) fn number(text: &str) -> Result<f64, String> {
+    let number = text.trim().parse();
+    number.map_err(|_| "it must be a number".to_owned())
+}
 
 #[derive(clap::Args)]
 pub(super) struct DeviceArgument {
@@ -187,5 +216,27 @@ impl PrecisionArgument {
             err!("{caution}");
         }
         Ok(precision)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_refused_in_plain_words() {
+        let steps = whole(1..=1000);
+        assert_eq!([steps("1"), steps(" 1000 ")], [Ok(1), Ok(1000)]);
+        for text in ["", "0", "1001", "x", "-1", "2.5"] {
+            let error = steps(text).unwrap_err();
+            assert_eq!(error, "it must be a whole number from 1 to 1000");
+        }
+        assert_eq!(any_whole(&u64::MAX.to_string()), Ok(u64::MAX));
+        for text in ["18446744073709551616", "-1", "seed"] {
+            let error = any_whole::<u64>(text).unwrap_err();
+            assert_eq!(error, "it must be a whole number, 0 or more");
+        }
+        assert_eq!(number("2.5"), Ok(2.5));
+        assert!(number("soon").is_err_and(|error| error == "it must be a number"));
     }
 }

@@ -2,13 +2,14 @@
 
 mod tables;
 
-use super::arguments::{DeviceArgument, OutlinesArgument, ScaleArgument};
+use super::arguments::{DeviceArgument, OutlinesArgument, ScaleArgument, any_whole, whole};
 use super::compiling::Compiling;
 use super::inputs;
 use super::output::{class_column, per_cent};
 use crate::compare::{self, ClassRow, Comparison, JointClasses, Sheet, Side, Truth};
 use crate::data::{self, Dataset};
 use crate::device;
+use crate::export;
 use crate::files::{self, Plan};
 use crate::inference::{self, Look, Sampling};
 use crate::model::Model;
@@ -54,10 +55,10 @@ pub(super) struct Arguments {
     #[arg(long, default_value = "validation", requires = "data")]
     split: String,
     /// Solver steps of A, 1 to 1000; by default what the model recommends
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, value_parser = whole(1..=1000))]
     steps_a: Option<u64>,
     /// Solver steps of B
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, value_parser = whole(1..=1000))]
     steps_b: Option<u64>,
     /// The solver of A
     #[arg(long, value_enum, default_value_t)]
@@ -66,7 +67,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     solver_b: Solver,
     /// Seed of the noise, for models whose flow starts from noise
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = any_whole::<u64>)]
     seed: u64,
     #[command(flatten)]
     scale: ScaleArgument,
@@ -438,7 +439,7 @@ impl Work {
             report,
             photo_table(done),
             class_table(&total.rows, names),
-            tables::class_list(names),
+            export::class_list(names),
         ];
         for (name, contents) in TABLES.into_iter().zip(contents) {
             files::write_atomic(&folder.join(name), contents.as_bytes())?;

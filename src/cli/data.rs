@@ -1,6 +1,6 @@
 //! `flowseg data`: reports the contents and problems of a data folder, or converts it.
 
-use super::output::check_ending;
+use super::output::{self, check_ending};
 use crate::data::{self, ClassTable, Converted, Dataset, FurtherClasses, Report};
 use crate::encoding::Centroids;
 use crate::files::{self, Plan};
@@ -60,7 +60,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let mut plan = Plan::default();
         plan.write(path, "the contact sheet");
         let folders = arguments.folders.iter();
-        plan.check(|| folders.flat_map(|folder| data::files_in(folder)).collect())?;
+        output::check(&plan, || {
+            folders.flat_map(|folder| data::files_in(folder)).collect()
+        })?;
     }
     let mut reports = Vec::new();
     for folder in &arguments.folders {

@@ -2,11 +2,12 @@
 
 use super::agreement;
 use super::arguments::{
-    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument, SolverArguments,
+    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument,
+    SolverArguments, any_whole, whole,
 };
 use super::compiling::Compiling;
 use super::contact_sheet;
-use super::output::{check_ending, class_column, per_cent};
+use super::output::{check as check_plan, check_ending, class_column, per_cent};
 use super::worst_photos;
 use crate::compare;
 use crate::data::{self, ClassTable, Dataset, check};
@@ -43,7 +44,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     solver: SolverArguments,
     /// Seed of the noise, for models whose flow starts from noise
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = any_whole::<u64>)]
     seed: u64,
     #[command(flatten)]
     scale: ScaleArgument,
@@ -53,7 +54,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     resolution: Resolutions,
     /// Photos per batch; the scores don't depend on it
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    #[arg(long, default_value_t = 8, value_parser = whole(1..=1024))]
     batch: u64,
     /// Write the scores as JSON; null if no pixel has a label. Bytes of a path that are not UTF-8
     /// become U+FFFD, and classes of one name are numbered: name, name (2)
@@ -82,7 +83,7 @@ pub(super) struct Arguments {
     #[arg(long, action = ArgAction::Set, num_args = 2, value_names = ["TRUTH", "PREDICTION"])]
     cell: Vec<String>,
     /// Write the K worst photos at the last number of steps into --out
-    #[arg(long, value_name = "K", requires = "out", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "K", requires = "out", value_parser = whole(1..=10_000))]
     worst: Option<u64>,
     /// How photos are ranked for --worst
     #[arg(long, value_enum, default_value_t, requires = "worst")]
@@ -251,7 +252,13 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
         print_cell(&photos, &data, &arguments.cell);
     }
     if let Some(folder) = &arguments.out {
-        worst_photos::write(&worst, arguments.worst_by, folder, &data, &model)?;
+        worst_photos::write(
+            &worst,
+            arguments.worst_by,
+            folder,
+            &data,
+            &model.centroids(),
+        )?;
     }
     if bad > 0 {
         bail!(
@@ -293,7 +300,7 @@ fn check_outputs(arguments: &Arguments) -> anyhow::Result<()> {
             plan.write(folder.join(&name), format!("the picture {name}"));
         }
     }
-    plan.check(|| {
+    check_plan(&plan, || {
         let mut inputs = data::files_in(&arguments.data);
         inputs.push(models::file(&arguments.model.model));
         inputs

@@ -1,6 +1,7 @@
 //! `flowseg export-onnx`: models for other programs.
 
-use super::arguments::{DeviceArgument, open};
+use super::arguments::{DeviceArgument, open, whole};
+use super::output;
 use crate::device::Choice;
 use crate::files::{self, Plan};
 use crate::model::Model;
@@ -28,7 +29,7 @@ pub(super) struct Arguments {
     graph: Kind,
     /// Euler steps of the flow, 1 to 100, each of which is in the graph; by default what the model
     /// recommends
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=100))]
+    #[arg(long, value_name = "K", value_parser = whole(1..=100))]
     steps: Option<u64>,
     /// Also write inputs, and the outputs that the program has for them, as safetensors: samples to
     /// compare a runtime with
@@ -78,7 +79,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(expected) = &arguments.expected {
         plan.write(expected, "the samples");
     }
-    plan.check(|| {
+    output::check(&plan, || {
         let photo = arguments.photo.iter().cloned();
         photo.chain([models::file(&arguments.model)]).collect()
     })?;

@@ -1,6 +1,7 @@
 //! `flowseg import`: public PixNerd checkpoints.
 
 use super::arguments::DeviceArgument;
+use super::output;
 use crate::files::Plan;
 use crate::model;
 use crate::model::network::Network;
@@ -34,7 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut plan = Plan::default();
     plan.write(&arguments.output, "the model");
     let inputs = [Some(path), arguments.verify.as_ref()];
-    plan.check(|| inputs.into_iter().flatten().cloned().collect())?;
+    output::check(&plan, || inputs.into_iter().flatten().cloned().collect())?;
     let found = verify::read_tensors(path)?;
     let (config, tensors) =
         pixnerd::convert(found, arguments.weights).map_err(|source| VerifyError::Import {
@@ -67,7 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             opened.is_cpu(),
         )?,
     };
-    super::output::report(&checks)?;
+    output::report(&checks)?;
     model::file::write(
         &arguments.output,
         &Model { network, card },

@@ -1,5 +1,6 @@
 //! `flowseg models`: lists the models, or edits a card.
 
+use super::output;
 use crate::files::{self, Plan};
 use crate::format::hex;
 use crate::model::{self, Card, ModelError, Quality};
@@ -32,7 +33,7 @@ pub(super) struct Arguments {
     /// renamed; their number and what else the weights were trained with stay
     #[arg(long, value_name = "JSON", requires = "edit")]
     card: Option<String>,
-    /// The model file to write
+    /// The model file to write, which may be the model itself
     #[arg(short, long, value_name = "MODEL", requires = "edit")]
     output: Option<PathBuf>,
 }
@@ -68,13 +69,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Copies a model file with changes to its card.
+/// Copies a model file, also over itself, with changes to its card.
 fn edit(from: &Path, changes: &str, to: &Path) -> anyhow::Result<()> {
     let changes = serde_json::from_str(changes)
         .context("--card is not a JSON object: write one such as {\"sampling_steps\": 2}")?;
     let mut plan = Plan::default();
     plan.write(to, "the model");
-    plan.check(|| vec![models::file(from)])?;
+    // The model itself may be replaced: it has been read by then, and appears whole or stays as it is.
+    output::check(&plan, Vec::new)?;
     let bytes = models::bytes(from)?;
     let changed = model::file::with_card(&bytes, &changes).map_err(|error| {
         let wrong = match error {
@@ -83,6 +85,8 @@ fn edit(from: &Path, changes: &str, to: &Path) -> anyhow::Result<()> {
         };
         anyhow::Error::from(error).context(wrong)
     })?;
+    // Windows does not replace a file that is mapped.
+    drop(bytes);
     files::write_atomic(to, &changed)?;
     out!("wrote {}", to.display());
     Ok(())

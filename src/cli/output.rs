@@ -1,11 +1,12 @@
 //! Output shared by commands.
 
+use crate::files::{FileError, Plan};
 use crate::terminal::{self, out};
 use crate::verify::Check;
 use anyhow::bail;
 use console::{Alignment, measure_text_width, pad_str};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A progress bar.
 pub(super) fn bar(photos: usize) -> ProgressBar {
@@ -62,6 +63,19 @@ pub(super) fn report(checks: &[Check]) -> anyhow::Result<()> {
         0 => Ok(()),
         n => bail!("{n} of {} checks failed", checks.len()),
     }
+}
+
+/// [`Plan::check`] of a command whose outputs are files that the user names: if one is standard output, the command's
+/// lines go to standard error.
+///
+/// # Errors
+/// As for [`Plan::check`].
+pub(super) fn check(plan: &Plan, inputs: impl FnOnce() -> Vec<PathBuf>) -> Result<(), FileError> {
+    plan.check(inputs)?;
+    if plan.has_standard_output() {
+        terminal::leave_output();
+    }
+    Ok(())
 }
 
 /// Refuses an output file whose extension is not `ending`, in any letter case; `what` is in it.

@@ -1,8 +1,9 @@
 //! `flowseg race`: two objectives train side by side.
 
-use super::arguments::DeviceArgument;
+use super::arguments::{DeviceArgument, any_whole, number};
 use super::interrupt::Stop;
 use crate::data;
+use crate::export;
 use crate::files::{self, Plan};
 use crate::format::{counted, minutes};
 use crate::pictures;
@@ -40,20 +41,20 @@ pub(super) struct Arguments {
         required_unless_present = "print_config"
     )]
     output: Option<PathBuf>,
-    /// Also write the race as an animation, OUT/race.gif
+    /// Also write the race as an animation, OUT/race.gif; that of an earlier race is removed otherwise
     #[arg(long)]
     animation: bool,
     /// Language of the texts in pictures
     #[arg(long, value_name = "LANGUAGE", default_value = "en")]
     language: Language,
     /// Seed of the first weights and of the batches, instead of that of CONFIG
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = any_whole::<u64>)]
     seed: Option<u64>,
     /// Training steps of each side, instead of those of CONFIG
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = any_whole::<u64>)]
     steps: Option<u64>,
     /// End after this many seconds of training
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = number)]
     seconds: Option<f64>,
     /// Print all settings as TOML and exit
     #[arg(long)]
@@ -233,13 +234,19 @@ fn write(
     let summary = race::summary(record, complete);
     let summary = format!("{}\n", serde_json::to_string_pretty(&summary)?);
     files::write_atomic(&file("race.json"), summary.as_bytes())?;
-    if arguments.animation {
-        let path = file(ANIMATION);
+    let path = file(ANIMATION);
+    let animated = if arguments.animation {
         files::write_with(&path, |file| {
             race::animation(record, language, BufWriter::new(file))
         })
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    } else {
+        Ok(())
+    };
+    // One of an earlier race does not belong to the other files.
+    if (!arguments.animation || animated.is_err()) && export::is_marked(&path) {
+        files::remove_file(&path)?;
     }
+    animated.with_context(|| format!("cannot write {}", path.display()))?;
     for (title, side) in record.config.titles().iter().zip(last) {
         out!(
             "{title}: mIoU {:.2}, pixel accuracy {:.2}, {:.1} % of the trajectories pass through another class's neighbourhood",

@@ -3,6 +3,7 @@
 mod animations;
 mod choice;
 mod flicker;
+mod made_with;
 mod manifest;
 mod outputs;
 mod pipeline;
@@ -10,10 +11,12 @@ mod progress;
 mod records;
 
 use super::arguments::{
-    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument, SolverArguments,
+    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument,
+    SolverArguments, any_whole, whole,
 };
 use super::compiling::Compiling;
 use super::inputs::{self, Input};
+use super::output;
 use crate::data;
 use crate::device::{self, Failed};
 use crate::encoding::Centroids;
@@ -58,12 +61,12 @@ pub(super) struct Arguments {
     #[command(flatten)]
     precision: PrecisionArgument,
     /// Solver steps, 1 to 1000; by default what the model recommends
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, value_parser = whole(1..=1000))]
     steps: Option<u64>,
     #[command(flatten)]
     solver: SolverArguments,
     /// Seed of the noise, for models whose flow starts from noise
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = any_whole::<u64>)]
     seed: u64,
     #[command(flatten)]
     scale: ScaleArgument,
@@ -86,7 +89,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     /// Skip photos whose files are all there and not cut off, and continue the COCO file and the manifest
-    /// of a run that stopped. Labels that were corrected in another program (PNG, Labelme or YOLO) are kept
+    /// of a run that stopped. Labels that were corrected in another program (PNG, TIFF, Labelme or YOLO) are kept
     #[arg(long)]
     skip_existing: bool,
     /// Treat the photos of every folder, in the order of the numbers in their names (f2 before f10), as the
@@ -94,8 +97,8 @@ pub(super) struct Arguments {
     /// although the photo hardly does. For animations it is always reported
     #[arg(long)]
     flicker: bool,
-    /// Also write one JSON line per photo: input, outputs, size, shares, seconds and error. Replaces no
-    /// file but an empty one and an earlier manifest
+    /// Also write one JSON line per photo: input, outputs, size, shares, what they were made with, seconds and
+    /// error. Replaces no file but an empty one and an earlier manifest
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     #[command(flatten)]
@@ -183,6 +186,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &tables,
         &work.selection,
         arguments.manifest.as_deref(),
+        made_with::made_with(&work.model_name, &work.viewing),
         arguments.json,
         arguments.skip_existing.then_some(&redone),
     )?;
@@ -308,11 +312,17 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
     for folder in &folders {
         files::create_output_folder(folder)?;
     }
-    plan.check(|| {
+    let inputs = || {
         let model = models::file(&arguments.model.model);
         let photos = photos.iter().map(|photo| photo.path.clone());
         photos.chain([model]).collect()
-    })?;
+    };
+    if arguments.json {
+        // A manifest on standard output and these lines have the same form.
+        plan.check(inputs)?;
+    } else {
+        output::check(&plan, inputs)?;
+    }
     Ok((photos, tables))
 }
 

@@ -1,6 +1,6 @@
 //! `flowseg serve`: masks over HTTP, or this machine's device lent to another machine.
 
-use super::arguments::{ModelArgument, PrecisionArgument};
+use super::arguments::{ModelArgument, PrecisionArgument, whole};
 use super::interrupt::Stop;
 use crate::device::{self, Choice};
 use crate::server::{self, Access, Engine, Limits, Page, Service};
@@ -53,17 +53,17 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR", requires = "http")]
     web: Option<PathBuf>,
     /// Solver steps of requests that name none, 1 to 1000; by default what the model recommends
-    #[arg(long, requires = "http", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, requires = "http", value_parser = whole(1..=1000))]
     steps: Option<u64>,
     /// Photos that are received, waiting, being computed or answered at a time; further ones are refused
     /// with 503
-    #[arg(long, requires = "http", value_name = "PHOTOS", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    #[arg(long, requires = "http", value_name = "PHOTOS", default_value_t = 16, value_parser = whole(1..=1024))]
     queue: u64,
     /// The largest photo file in MiB; larger ones are refused with 413
-    #[arg(long, requires = "http", value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    #[arg(long, requires = "http", value_name = "MIB", default_value_t = 32, value_parser = whole(1..=1024))]
     max_body: u64,
     /// Seconds in which a client has to send a photo, and to read its mask, or each MiB of a larger one
-    #[arg(long, requires = "http", value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, requires = "http", value_name = "SECONDS", default_value_t = 30, value_parser = whole(1..=3600))]
     timeout: u64,
     /// auto, cpu, wgpu:N, cuda:N; without --http several, with commas between, if all are of one
     /// kind

@@ -1,6 +1,6 @@
 //! `flowseg train`, also spelt `flowseg --train`.
 
-use super::arguments::DevicesArgument;
+use super::arguments::{DevicesArgument, whole};
 use super::dashboard::Dashboard;
 use super::interrupt::Stop;
 use crate::format::counted;
@@ -53,7 +53,7 @@ pub(super) struct Arguments {
     dry_run: bool,
     /// With --dry-run, also run this many steps of every stage on the first device, without keeping
     /// them, and print their time and memory
-    #[arg(long, value_name = "STEPS", requires = "dry_run", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, value_name = "STEPS", requires = "dry_run", value_parser = whole(1..=1000))]
     measure: Option<u64>,
     /// Override a setting; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]

@@ -1,6 +1,6 @@
 //! `flowseg view`: opens the window.
 
-use super::arguments::DeviceArgument;
+use super::arguments::{DeviceArgument, any_whole, whole};
 use super::console;
 use super::inputs;
 use crate::files::Plan;
@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     model: Option<String>,
     /// Solver steps, 1 to 100; by default what was last chosen in the window, or what the model
     /// recommends
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100))]
+    #[arg(long, value_parser = whole(1..=100))]
     steps: Option<u64>,
     /// The solver
     #[arg(long, value_enum)]
@@ -39,10 +39,10 @@ pub(super) struct Arguments {
     preset: Option<Preset>,
     /// Show the Train live panel, where two objectives race; with a number, start the default race and
     /// pause it after that many training steps
-    #[arg(long, value_name = "STEPS", num_args = 0..=1, require_equals = true, default_missing_value = "0", conflicts_with = "field")]
+    #[arg(long, value_name = "STEPS", num_args = 0..=1, require_equals = true, default_missing_value = "0", conflicts_with = "field", value_parser = any_whole::<u64>)]
     race: Option<u64>,
     /// Begin a lesson, 1 to 6
-    #[arg(long, value_name = "N", conflicts_with_all = ["field", "race"], value_parser = clap::value_parser!(u64).range(1..=6))]
+    #[arg(long, value_name = "N", conflicts_with_all = ["field", "race"], value_parser = whole(1..=6))]
     lesson: Option<u64>,
     /// The language of the lessons, the race and the Network panel, remembered from now on
     #[arg(long, value_enum)]

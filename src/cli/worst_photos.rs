@@ -2,12 +2,13 @@
 
 use crate::csv;
 use crate::data::Dataset;
+use crate::encoding::Centroids;
 use crate::eval::{Worst, WorstBy};
+use crate::export;
 use crate::files::{self, FileError};
 use crate::format::counted;
-use crate::model::Model;
 use crate::pictures;
-use crate::terminal::out;
+use crate::terminal::{self, err, out};
 use std::path::Path;
 
 /// The name of the list in its folder.
@@ -17,8 +18,9 @@ const COLUMNS: [&str; 6] = ["rank", "name", "miou", "pixel_accuracy", "picture",
 /// Maximum bytes of a photo's name in that of its picture; file systems allow 255 in all.
 const LONGEST_PART: usize = 200;
 
-/// Writes `RANK-NAME.png` for every photo, and their list as `worst.csv`. Pictures that the list from
-/// before names are removed, unless they are written again.
+/// Writes the list of the photos as `worst.csv`, and `RANK-NAME.png` for each. Pictures that the list from
+/// before names are removed, unless they are written again. Other pictures of this program with the names of ranks are
+/// reported: they may be masks of such photos.
 ///
 /// # Errors
 /// A photo that can no longer be loaded, or a file that cannot be written or removed.
@@ -27,7 +29,7 @@ pub(super) fn write(
     by: WorstBy,
     folder: &Path,
     data: &Dataset,
-    model: &Model,
+    centroids: &Centroids,
 ) -> anyhow::Result<()> {
     files::create_folder(folder)?;
     let ranked = worst.ranked().iter().enumerate();
@@ -43,11 +45,8 @@ pub(super) fn write(
         let path = folder.join(name);
         files::remove_file(&path)?;
     }
-    let centroids = model.centroids();
     let mut table = csv::line(COLUMNS);
     for (i, (ranked, file)) in worst.ranked().iter().zip(&names).enumerate() {
-        let strip = ranked.strip(data, &centroids)?;
-        files::write_atomic(&folder.join(file), &pictures::png(&strip)?)?;
         table.push_str(&csv::line([
             &(i + 1).to_string(),
             &ranked.name,
@@ -57,7 +56,21 @@ pub(super) fn write(
             &ranked.doubt.to_string(),
         ]));
     }
+    // Before the pictures: if an error or a signal ends their writing, the next list removes those of this one.
     files::write_atomic(&folder.join(LIST), table.as_bytes())?;
+    for (ranked, file) in worst.ranked().iter().zip(&names) {
+        let strip = ranked.strip(data, centroids)?;
+        files::write_atomic(&folder.join(file), &pictures::png(&strip)?)?;
+    }
+    let others = unlisted(folder, &names);
+    if let Some(first) = others.first() {
+        err!(
+            "{} holds {} with names of ranks that {LIST} does not list, such as {}",
+            folder.display(),
+            counted(others.len(), "picture"),
+            terminal::name(first)
+        );
+    }
     let measure = match by {
         WorstBy::Iou => "lowest mIoU",
         WorstBy::Doubt => "greatest doubt",
@@ -82,18 +95,38 @@ pub(super) fn keep_foreign(folder: &Path) -> Result<(), FileError> {
 /// names, and those that begin with a rank. A list that was edited, or is missing, names none.
 pub(super) fn in_the_way(folder: &Path, photos: usize) -> Vec<String> {
     let before: Vec<String> = listed(folder).iter().map(|name| folded(name)).collect();
+    let is_ranked = |name: &str| rank_of(name).is_some_and(|rank| (1..=photos).contains(&rank));
+    let mut names = names_in(folder);
+    names.retain(|name| is_ranked(name) || before.contains(&folded(name)));
+    names
+}
+
+/// The pictures in a folder that are marked as this program's, have names with ranks, and are not among `listed`.
+fn unlisted(folder: &Path, listed: &[String]) -> Vec<String> {
+    let listed: Vec<String> = listed.iter().map(|name| folded(name)).collect();
+    let mut names = names_in(folder);
+    names.retain(|name| {
+        rank_of(name).is_some()
+            && !listed.contains(&folded(name))
+            && export::is_marked(&folder.join(name))
+    });
+    names
+}
+
+/// The names of a folder's entries that are UTF-8, sorted.
+fn names_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let is_ranked = |name: &str| {
-        let rank = name.split_once('-').and_then(|(rank, _)| rank.parse().ok());
-        let is_picture = folded(name).ends_with(".png");
-        is_picture && rank.is_some_and(|rank: usize| (1..=photos).contains(&rank))
-    };
-    let mut names: Vec<String> = names
-        .filter(|name| is_ranked(name) || before.contains(&folded(name)))
-        .collect();
+    let mut names: Vec<String> = names.collect();
     names.sort();
     names
+}
+
+/// The number before the first hyphen in the name of a PNG.
+fn rank_of(name: &str) -> Option<usize> {
+    let (rank, _) = name.split_once('-')?;
+    let is_picture = folded(name).ends_with(".png");
+    rank.parse().ok().filter(|_| is_picture)
 }
 
 /// A name as file systems compare it that ignore letter case.
@@ -128,6 +161,9 @@ fn pictures_in(list: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eval::Seen;
+    use crate::inference::Segmented;
+    use crate::votes::Votes;
 
     #[test]
     fn files_with_the_names_of_pictures_are_in_the_way() {
@@ -151,6 +187,39 @@ mod tests {
         std::fs::write(folder.path().join(LIST), saved).unwrap();
         assert_eq!(found(1), ["001-a.png", "004-d.png"]);
         assert!(in_the_way(&folder.path().join("missing"), 2).is_empty());
+    }
+
+    #[test]
+    fn what_an_error_leaves_is_listed_and_older_ranks_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = Dataset::open(Path::new("scenes:3@16x24"), "validation").unwrap();
+        let centroids = Centroids::kronecker(3);
+        let sample = data.load(0).unwrap();
+        let mut worst = Worst::new(1, WorstBy::Iou);
+        worst.add(&Seen {
+            index: 0,
+            steps: 1,
+            sample: &sample,
+            known: &[true; 3],
+            size: [16, 24],
+            prediction: &[0; 16 * 24],
+            segmented: &Segmented::whole(Votes::for_labels(&[0; 16 * 24], 3, [16, 24])),
+        });
+        let own = pictures::png(&sample.image).unwrap();
+        for name in ["004-old.png", "mine.png"] {
+            std::fs::write(folder.path().join(name), &own).unwrap();
+        }
+        std::fs::write(folder.path().join("005-other.png"), "x").unwrap();
+        let picture = format!("001-{}.png", files::name_part(&sample.name, LONGEST_PART));
+        let taken = folder.path().join(&picture);
+        let write = || write(&worst, WorstBy::Iou, folder.path(), &data, &centroids);
+        std::fs::create_dir(&taken).unwrap();
+        assert!(write().is_err());
+        assert_eq!(listed(folder.path()), [picture.as_str()]);
+        std::fs::remove_dir(&taken).unwrap();
+        write().unwrap();
+        assert!(taken.is_file());
+        assert_eq!(unlisted(folder.path(), &[picture]), ["004-old.png"]);
     }
 
     #[test]

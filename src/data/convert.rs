@@ -136,7 +136,8 @@ pub fn convert(
         });
         converted
             .left_out
-            .extend(files.faults.iter().cloned().chain(doubles));
+            .extend(files.faults.iter().chain(&files.notes).cloned());
+        converted.left_out.extend(doubles);
     }
     Ok(converted)
 }

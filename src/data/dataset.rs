@@ -476,8 +476,8 @@ fn pairs(dir: &Path, split: &Split) -> Result<Vec<Pair>, DataError> {
             kept.display()
         );
     }
-    for fault in &files.faults {
-        tracing::warn!("{fault}");
+    for line in files.faults.iter().chain(&files.notes) {
+        tracing::warn!("{line}");
     }
     Ok(files.pairs)
 }

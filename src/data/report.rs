@@ -109,6 +109,7 @@ pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<R
     for (split, files) in contents.splits.iter().zip(&files) {
         report.problems.extend(missing(split, files));
         report.notes.extend(left_out(split, files));
+        report.notes.extend(files.notes.iter().cloned());
         let tally = tally(files.pairs.len(), classes, |i| {
             let loaded = load(&files.pairs[i], &contents.mapping, classes);
             tick(total);

@@ -141,6 +141,8 @@ pub struct Files {
     pub other_labels: Vec<PathBuf>,
     /// Problems of files that describe many photos, one line each.
     pub faults: Vec<String>,
+    /// What is left out of such files and may be meant to be, one line each.
+    pub notes: Vec<String>,
 }
 
 /// The key that pairs a photo with its labels: the subfolders and the name before the suffix, separated

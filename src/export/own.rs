@@ -47,7 +47,10 @@ impl Format {
     /// formats that are not edited.
     pub fn is_corrected(self, path: &Path, photo: &Path, classes: usize) -> bool {
         match self {
-            Self::Index | Self::Palette => is_label_map_of(path, photo, classes),
+            Self::Index | Self::Palette => {
+                is_label_map_of(data::read_labels(path).ok(), photo, classes)
+            }
+            Self::Tiff => is_label_map_of(tiff::labels(path), photo, classes),
             Self::Labelme => fs::read(path).is_ok_and(|text| labelme::is_valid(&text)),
             Self::Yolo => fs::read_to_string(path).is_ok_and(|text| yolo::is_valid(&text, classes)),
             _ => false,
@@ -107,9 +110,10 @@ fn is_empty(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.len() == 0)
 }
 
-/// Whether a file is a grey or palette PNG of as many pixels as a photo has, upright or not, whose values are classes.
-fn is_label_map_of(path: &Path, photo: &Path, classes: usize) -> bool {
-    let Ok((width, height, labels)) = data::read_labels(path) else {
+/// Whether a label map, its width, height and values, has as many pixels as a photo, upright or not, and its values
+/// are classes.
+fn is_label_map_of(map: Option<(usize, usize, Vec<u16>)>, photo: &Path, classes: usize) -> bool {
+    let Some((width, height, labels)) = map else {
         return false;
     };
     let is_class = |&label: &u16| usize::from(label) < classes || [255, IGNORE].contains(&label);

@@ -6,7 +6,7 @@ use crate::files;
 use crate::labels::IGNORE;
 use crate::own_png::PROGRAM;
 use ::tiff::TiffResult;
-use ::tiff::decoder::Decoder;
+use ::tiff::decoder::{Decoder, DecodingResult};
 use ::tiff::encoder::colortype::{ColorType, Gray8, Gray16};
 use ::tiff::encoder::compression::DeflateLevel;
 use ::tiff::encoder::{Compression, TiffEncoder, TiffValue};
@@ -99,6 +99,22 @@ pub(super) fn is_own(path: &Path) -> bool {
     program().as_deref() == Some(PROGRAM)
 }
 
+/// Width, height and values of the first page of a TIFF by any program; `None` if that is not a whole grey one with 8
+/// or 16 bits per pixel.
+pub(super) fn labels(path: &Path) -> Option<(usize, usize, Vec<u16>)> {
+    let mut reader = Decoder::new(BufReader::new(File::open(path).ok()?)).ok()?;
+    let (width, height) = reader.dimensions().ok()?;
+    if !matches!(reader.colortype().ok()?, ::tiff::ColorType::Gray(8 | 16)) {
+        return None;
+    }
+    let values = match reader.read_image().ok()? {
+        DecodingResult::U8(values) => values.into_iter().map(u16::from).collect(),
+        DecodingResult::U16(values) => values,
+        _ => return None,
+    };
+    Some((width as usize, height as usize, values))
+}
+
 /// The georeference of the page of this size; `None` if the file is not a TIFF, has no such page among its first
 /// [`PAGES`], or stores its pixels rotated, for which the tags are not defined.
 fn place_of(photo: &Path, size: [u32; 2]) -> Option<Place> {
@@ -143,7 +159,8 @@ fn text_of<R: Read + Seek>(reader: &mut Decoder<R>) -> Option<ValueBuffer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::RgbImage;
+    use crate::export::Format;
+    use image::{GrayImage, ImageBuffer, Luma, RgbImage};
     use std::borrow::Cow;
 
     /// A text in any encoding.
@@ -202,6 +219,27 @@ mod tests {
             assert_eq!(scale.into_f64_vec().unwrap(), [2.0, 2.0, 0.0]);
             assert!(is_own(&out) && !is_own(&photo));
         }
+    }
+
+    #[test]
+    fn masks_that_another_program_saved_are_told_from_other_pictures() {
+        let folder = tempfile::tempdir().unwrap();
+        let [photo, path] = ["photo.png", "mask.tif"].map(|name| folder.path().join(name));
+        RgbImage::new(3, 2).save(&photo).unwrap();
+        let is_corrected = |classes| Format::Tiff.is_corrected(&path, &photo, classes);
+        let grey = |values: [u8; 6]| GrayImage::from_vec(3, 2, values.to_vec()).unwrap();
+        grey([0, 1, 255, 0, 1, 2]).save(&path).unwrap();
+        assert!(!is_own(&path) && is_corrected(3) && !is_corrected(2));
+        let wide = vec![0, 1, IGNORE, 0, 1, 2];
+        let wide = ImageBuffer::<Luma<u16>, _>::from_vec(3, 2, wide).unwrap();
+        wide.save(&path).unwrap();
+        assert!(is_corrected(3));
+        RgbImage::new(3, 2).save(&path).unwrap();
+        assert!(!is_corrected(3));
+        GrayImage::new(3, 1).save(&path).unwrap();
+        assert!(!is_corrected(3));
+        std::fs::write(&path, "II*\0 mine").unwrap();
+        assert!(!is_corrected(3));
     }
 
     #[test]

@@ -121,6 +121,12 @@ impl Plan {
         files.try_for_each(|path| keep_pictures(path))
     }
 
+    /// Whether an output is the program's standard output, such as `/dev/stdout`.
+    pub fn has_standard_output(&self) -> bool {
+        let mut targets = self.outputs.iter().map(|output| Target::of(&output.path));
+        targets.any(|target| matches!(target, Ok(Target::Output)))
+    }
+
     /// Refuses outputs in the place of an input, and inputs in folders to fill.
     fn keep_inputs(
         &self,

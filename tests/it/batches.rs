@@ -156,6 +156,18 @@ fn a_run_that_stopped_goes_on() {
     run().assert().success();
     assert_eq!(json(&out.join("annotations.json")), after);
     assert_eq!(lines(&manifest).len(), 4);
+    // What the masks were made with is compared.
+    let said = |command: &mut Command| {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(!said(&mut run()).contains("other settings"));
+    let text = said(run().args(["--seed", "3"]));
+    assert!(
+        text.contains("4 of the 4 done already with other settings (seed 0 instead of 3)"),
+        "{text}"
+    );
     segment(&out)
         .arg("--manifest")
         .arg(&manifest)

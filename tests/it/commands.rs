@@ -399,6 +399,15 @@ fn a_data_folder_is_inspected() {
 
 #[test]
 fn wrong_usage_is_status_two() {
+    let output = flowseg()
+        .args(["eval", "--batch", "many"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        text.contains("'many'") && text.contains("it must be a whole number from 1 to 1024"),
+        "{text}"
+    );
     for arguments in [&["segment"][..], &["nothing"], &["eval", "--steps", "0"]] {
         assert_eq!(
             flowseg().args(arguments).output().unwrap().status.code(),

@@ -306,9 +306,33 @@ mod unix {
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(text.contains("mIoU") && text.contains("\"miou\""), "{text}");
+        // Nothing but the file, and the scores on standard error.
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(found["results"][0]["miou"].is_number(), "{found}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("mIoU"), "{text}");
         assert!(link.is_symlink());
+    }
+
+    #[test]
+    fn a_model_on_standard_output_is_a_whole_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let edit = |to: &Path| {
+            let mut command = flowseg();
+            command.args(["models", "--edit", "scenes", "-o"]).arg(to);
+            command.args(["--card", r#"{"sampling_steps": 2}"#]);
+            let output = command.output().unwrap();
+            assert!(output.status.success());
+            output
+        };
+        let file = folder.path().join("model.safetensors");
+        edit(&file);
+        let output = edit(Path::new("/dev/stdout"));
+        assert_eq!(output.stdout.len(), fs::read(&file).unwrap().len());
+        let card = flowseg::model::Card::read(&output.stdout).unwrap();
+        assert_eq!(card.default_steps(), 2);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("wrote /dev/stdout"), "{text}");
     }
 
     #[test]

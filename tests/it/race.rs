@@ -104,6 +104,11 @@ fn a_race_writes_its_files_and_its_settings_can_be_reused() {
         "{text}"
     );
     let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    // An older animation is removed if it is our own.
+    for (folder, animation) in [(&first, &b"GIF89a mine"[..]), (&second, own.as_slice())] {
+        fs::create_dir(folder).unwrap();
+        fs::write(folder.join("race.gif"), animation).unwrap();
+    }
     race(&first)
         .arg(&config)
         .args(["--seed", "5"])
@@ -111,6 +116,11 @@ fn a_race_writes_its_files_and_its_settings_can_be_reused() {
         .success();
     race(&second).arg(&again).assert().success();
     assert_eq!(summary(&first)["b"], summary(&second)["b"]);
+    assert_eq!(names(&first), files);
+    assert_eq!(
+        names(&second),
+        ["curves.csv", "curves.png", "race.json", "race.png"]
+    );
     assert_ne!(summary(&first)["b"], summary(&out)["b"]);
 }
 

@@ -86,7 +86,7 @@ fn the_best_quality_is_what_the_card_names() {
     let (fast, once) = of("fast", &["--quality", "fast"]);
     assert_eq!(fast, of("once", &[]).0);
     assert_ne!(once["network_size"], line["network_size"]);
-    // A card that names no looks, changes that are none, and a model over itself.
+    // A card that names no looks, and changes that are none.
     let without = folder.path().join("without.safetensors");
     edit(r#"{"quality": null}"#, &without).assert().success();
     fails(
@@ -111,7 +111,14 @@ fn the_best_quality_is_what_the_card_names() {
     ] {
         fails(&mut edit(change, &without), &[entry]);
     }
-    fails(&mut edit("{}", &model), &["is the input"]);
+    // A model over itself.
+    let mut over = flowseg();
+    over.args(["models", "--edit"]).arg(&without);
+    over.args(["--card", r#"{"sampling_steps": 7}"#, "-o"])
+        .arg(&without);
+    over.assert().success();
+    let card = flowseg::model::Card::read(&fs::read(&without).unwrap()).unwrap();
+    assert_eq!(card.default_steps(), 7);
     fails(
         &mut edit(r#"{"sampling_step": 2}"#, &without),
         &["no entry sampling_step", "sampling_steps"],

@@ -1,6 +1,7 @@
 //! The tables of a comparison, and which of those that are there it may replace.
 
 use crate::data;
+use crate::export::class_list;
 use crate::files::{self, FileError};
 use std::path::Path;
 
@@ -28,14 +29,10 @@ pub(super) const CLASS_COLUMNS: [&str; 7] = [
 /// Some keys of compare.json.
 const KEYS: [&str; 6] = ["agreement", "miou_a", "miou_b", "a", "b", "photos"];
 
-/// The contents of classes.txt.
-pub(super) fn class_list(classes: &[String]) -> String {
-    classes.iter().map(|name| format!("{name}\n")).collect()
-}
-
 /// Refuses to replace tables in a folder that no comparison wrote. Tables of numbers are recognised by their
 /// columns or keys. A list of classes says nothing about its origin: it may be replaced by one of the same
-/// names, or if it lies beside the report of an earlier comparison and belongs to no data set.
+/// names, or if it lies beside the report of an earlier comparison and belongs neither to a data set nor to labels in
+/// the form of YOLO, which have a data.yaml.
 ///
 /// # Errors
 /// The file, and what to do.
@@ -45,7 +42,8 @@ pub(super) fn keep_foreign(folder: &Path, classes: &[String]) -> Result<(), File
     files::keep_table(&photos, &PHOTO_COLUMNS)?;
     files::keep_table(&shares, &CLASS_COLUMNS)?;
     // The report is written before the list: both are there, or no list of this program.
-    let is_beside = report.is_file() && !data::files_in(folder).contains(&list);
+    let is_of_labels = folder.join("data.yaml").exists() || data::files_in(folder).contains(&list);
+    let is_beside = report.is_file() && !is_of_labels;
     let names = class_list(classes);
     files::keep_text(&list, "a list of other classes", |text| {
         is_beside || text.lines().eq(names.lines())
@@ -103,6 +101,10 @@ mod tests {
         fs::write(path("classes.txt"), "sky\ncar\n").unwrap();
         let classes = ["sky", "road"].map(str::to_owned);
         keep_foreign(folder.path(), &classes).unwrap();
+        // That of labels in the form of YOLO.
+        fs::write(path("data.yaml"), "").unwrap();
+        assert!(keep_foreign(folder.path(), &classes).is_err());
+        fs::remove_file(path("data.yaml")).unwrap();
         for part in ["images/training", "annotations/training"] {
             fs::create_dir_all(path(part)).unwrap();
             fs::write(path(part).join("a.png"), "").unwrap();

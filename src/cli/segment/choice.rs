@@ -1,5 +1,6 @@
 //! The formats of masks and the classes they show.
 
+use crate::cli::arguments::any_whole;
 use crate::export::{Format, Merge, Selection, Shapes};
 use anyhow::bail;
 
@@ -29,7 +30,7 @@ pub(super) struct Choice {
     #[arg(long, value_name = "CLASS,...=CLASS")]
     merge: Vec<Merge>,
     /// Replace connected regions of fewer pixels by the class around them, and fill such holes
-    #[arg(long, value_name = "PIXELS", default_value_t = 0)]
+    #[arg(long, value_name = "PIXELS", default_value_t = 0, value_parser = any_whole::<usize>)]
     min_area: usize,
     /// Also write OUT/NAME.contour.png: the photo with the outlines of the classes
     #[arg(long)]

@@ -16,8 +16,15 @@ const START: u64 = 1 << 20;
 pub(super) struct Manifest {
     path: PathBuf,
     file: File,
-    /// Whether a photo is recorded as done, by its key. The last line about a photo counts.
-    recorded: HashMap<String, bool>,
+    /// What is recorded of a photo, by its key. The last line about a photo counts.
+    recorded: HashMap<String, Recorded>,
+}
+
+/// What a line says of a photo.
+struct Recorded {
+    is_done: bool,
+    /// What its masks were made with; null if the line does not say it.
+    made_with: Value,
 }
 
 impl Manifest {
@@ -67,7 +74,16 @@ impl Manifest {
 
     /// Whether a photo is recorded as done.
     pub(super) fn has(&self, input: &str) -> bool {
-        self.recorded.get(input) == Some(&true)
+        self.recorded
+            .get(input)
+            .is_some_and(|recorded| recorded.is_done)
+    }
+
+    /// What the masks of a photo that is recorded as done were made with, if its line says it.
+    pub(super) fn made_with(&self, input: &str) -> Option<&Value> {
+        let recorded = self.recorded.get(input)?;
+        let known = recorded.is_done && !recorded.made_with.is_null();
+        known.then_some(&recorded.made_with)
     }
 
     /// Removes the lines about photos, given their keys, so that new lines replace them.
@@ -102,11 +118,13 @@ impl Manifest {
     }
 }
 
-/// The key of the photo that a line is about, and whether it is done.
-fn entry(line: &[u8]) -> Option<(String, bool)> {
-    let line: Value = serde_json::from_slice(line).ok()?;
+/// The key of the photo that a line is about, and what it says.
+fn entry(line: &[u8]) -> Option<(String, Recorded)> {
+    let mut line: Value = serde_json::from_slice(line).ok()?;
     let key = key(line["input"].as_str()?, line["frame"].as_u64());
-    Some((key, line["error"].is_null()))
+    let is_done = line["error"].is_null();
+    let made_with = line["made_with"].take();
+    Some((key, Recorded { is_done, made_with }))
 }
 
 fn is_json(line: &[u8]) -> bool {

@@ -1,6 +1,7 @@
 //! Records of a whole batch: COCO files, a manifest, lines on standard output, and a list of failures.
 
 use super::flicker::{Flicker, STILL, Sampled};
+use super::made_with::difference;
 use super::manifest::Manifest;
 use super::outputs::{Photo, Tables};
 use super::progress::Progress;
@@ -41,6 +42,8 @@ pub(super) struct Records {
     coco: Vec<Coco>,
     saved: Instant,
     manifest: Option<Manifest>,
+    /// What masks are made with, for the manifest.
+    made_with: Value,
     failures: Vec<anyhow::Error>,
     progress: Progress,
     /// The sequence, the index in the batch and the pixels of the previous frame.
@@ -65,6 +68,7 @@ impl Records {
         tables: &Tables,
         selection: &Selection,
         manifest: Option<&Path>,
+        made_with: Value,
         json: bool,
         goes_on: Option<&HashSet<&str>>,
     ) -> anyhow::Result<Self> {
@@ -96,6 +100,7 @@ impl Records {
             coco,
             saved: Instant::now(),
             manifest: manifest.transpose()?,
+            made_with,
             failures: Vec::new(),
             progress: Progress::new(0),
             before: None,
@@ -117,6 +122,7 @@ impl Records {
         };
         let (done, left): (Vec<&Photo>, Vec<&Photo>) = photos.iter().partition(is_done);
         if let Some(manifest) = self.manifest.take() {
+            self.note_other_settings(&manifest, &done);
             let new = done.iter().filter(|photo| !manifest.has(&photo.key()));
             let new: Vec<&Photo> = new.copied().collect();
             // Each gets a line, in place of those of earlier runs.
@@ -139,6 +145,25 @@ impl Records {
             err!("{skipped} of {} photos are done already", photos.len());
         }
         Ok(left)
+    }
+
+    /// Says how many of the photos that are done have masks that other settings or another model made, as far as the
+    /// manifest knows.
+    fn note_other_settings(&self, manifest: &Manifest, done: &[&Photo]) {
+        let made = done
+            .iter()
+            .filter_map(|photo| manifest.made_with(&photo.key()));
+        let others: Vec<String> = made
+            .map(|there| difference(there, &self.made_with))
+            .filter(|difference| !difference.is_empty())
+            .collect();
+        if let Some(first) = others.first() {
+            err!(
+                "{} of the {} done already with other settings ({first}): without --skip-existing, all are made again",
+                others.len(),
+                done.len()
+            );
+        }
     }
 
     /// Starts the progress display.
@@ -180,6 +205,7 @@ impl Records {
                     "height": done.size[1],
                     "network_size": done.network_size,
                     "shares": done.shares,
+                    "made_with": self.made_with,
                     "seconds": seconds,
                     "error": null,
                 });

@@ -57,11 +57,13 @@ struct Label {
 }
 
 impl Label {
+    fn is_of_kind_without_area(&self) -> bool {
+        WITHOUT_AREA.contains(&self.shape_type.as_str())
+    }
+
     fn has_area(&self) -> bool {
-        match self.shape_type.as_str() {
-            "polygon" => self.points.len() >= 3,
-            kind => !WITHOUT_AREA.contains(&kind),
-        }
+        let has_corners = self.shape_type != "polygon" || self.points.len() >= 3;
+        has_corners && !self.is_of_kind_without_area()
     }
 }
 
@@ -95,7 +97,8 @@ struct Entry {
     json: PathBuf,
     named: Option<String>,
     labels: BTreeSet<String>,
-    /// The shapes without an area: number from 1, kind and label.
+    /// The shapes without an area: number from 1, kind and label. Lines and points may be meant so; polygons are not.
+    lines: Vec<String>,
     flat: Vec<String>,
     wrong: Option<String>,
 }
@@ -195,6 +198,7 @@ impl Entry {
             json,
             named: None,
             labels: BTreeSet::new(),
+            lines: Vec::new(),
             flat: Vec::new(),
             wrong: None,
         };
@@ -206,11 +210,13 @@ impl Entry {
             Ok(head) => {
                 entry.named = head.image_path;
                 let shapes = head.shapes.unwrap_or_default();
-                entry.flat = (1..)
-                    .zip(&shapes)
-                    .filter(|(_, shape)| !shape.has_area())
-                    .map(|(number, shape)| flat_name(number, shape))
-                    .collect();
+                for (number, shape) in (1..).zip(&shapes) {
+                    if shape.is_of_kind_without_area() {
+                        entry.lines.push(flat_name(number, shape));
+                    } else if !shape.has_area() {
+                        entry.flat.push(flat_name(number, shape));
+                    }
+                }
                 entry.labels = shapes.into_iter().map(|shape| shape.label).collect();
             }
             // A damaged file may be of any program; it counts if it begins like Labelme's.
@@ -270,7 +276,7 @@ impl Scan for Folder {
         let photos = Photos::below(&self.dir);
         let mut files = Files::default();
         let (mut names, mut used) = (Names::default(), HashMap::new());
-        let mut flat = Unused::default();
+        let (mut lines, mut flat) = (Unused::default(), Unused::default());
         for entry in &self.entries {
             let json = entry.json.clone();
             let (image, wrong) = match entry.photo(&self.dir, &photos) {
@@ -284,8 +290,10 @@ impl Scan for Folder {
                 }
                 used.insert(image.clone(), json.clone());
             }
-            for shape in &entry.flat {
-                flat.add(|| format!("{shape} of {}", json.display()));
+            for (shapes, unused) in [(&entry.lines, &mut lines), (&entry.flat, &mut flat)] {
+                for shape in shapes {
+                    unused.add(|| format!("{shape} of {}", json.display()));
+                }
             }
             let drawing = match entry.wrong.clone().or(wrong) {
                 Some(reason) => Drawing::wrong(&json, reason),
@@ -311,9 +319,9 @@ impl Scan for Folder {
         });
         files.without_labels = unlabelled.map(Path::to_path_buf).collect();
         files.without_labels.sort();
-        files
-            .faults
-            .extend(flat.fault(&self.dir, "shapes without an area are left out"));
+        let what = "shapes without an area are left out";
+        files.notes.extend(lines.fault(&self.dir, what));
+        files.faults.extend(flat.fault(&self.dir, what));
         Ok(files)
     }
 }

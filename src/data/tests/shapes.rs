@@ -42,9 +42,10 @@ fn shapes_of_labelme_are_drawn_in_their_order() {
     ];
     assert_eq!(dataset.load(0).unwrap().labels.data, drawn);
     let report = inspect(dir.path(), &|_, _| {}).unwrap();
-    assert_eq!(report.problems().len(), 1, "{:?}", report.problems());
+    // They may be meant so.
+    assert!(report.problems().is_empty(), "{:?}", report.problems());
     says(
-        &report.problems()[0],
+        &report.notes().join("\n"),
         &[
             "2 shapes without an area",
             "shape 3",
