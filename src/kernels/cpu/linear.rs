@@ -57,30 +57,28 @@ fn by_rows(
             .par_chunks_mut(part * to)
             .enumerate()
             .for_each(|(i, out)| finish(i * part, out));
-        // SAFETY: the product has written every element.
-        unsafe { out.set_len(rows * to) };
-        return out;
+    } else {
+        let rounded = rounded.then(|| bfloat16::Strips::new(w, [from, to]));
+        let tasks = (rows / ROWS_PER_THREAD).clamp(1, rayon::current_num_threads());
+        if tasks == 1 && rounded.is_none() {
+            let mut out = whole_product([rows, from, to], x, w);
+            finish(0, &mut out);
+            return out;
+        }
+        let block = rows.div_ceil(tasks);
+        out.spare_capacity_mut()[..rows * to]
+            .par_chunks_mut(block * to)
+            .enumerate()
+            .for_each(|(i, out)| {
+                let (first, count) = (i * block, out.len() / to);
+                let x = x.rows_from(first);
+                let out = match &rounded {
+                    Some(w) => w.multiply(x, count, out),
+                    None => part_of_product([count, from, to], x, w, out),
+                };
+                finish(first, out);
+            });
     }
-    let rounded = rounded.then(|| bfloat16::Strips::new(w, [from, to]));
-    let tasks = (rows / ROWS_PER_THREAD).clamp(1, rayon::current_num_threads());
-    if tasks == 1 && rounded.is_none() {
-        let mut out = whole_product([rows, from, to], x, w);
-        finish(0, &mut out);
-        return out;
-    }
-    let block = rows.div_ceil(tasks);
-    out.spare_capacity_mut()[..rows * to]
-        .par_chunks_mut(block * to)
-        .enumerate()
-        .for_each(|(i, out)| {
-            let (first, count) = (i * block, out.len() / to);
-            let x = x.rows_from(first);
-            let out = match &rounded {
-                Some(w) => w.multiply(x, count, out),
-                None => part_of_product([count, from, to], x, w, out),
-            };
-            finish(first, out);
-        });
     // SAFETY: the products have written every element.
     unsafe { out.set_len(rows * to) };
     out
