@@ -39,6 +39,7 @@ pub use page_files::{Contents, Output, exists, keep, map_file, read, write_with}
 pub use plan::Plan;
 pub use scratch::ScratchFile;
 pub use signature::is_picture;
+pub(crate) use signature::{MAGICK, UNREAD_PICTURES};
 pub use temporary::{TemporaryFolder, is_temporary, remove_temporaries};
 
 use crate::csv;

@@ -6,16 +6,14 @@
 //! of their labels, so that the next start reads only what has changed.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, DatasetFiles};
 use super::error::DataError;
-use super::fingerprint::Fingerprint;
+use super::fingerprint::{Fingerprint, changed};
 use super::pair::load_pair;
 use super::split::Pair;
 use crate::files;
@@ -292,10 +290,4 @@ fn fingerprint(pair: &Pair, meaning: &str) -> Option<String> {
         print.number(changed(&metadata)?);
     }
     Some(print.finish())
-}
-
-/// Modification time, in nanoseconds since 1970.
-fn changed(metadata: &Metadata) -> Option<u64> {
-    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_nanos()).ok()
 }

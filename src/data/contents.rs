@@ -20,24 +20,36 @@ pub struct Contents {
 
 /// The names of splits, in order.
 pub(super) const SPLITS: [&str; 3] = ["training", "validation", "test"];
+/// The names that a split may have, the canonical one first, in the order of [`SPLITS`].
+const SPELLINGS: [&[&str]; 3] = [
+    &["training", "train"],
+    &["validation", "val", "valid"],
+    &["test"],
+];
 
 /// The canonical spelling of a split's name.
 pub(super) fn canonical(split: &str) -> &str {
-    match split {
-        "train" => "training",
-        "val" | "valid" => "validation",
-        other => other,
+    match SPELLINGS.iter().find(|names| names.contains(&split)) {
+        Some([first, ..]) => first,
+        _ => split,
     }
 }
 
-/// The places of the splits in the folders `images` and `annotations`.
+/// The places of the splits in the folders `images` and `annotations`: under the first name of a split that
+/// both have, or else the first that one of them has.
 pub(super) fn images_and_annotations(dir: &Path) -> Vec<Split> {
-    let names = [
-        ("training", "images"),
-        ("validation", "images"),
-        ("test", "images"),
-    ];
-    places(dir, names, |name| Path::new("annotations").join(name))
+    let parents = ["images", "annotations"].map(|parent| dir.join(parent));
+    let found = |names: &[&'static str]| {
+        let is_in = |parent: &PathBuf, name: &str| parent.join(name).is_dir();
+        let both = |name: &&str| parents.iter().all(|parent| is_in(parent, name));
+        let any = |name: &&str| parents.iter().any(|parent| is_in(parent, name));
+        let mut all = names.iter().copied();
+        let name = all.clone().find(both).or_else(|| all.clone().find(any));
+        (name.or(all.next()).unwrap_or_default(), "images")
+    };
+    places(dir, SPELLINGS.map(found), |name| {
+        Path::new("annotations").join(name)
+    })
 }
 
 /// The splits training, validation and test, each with the photo folder `PARENT/NAME` and the label folder

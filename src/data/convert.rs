@@ -122,7 +122,7 @@ pub fn convert(
     files::check_room(out, missing.map(size).sum())?;
     write_classes(&out.join(CLASSES), &contents.classes)?;
     let mut converted = all(dir, &contents, &jobs, progress)?;
-    let not_read = unread(layout, dir);
+    let not_read = unread(layout, dir, &contents.splits);
     converted.left_out.extend(not_read.problems);
     converted.left_out.extend(not_read.notes);
     for (_, files) in &splits {

@@ -4,9 +4,10 @@
 //! the others. A photo stays in its split when its labels are saved again.
 
 use super::classes::ClassTable;
-use super::decode::{read_labels, write_labels};
+use super::decode::{read_raw_labels, write_labels};
 use super::error::DataError;
 use super::layout::{self, CLASSES, Layout};
+use super::mapping::LabelMapping;
 use super::photo::{has_photo_ending, read_photo};
 use crate::files::{self, FileError};
 use crate::labels::IGNORE;
@@ -102,19 +103,16 @@ pub fn saved_labels(
     }
     let (bytes, ending) = contents(name, file, photo).ok()?;
     let place = place(folder, name, &bytes, &ending).ok()?;
-    let (width, height, mut labels) = read_labels(&place.pair.labels).ok()?;
+    let raw = read_raw_labels(&place.pair.labels).ok()?;
     let size = [photo.width(), photo.height()].map(|side| side as usize);
-    if [width, height] != size {
+    if [raw.width, raw.height] != size {
         return None;
     }
-    // As stored: ignored pixels are 255 if all classes are below.
-    if labels.iter().all(|&label| label <= 255) {
-        labels
-            .iter_mut()
-            .filter(|label| **label == 255)
-            .for_each(|label| *label = IGNORE);
-    }
-    Some(labels)
+    // 255 is a class where there are so many, and the file says so with its depth.
+    let mapping = LabelMapping::plain(corrected_classes(folder).ok()?.len());
+    let is_ignored = |label: u16| mapping.class(label, raw.bits) == Some(IGNORE);
+    let label = |&label: &u16| if is_ignored(label) { IGNORE } else { label };
+    Some(raw.data.iter().map(label).collect())
 }
 
 /// The classes of a folder of corrections; empty if it is missing or empty.
@@ -286,7 +284,7 @@ fn folded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Dataset, inspect};
+    use super::super::{Dataset, inspect, read_labels};
     use super::*;
     use image::Rgb;
 
@@ -366,6 +364,24 @@ mod tests {
         let pair = save_corrected(folder.path(), &corrected("y", &one, &labels, &classes)).unwrap();
         assert_eq!(pair.image.file_stem().unwrap(), "y-2");
         assert_eq!(std::fs::read(foreign).unwrap(), b"theirs");
+    }
+
+    #[test]
+    fn the_last_of_256_classes_is_not_taken_for_ignored() {
+        let photo = picture(0);
+        for (count, label) in [(256, 255), (255, 254), (2, 1)] {
+            let folder = tempfile::tempdir().unwrap();
+            let classes: Vec<String> = (0..count).map(|i| format!("n{i}")).collect();
+            let mut labels = vec![label; 24];
+            let saved = |labels: &[u16]| {
+                let pair = corrected("x", &photo, labels, &classes);
+                save_corrected(folder.path(), &pair).unwrap();
+                saved_labels(folder.path(), "x", None, &photo).unwrap()
+            };
+            assert_eq!(saved(&labels), labels, "{count} classes");
+            labels[3] = IGNORE;
+            assert_eq!(saved(&labels), labels, "{count} classes");
+        }
     }
 
     #[test]

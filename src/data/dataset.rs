@@ -112,7 +112,7 @@ impl Dataset {
         }
         let Some(found) = contents.splits.iter().find(|s| canonical(&s.name) == split) else {
             let names: Vec<&str> = contents.splits.iter().map(|s| s.name.as_str()).collect();
-            let not_read = unread(layout, dir);
+            let not_read = unread(layout, dir, &contents.splits);
             let also = not_read.problems.into_iter().chain(not_read.notes);
             let also: String = also.map(|line| format!("; {line}")).collect();
             let (path, split) = (dir.to_path_buf(), split.to_owned());

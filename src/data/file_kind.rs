@@ -1,80 +1,50 @@
 //! Recognises unsupported pictures and documents by their content.
 
-use crate::files::FileKind;
+use crate::files::{FileKind, MAGICK, UNREAD_PICTURES};
 
-const fn kind(name: &'static str, remedy: &'static str) -> FileKind {
-    FileKind { name, remedy }
-}
-
-const AVIF: FileKind = kind(
+const AVIF: FileKind = FileKind::new(
     "an AVIF picture",
     "convert it to JPEG or PNG, for example with `avifdec IN.avif OUT.png`",
 );
-const JPEG_XL: FileKind = kind(
-    "a JPEG XL picture",
-    "convert it to JPEG or PNG, for example with `djxl IN.jxl OUT.png`",
-);
-const JPEG_2000: FileKind = kind(
-    "a JPEG 2000 picture",
-    "convert it to JPEG or PNG, for example with `opj_decompress -i IN.jp2 -o OUT.png`",
-);
-const RAW: FileKind = kind(
+const RAW: FileKind = FileKind::new(
     "a raw camera file",
     "develop it to JPEG, PNG or TIFF, for example with `darktable-cli IN OUT.png`",
 );
-const VIDEO: FileKind = kind(
+const VIDEO: FileKind = FileKind::new(
     "a video (MP4, QuickTime, Matroska or AVI)",
     "extract single frames, for example with `ffmpeg -i IN -frames:v 1 OUT.png`",
 );
-const SVG: FileKind = kind(
+const SVG: FileKind = FileKind::new(
     "an SVG drawing",
     "render it to pixels, for example with `rsvg-convert IN.svg -o OUT.png`",
 );
-const ARCHIVE: FileKind = kind("an archive (zip, gzip, tar, 7z or rar)", "unpack it first");
-/// The remedy for every kind that ImageMagick converts.
-const MAGICK: &str = "convert it to JPEG or PNG, for example with `magick IN OUT.png`";
+const ARCHIVE: FileKind =
+    FileKind::new("an archive (zip, gzip, tar, 7z or rar)", "unpack it first");
 
-/// Offset, signature and kind of files with a fixed signature.
+/// Offset, signature and kind of other files with a fixed signature.
 const SIGNATURES: &[(usize, &[u8], FileKind)] = &[
-    (0, b"\xFF\x0A", JPEG_XL),
-    (4, b"JXL \r\n\x87\n", JPEG_XL),
-    (4, b"jP  \r\n\x87\n", JPEG_2000),
-    (0, b"\xFF\x4F\xFF\x51", JPEG_2000),
-    (0, b"II\xBC\x01", kind("a JPEG XR picture", MAGICK)),
-    (0, b"8BPS", kind("a Photoshop document (PSD)", MAGICK)),
-    (
-        0,
-        b"gimp xcf",
-        kind("a GIMP document (XCF)", "export it as PNG from GIMP"),
-    ),
-    (0, b"\x76\x2F\x31\x01", kind("an EXR picture", MAGICK)),
-    (0, b"#?RADIANCE", kind("a Radiance HDR picture", MAGICK)),
-    (0, b"\0\0\x01\0", kind("an ICO icon", MAGICK)),
-    (0, b"DDS ", kind("a DDS texture", MAGICK)),
-    (0, b"qoif", kind("a QOI picture", MAGICK)),
-    (0, b"farbfeld", kind("a farbfeld picture", MAGICK)),
     (
         0,
         b"%PDF-",
-        kind(
+        FileKind::new(
             "a PDF document",
             "save its pages as pictures, for example with `pdftoppm -png IN.pdf OUT`",
         ),
     ),
-    (0, b"%!PS", kind("a PostScript document", MAGICK)),
+    (0, b"%!PS", FileKind::new("a PostScript document", MAGICK)),
     (
         128,
         b"DICM",
-        kind(
+        FileKind::new(
             "a DICOM file",
             "convert it to PNG, for example with `dcm2pnm --write-png IN OUT.png`",
         ),
     ),
-    (0, b"SIMPLE  =", kind("a FITS file", MAGICK)),
+    (0, b"SIMPLE  =", FileKind::new("a FITS file", MAGICK)),
     (
         0,
         b"\x93NUMPY",
-        kind(
+        FileKind::new(
             "a NumPy array",
             "save it as PNG, for example with Pillow's `Image.fromarray(a).save(\"OUT.png\")`",
         ),
@@ -82,7 +52,7 @@ const SIGNATURES: &[(usize, &[u8], FileKind)] = &[
     (
         0,
         b"\x89HDF\r\n\x1A\n",
-        kind("an HDF5 file", "export its pictures as PNG"),
+        FileKind::new("an HDF5 file", "export its pictures as PNG"),
     ),
     (8, b"CR\x02\0", RAW),
     (6, b"HEAPCCDR", RAW),
@@ -104,11 +74,14 @@ const SIGNATURES: &[(usize, &[u8], FileKind)] = &[
 
 /// The kind of an unsupported picture or document; `None` for photos and unknown content.
 pub(crate) fn undecodable(bytes: &[u8]) -> Option<FileKind> {
-    let fixed = SIGNATURES.iter().find(|(at, signature, _)| {
-        bytes
-            .get(*at..)
-            .is_some_and(|rest| rest.starts_with(signature))
-    });
+    let fixed = UNREAD_PICTURES
+        .iter()
+        .chain(SIGNATURES)
+        .find(|(at, signature, _)| {
+            bytes
+                .get(*at..)
+                .is_some_and(|rest| rest.starts_with(signature))
+        });
     match fixed {
         Some((_, _, kind)) => Some(*kind),
         None => match media(bytes) {
@@ -171,8 +144,10 @@ fn markup(bytes: &[u8]) -> Option<FileKind> {
     if head.contains("<svg") {
         Some(SVG)
     } else {
-        head.starts_with("<?xml")
-            .then_some(kind("an XML document", "use the picture that it describes"))
+        head.starts_with("<?xml").then_some(FileKind::new(
+            "an XML document",
+            "use the picture that it describes",
+        ))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::format::hex;
 use sha2::{Digest, Sha256};
+use std::fs::Metadata;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 /// Number of bytes kept of the digest.
 const KEPT: usize = 8;
@@ -23,6 +25,13 @@ impl Fingerprint {
         self.number(std::fs::metadata(path).map_or(u64::MAX, |metadata| metadata.len()));
     }
 
+    /// Adds the modification time of a file, or a marker if there is none.
+    pub(super) fn time(&mut self, path: &Path) {
+        let metadata = std::fs::metadata(path).ok();
+        let time = metadata.as_ref().and_then(changed);
+        self.number(time.unwrap_or(u64::MAX));
+    }
+
     /// Adds an absolute path.
     pub(super) fn path(&mut self, path: &Path) {
         let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
@@ -39,4 +48,10 @@ impl Fingerprint {
     pub(super) fn finish(self) -> String {
         hex(&self.0.finalize()[..KEPT])
     }
+}
+
+/// Modification time, in nanoseconds since 1970.
+pub(super) fn changed(metadata: &Metadata) -> Option<u64> {
+    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_nanos()).ok()
 }

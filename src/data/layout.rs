@@ -18,7 +18,8 @@ use super::split::{Split, set_apart};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
     /// `images/{training,validation}`, `annotations/{training,validation}` and `classes.txt`; the
-    /// label is the line number in it from 0, and 255 is ignored.
+    /// label is the line number in it from 0, and 255 is ignored. The splits may be named `train` and
+    /// `val` or `valid`.
     Plain,
     /// ADE20K SceneParse150: the same folders with `objectInfo150.txt` or `sceneCategories.txt`;
     /// 0 is ignored and 1..=150 are the classes 0..=149.
@@ -52,8 +53,8 @@ pub enum Layout {
     DatasetToml,
 }
 
-const LOOKED_FOR: &str = "dataset.toml; images/{training,validation} + annotations/ with \
-    classes.txt (plain) or objectInfo150.txt/sceneCategories.txt (ADE20K); {train,val}2017 + \
+const LOOKED_FOR: &str = "dataset.toml; images/{training,validation} or images/{train,val} + annotations/ \
+    with classes.txt (plain) or objectInfo150.txt/sceneCategories.txt (ADE20K); {train,val}2017 + \
     stuffthingmaps/ (COCO-Stuff); train + trainannot (CamVid, the SegNet form); leftImg8bit + \
     gtFine (Cityscapes); JPEGImages + SegmentationClass + ImageSets (Pascal VOC); JSON files of COCO \
     or Labelme; data.yaml or images + labels with .txt files (YOLO)";
@@ -187,7 +188,7 @@ impl Layout {
             Self::Yolo => drawn(Form::Yolo)?,
             Self::DatasetToml => described.ok_or_else(|| self.no_splits(dir))?,
         };
-        if said.is_some() && !matches!(self, Self::Coco | Self::Labelme | Self::Yolo) {
+        if said.is_some() && !self.has_outlines() {
             let path = dir.join(dataset_toml::FILE);
             return Err(DataError::description(&path, dataset_toml::NOT_DRAWN));
         }
@@ -197,6 +198,11 @@ impl Layout {
             return Err(self.no_splits(dir));
         }
         Ok(contents)
+    }
+
+    /// Whether labels are outlines in text files instead of pixels.
+    pub(super) fn has_outlines(self) -> bool {
+        matches!(self, Self::Coco | Self::Labelme | Self::Yolo)
     }
 
     /// What is assumed of a folder of this layout and may be wrong, in one line.

@@ -131,7 +131,8 @@ pub fn batch_at(dataset: &Dataset, config: &LoaderConfig, step: u64) -> Result<B
     shared.batch(dataset, step, &never)
 }
 
-/// Identifies the views that [`LoaderConfig::views`] draws: it differs if any of them may.
+/// Identifies the views that [`LoaderConfig::views`] draws: it differs if any of them may, also where a photo
+/// was replaced by one of the same size in bytes, which its modification time tells.
 pub fn view_fingerprint(dataset: &Dataset, config: &LoaderConfig) -> String {
     let LoaderConfig {
         size,
@@ -143,6 +144,9 @@ pub fn view_fingerprint(dataset: &Dataset, config: &LoaderConfig) -> String {
     let mut fingerprint = Fingerprint::default();
     fingerprint.text(&dataset.fingerprint());
     fingerprint.text(&format!("{size:?} {seed} {augment:?} {views}"));
+    for photo in (0..dataset.len()).filter_map(|i| dataset.image_path(i)) {
+        fingerprint.time(photo);
+    }
     // Views around rare classes, and classes in tints, depend on what the labels mean.
     if augment.is_some_and(|augment| augment.balance > 0.0 || augment.tint > 0.0) {
         fingerprint.text(&format!("{:?}", dataset.class_pixels()));

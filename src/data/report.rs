@@ -102,11 +102,12 @@ pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<R
         problems: Vec::new(),
         notes: layout.assumed(dir).into_iter().collect(),
     };
-    let not_read = unread(layout, dir);
+    let not_read = unread(layout, dir, &contents.splits);
     report.problems.extend(not_read.problems);
     report.notes.extend(not_read.notes);
     let classes = report.classes.len();
     for (split, files) in contents.splits.iter().zip(&files) {
+        report.add_unlabelled(layout, split, files);
         report.problems.extend(missing(split, files));
         report.notes.extend(left_out(split, files));
         report.notes.extend(files.notes.iter().cloned());
@@ -138,23 +139,29 @@ pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<R
     Ok(report)
 }
 
-/// One line per file that has no counterpart or too many.
-fn missing(split: &Split, files: &Files) -> Vec<String> {
-    let mut lines = Vec::new();
+/// One line per photo without labels.
+fn without_labels(split: &Split, files: &Files) -> Vec<String> {
     let others: HashMap<_, _> = files
         .other_labels
         .iter()
         .map(|path| (path.file_stem(), path))
         .collect();
-    for path in &files.without_labels {
+    let line = |path: &PathBuf| {
         let near = others.get(&path.file_stem());
         let hint = near.map_or(String::new(), |near| {
             let (near, suffix) = (near.display(), &split.label_suffix);
             format!(" ({near} is there, but labels are PNG files named NAME{suffix})")
         });
         let (path, labels) = (path.display(), split.labels.display());
-        lines.push(format!("{path} has no labels in {labels}{hint}"));
-    }
+        format!("{path} has no labels in {labels}{hint}")
+    };
+    files.without_labels.iter().map(line).collect()
+}
+
+/// One line per label file without a photo, per file with too many counterparts, and per fault of files that
+/// describe many photos.
+fn missing(split: &Split, files: &Files) -> Vec<String> {
+    let mut lines = Vec::new();
     for path in &files.without_photo {
         let (path, images) = (path.display(), split.images.display());
         lines.push(format!("{path} has no photo in {images}"));
@@ -166,7 +173,7 @@ fn missing(split: &Split, files: &Files) -> Vec<String> {
         ));
     }
     lines.extend(files.faults.iter().cloned());
-    if files.pairs.is_empty() && lines.is_empty() {
+    if files.pairs.is_empty() && files.without_labels.is_empty() && lines.is_empty() {
         lines.push(format!("{} holds no photo", split.images.display()));
     }
     lines
@@ -292,6 +299,45 @@ impl Report {
             .collect()
     }
 
+    /// Adds what is to be said of a split's photos without labels.
+    fn add_unlabelled(&mut self, layout: Layout, split: &Split, files: &Files) {
+        let Some(first) = files.without_labels.first() else {
+            return;
+        };
+        let (name, count) = (&split.name, files.without_labels.len());
+        let photos = counted(count, "photo");
+        let others = [&files.without_photo, &files.other_labels];
+        if files.pairs.is_empty() && others.iter().all(|files| files.is_empty()) {
+            let line = format!(
+                "the {name} split has {photos} and no labels: it is used neither for training nor for scores"
+            );
+            self.add_line(name, line);
+        } else if layout == Layout::Yolo {
+            // The format leaves out the files of photos that show no class.
+            let (have, are) = if count == 1 {
+                ("has", "is")
+            } else {
+                ("have", "are")
+            };
+            self.notes.push(format!(
+                "{photos} of the {name} split {have} no label file and {are} left out, the first is {}",
+                first.display()
+            ));
+        } else {
+            self.problems.extend(without_labels(split, files));
+        }
+    }
+
+    /// Adds a line about labels that a whole split lacks.
+    fn add_line(&mut self, split: &str, line: String) {
+        // Data sets with a server for scores publish no labels of their test split.
+        if canonical(split) == "test" {
+            self.notes.push(line);
+        } else {
+            self.problems.push(line);
+        }
+    }
+
     fn add<'a>(
         &mut self,
         mut split: SplitReport,
@@ -312,12 +358,7 @@ impl Report {
                 "the {} split has no labelled pixel: every label is ignored",
                 split.name
             );
-            // Data sets with a server for scores publish no labels of their test split.
-            if canonical(&split.name) == "test" {
-                self.notes.push(line);
-            } else {
-                self.problems.push(line);
-            }
+            self.add_line(&split.name, line);
         }
         if let Some(first) = tally.ambiguous.iter().min() {
             split.ambiguous_orientations = tally.ambiguous.len();

@@ -1,5 +1,8 @@
 //! Folders of photos or labels that no split reads, although they lie where splits do: one of a split that
 //! lacks the other, and folders with other names than splits.
+//!
+//! Splits whose labels are outlines have no two folders in places of their own; for them, a folder with the
+//! name of a split that the data set lacks counts, unless another split has photos there.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -8,6 +11,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::contents::canonical;
+use super::drawn::{split_folders, split_of};
 use super::layout::Layout;
 use super::photo::has_photo_ending;
 use super::split::Split;
@@ -21,8 +25,8 @@ pub(super) struct Unread {
     pub notes: Vec<String>,
 }
 
-/// The folders with files that no split of the data set in `dir` reads.
-pub(super) fn unread(layout: Layout, dir: &Path) -> Unread {
+/// The folders with files that no split of the data set in `dir` reads; its `splits` are those that are read.
+pub(super) fn unread(layout: Layout, dir: &Path, splits: &[Split]) -> Unread {
     let places = layout.split_places(dir);
     let mut unread = Unread::default();
     for split in &places {
@@ -30,6 +34,9 @@ pub(super) fn unread(layout: Layout, dir: &Path) -> Unread {
     }
     for folder in strangers(dir, &places) {
         unread.add_stranger(&folder, &places);
+    }
+    if layout.has_outlines() {
+        unread.add_lone(layout, dir, splits);
     }
     unread
 }
@@ -51,8 +58,54 @@ impl Unread {
         }
         let (there, missing, files) = (there.display(), missing.display(), counted(count, what));
         let line = format!("{there} holds {files}, but {missing} is missing");
+        self.add(&split.name, what, line);
+    }
+
+    /// Adds the folders with the names of splits that a data set with outlines lacks.
+    fn add_lone(&mut self, layout: Layout, dir: &Path, splits: &[Split]) {
+        let mut parents = vec![dir.to_path_buf(), dir.join("images")];
+        if layout == Layout::Yolo {
+            parents.push(dir.join("labels"));
+        }
+        let is_lacking = |name: &str| splits.iter().all(|split| split.name != name);
+        let folders = parents.iter().flat_map(|parent| split_folders(parent));
+        let lone: Vec<(&str, PathBuf)> = folders
+            .filter_map(|folder| Some((split_named(&folder)?, folder)))
+            .filter(|(name, _)| is_lacking(name))
+            .collect();
+        if lone.is_empty() {
+            return;
+        }
+        let files = splits.iter().filter_map(|split| split.scan().ok());
+        let known: Vec<PathBuf> = files
+            .flat_map(|files| {
+                let images = files.pairs.into_iter().map(|pair| pair.image);
+                images.chain(files.without_labels).collect::<Vec<_>>()
+            })
+            .collect();
+        for (name, folder) in lone {
+            if known.iter().any(|photo| photo.starts_with(&folder)) {
+                continue;
+            }
+            let is_label = |path: &Path| layout == Layout::Yolo && ends_with(path, ".txt");
+            let (count, what, lacks) = match photos_in(&folder) {
+                0 => (files_in(&folder, is_label), "label file", "photos"),
+                count => (count, "photo", "labels"),
+            };
+            if count > 0 {
+                let (folder, files) = (folder.display(), counted(count, what));
+                let line = format!(
+                    "{folder} holds {files}, but no {name} split is read: its {lacks} are missing or not named"
+                );
+                self.add(name, what, line);
+            }
+        }
+    }
+
+    /// Adds a line about a split of which only one kind of files is there.
+    fn add(&mut self, split: &str, what: &str, line: String) {
         // Data sets with a server for scores publish no labels of their test split.
-        if split.name == "test" && what == "photo" {
+        if split == "test" && what == "photo" {
             self.notes.push(line);
         } else {
             self.problems.push(line);
@@ -86,6 +139,14 @@ impl Unread {
             format!("{shown} is not a split that is read: name it {meant}")
         });
     }
+}
+
+/// The split that a folder's whole name stands for, apart from a year or number, as in `val2017`.
+fn split_named(folder: &Path) -> Option<&'static str> {
+    let name = folder.file_name()?.to_str()?;
+    let words = name.split(|c: char| !c.is_alphabetic());
+    let only = words.filter(|word| !word.is_empty()).count() == 1;
+    split_of(name).filter(|_| only)
 }
 
 fn name_of(split: &Split) -> Option<&str> {

@@ -13,6 +13,12 @@ pub struct FileKind {
     pub remedy: &'static str,
 }
 
+impl FileKind {
+    pub(crate) const fn new(name: &'static str, remedy: &'static str) -> Self {
+        Self { name, remedy }
+    }
+}
+
 const EMPTY: FileKind = FileKind {
     name: "empty (0 bytes)",
     remedy: "copy or download it again",

@@ -1,13 +1,14 @@
 //! Recognises pictures by how they begin or end, whatever their names say.
 
+use super::foreign::FileKind;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Maximum bytes that are examined at the start.
 const START: u64 = 32;
-/// How pictures begin whose formats have a signature of their own.
-const STARTS: [&[u8]; 22] = [
+/// How other pictures with a signature begin.
+const STARTS: [&[u8]; 10] = [
     b"\x89PNG",
     b"\xff\xd8\xff",
     b"GIF87a",
@@ -17,24 +18,46 @@ const STARTS: [&[u8]; 22] = [
     b"MM\0*",
     b"II+\0",
     b"MM\0+",
-    b"8BPS",
-    b"gimp xcf",
-    b"qoif",
-    // OpenEXR.
-    b"v/1\x01",
-    // JPEG 2000, with and without boxes.
-    b"\0\0\0\x0cjP  ",
-    b"\xff\x4f\xff\x51",
-    // JPEG XL, with and without boxes.
-    b"\0\0\0\x0cJXL ",
-    b"\xff\x0a",
-    // Windows icons.
-    b"\0\0\x01\0",
-    b"DDS ",
-    b"#?RADIANCE",
-    b"farbfeld",
     b"P7\n",
     b"AT&TFORM",
+];
+
+/// The remedy for every kind that ImageMagick converts.
+pub(crate) const MAGICK: &str = "convert it to JPEG or PNG, for example with `magick IN OUT.png`";
+const JPEG_XL: FileKind = FileKind::new(
+    "a JPEG XL picture",
+    "convert it to JPEG or PNG, for example with `djxl IN.jxl OUT.png`",
+);
+const JPEG_2000: FileKind = FileKind::new(
+    "a JPEG 2000 picture",
+    "convert it to JPEG or PNG, for example with `opj_decompress -i IN.jp2 -o OUT.png`",
+);
+const PSD: FileKind = FileKind::new("a Photoshop document (PSD)", MAGICK);
+const XCF: FileKind = FileKind::new("a GIMP document (XCF)", "export it as PNG from GIMP");
+
+/// Offset, signature and kind of pictures that are not decoded. JPEG 2000 and JPEG XL come with and without boxes.
+pub(crate) const UNREAD_PICTURES: [(usize, &[u8], FileKind); 13] = [
+    (0, b"\xFF\x0A", JPEG_XL),
+    (4, b"JXL \r\n\x87\n", JPEG_XL),
+    (4, b"jP  \r\n\x87\n", JPEG_2000),
+    (0, b"\xFF\x4F\xFF\x51", JPEG_2000),
+    (0, b"II\xBC\x01", FileKind::new("a JPEG XR picture", MAGICK)),
+    (0, b"8BPS", PSD),
+    (0, b"gimp xcf", XCF),
+    (
+        0,
+        b"\x76\x2F\x31\x01",
+        FileKind::new("an EXR picture", MAGICK),
+    ),
+    (
+        0,
+        b"#?RADIANCE",
+        FileKind::new("a Radiance HDR picture", MAGICK),
+    ),
+    (0, b"\0\0\x01\0", FileKind::new("an ICO icon", MAGICK)),
+    (0, b"DDS ", FileKind::new("a DDS texture", MAGICK)),
+    (0, b"qoif", FileKind::new("a QOI picture", MAGICK)),
+    (0, b"farbfeld", FileKind::new("a farbfeld picture", MAGICK)),
 ];
 /// How a TGA ends, which begins like nothing in particular.
 const TGA_END: &[u8; 18] = b"TRUEVISION-XFILE.\0";
@@ -63,7 +86,11 @@ fn begins_as_picture(start: &[u8]) -> bool {
     if start.get(4..9) == Some(b"\0\0\0\0{") {
         return false;
     }
-    if STARTS.iter().any(|signature| start.starts_with(signature)) {
+    let is_unread = UNREAD_PICTURES.iter().any(|(at, signature, _)| {
+        let rest = start.get(*at..);
+        rest.is_some_and(|rest| rest.starts_with(signature))
+    });
+    if is_unread || STARTS.iter().any(|signature| start.starts_with(signature)) {
         return true;
     }
     // WebP; and HEIC, AVIF and others in the container of MPEG-4.
@@ -128,6 +155,10 @@ mod tests {
             assert!(!found(other), "{other:?}");
         }
         assert!(!is_picture(&folder.path().join("missing.png")));
+        for (at, signature, kind) in UNREAD_PICTURES {
+            let picture = [&[0; 4][..at], signature].concat();
+            assert!(found(&picture), "{}", kind.name);
+        }
     }
 
     #[test]

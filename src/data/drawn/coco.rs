@@ -316,10 +316,19 @@ impl Annotated {
         let mut files = Files::default();
         let (mut names, mut seen, mut twice) =
             (Names::default(), HashSet::new(), Unused::default());
+        let exact: HashSet<PathBuf> = images
+            .iter()
+            .filter_map(|image| Some(photos.at(&image.place()?)?.to_path_buf()))
+            .collect();
         for (image, found) in images.into_iter().zip(found) {
             let slashed = places::slashed(&image.file_name);
-            let place = places::inside(Path::new(""), &slashed);
-            let there = place.as_deref().and_then(|place| photos.at(place));
+            let place = image.place();
+            let there = place.as_deref().and_then(|place| {
+                // Frames of an animation are named after it and are pictures of another format.
+                let alike = || photos.like(&place.with_extension(""));
+                let alike = || alike().filter(|photo| !exact.contains(*photo));
+                photos.at(place).or_else(alike)
+            });
             // Paths from another machine are looked up by file name.
             let foreign = place.is_none() || !certain;
             let alone = || photos.named(places::base(&slashed)).filter(|_| foreign);
@@ -408,22 +417,35 @@ impl Annotated {
         }
         folders.extend(["images", "data", "JPEGImages"].map(|name| self.dir.join(name)));
         folders.extend([near, self.dir.clone()]);
-        let hits = |folder: &PathBuf| {
-            let tried = images.iter().take(TRIED);
-            let places = tried.filter_map(|image| {
-                places::inside(Path::new(""), &places::slashed(&image.file_name))
-            });
-            places.filter(|place| folder.join(place).is_file()).count()
+        folders.retain(|folder| folder.is_dir());
+        let tried = images.iter().take(TRIED);
+        let places: Vec<PathBuf> = tried.filter_map(Image::place).collect();
+        let exact = |folder: &PathBuf| {
+            let there = places.iter().filter(|place| folder.join(place).is_file());
+            there.count()
         };
-        let mut best = (0, self.dir.clone());
-        for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
-            let hits = hits(&folder);
-            if hits > best.0 {
-                best = (hits, folder);
-            }
-        }
-        (best.1, best.0 > 0)
+        // Pictures may have been converted since.
+        let alike = |folder: &PathBuf| {
+            let photos = Photos::below(folder);
+            let stems = places.iter().map(|place| place.with_extension(""));
+            stems.filter(|stem| photos.like(stem).is_some()).count()
+        };
+        let best = best(&folders, exact).or_else(|| best(&folders, alike));
+        let certain = best.is_some();
+        (best.unwrap_or(&self.dir).clone(), certain)
     }
+}
+
+/// The first folder with the most hits; `None` if none has any.
+fn best(folders: &[PathBuf], hits: impl Fn(&PathBuf) -> usize) -> Option<&PathBuf> {
+    let mut best = (0, None);
+    for folder in folders {
+        let hits = hits(folder);
+        if hits > best.0 {
+            best = (hits, Some(folder));
+        }
+    }
+    best.1
 }
 
 fn unknown_category(name: &str, id: &str) -> String {

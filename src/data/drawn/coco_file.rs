@@ -1,12 +1,14 @@
 //! What COCO's JSON files hold, as far as it is used.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
 use super::geometry::Geometry;
 use super::json::Whole;
+use super::places;
 
 /// The id of an image or a category: a number or a text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -78,6 +80,13 @@ pub(super) struct Segment {
     pub category_id: Id,
     #[serde(default)]
     pub iscrowd: Flag,
+}
+
+impl Image {
+    /// Where its photo lies in the folder of photos; `None` for a path that leads out of it.
+    pub(super) fn place(&self) -> Option<PathBuf> {
+        places::inside(Path::new(""), &places::slashed(&self.file_name))
+    }
 }
 
 /// 0 or 1, or as some programs write it, false or true.

@@ -30,6 +30,7 @@ use places::TRAINING;
 use super::contents::Contents;
 use super::error::DataError;
 
+pub(super) use places::{split_folders, split_of};
 pub(super) use table::Unlabelled;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -134,7 +134,7 @@ pub(super) fn leads_out(what: &str, named: &str) -> String {
 }
 
 /// The split named by a word in a name.
-pub(super) fn split_of(name: &str) -> Option<&'static str> {
+pub(in super::super) fn split_of(name: &str) -> Option<&'static str> {
     let lower = name.to_lowercase();
     let mut words = lower.split(|c: char| !c.is_alphabetic());
     words.find_map(|word| match word {
@@ -153,7 +153,7 @@ pub(super) fn split_of_path(relative: &Path) -> &'static str {
 }
 
 /// The folders in one that are called like splits, sorted.
-pub(super) fn split_folders(dir: &Path) -> Vec<PathBuf> {
+pub(in super::super) fn split_folders(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let named = |path: &PathBuf| {
         let name = path.file_name().and_then(std::ffi::OsStr::to_str);

@@ -3,7 +3,8 @@
 //! `data.yaml` names the classes and the folders of the splits. Without it, the folders are detected:
 //! `images` and `labels`, with or without folders for the splits in them, or a folder per split with
 //! both in each, and `classes.txt` for the names. Where shapes overlap, the one with the smallest area
-//! counts. Pixels without a shape are background; a photo without a text file is left out.
+//! counts. Pixels without a shape are background; a photo without a text file is left out, and one that only a
+//! list names is a fault.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -22,6 +23,7 @@ use super::super::split::{Files, Pair, Scan, Split};
 use super::canvas::{Canvas, TooMuchWork, double_area, fixed};
 use super::places::{self, Names, Photos, SPLITS, TRAINING};
 use super::table::{Table, Unlabelled};
+use super::unused::Unused;
 use super::yaml::{self, Value};
 use crate::text_file;
 
@@ -353,13 +355,18 @@ impl Scan for Folder {
     fn scan(&self) -> Result<Files, DataError> {
         let mut files = Files::default();
         let (mut names, mut labels) = (Names::default(), HashSet::new());
+        let mut absent = Unused::default();
         for photo in self.photos(&mut files)? {
             let relative = photo.strip_prefix(&self.dir).unwrap_or(&photo);
             let of = swapped(relative, "images", "labels");
             let of = of.unwrap_or_else(|| relative.to_path_buf());
             let label = self.dir.join(&of).with_extension("txt");
             if !label.is_file() {
-                files.without_labels.push(photo);
+                if photo.is_file() {
+                    files.without_labels.push(photo);
+                } else {
+                    absent.add(|| relative.display().to_string());
+                }
                 continue;
             }
             if !labels.insert(label.clone()) {
@@ -383,6 +390,8 @@ impl Scan for Folder {
             });
         }
         self.find_unused(&labels, &mut files);
+        let lacking = "photos on lists are missing, and so are their label files";
+        files.faults.extend(absent.fault(&self.dir, lacking));
         files.pairs.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(files)
     }

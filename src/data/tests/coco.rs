@@ -164,6 +164,36 @@ fn names_are_matched_whatever_their_unicode_form_and_machine() {
 }
 
 #[test]
+fn photos_may_have_another_ending_than_is_listed() {
+    // Frames of an animation, which are named after it, and were extracted as PNG files.
+    let mut value = instances();
+    value["images"][0]["file_name"] = json!("clip-0001.gif");
+    value["images"][1]["file_name"] = json!("clip-0002.gif");
+    let dir = official(&value);
+    let at = |name: &str| dir.path().join("train2017").join(name);
+    fs::rename(at("a.png"), at("clip-0001.png")).unwrap();
+    fs::rename(at("b.png"), at("clip-0002.png")).unwrap();
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    let names: Vec<String> = (0..2).map(|i| dataset.sample_name(i)).collect();
+    assert_eq!(names, ["clip-0001", "clip-0002"]);
+    assert_eq!(dataset.load(0).unwrap().labels.data, DRAWN);
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert!(report.problems().is_empty(), "{:?}", report.problems());
+    // A photo that is listed itself does not stand for another.
+    value["images"][1]["file_name"] = json!("clip-0001.png");
+    write_json(
+        &dir.path().join("annotations/instances_train2017.json"),
+        &value,
+    );
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert_eq!(report.problems().len(), 1, "{:?}", report.problems());
+    says(
+        &report.problems()[0],
+        &["lists clip-0001.gif", "copy the photo there"],
+    );
+}
+
+#[test]
 fn what_is_wrong_with_one_photo_leaves_the_others_usable() {
     let spoilt: [(&str, Value, &[&str]); 9] = [
         (

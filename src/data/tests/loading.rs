@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
 
@@ -140,6 +140,27 @@ fn fixed_views_repeat_and_are_numbered() {
     };
     assert_eq!(print(&fixed), print(&order));
     assert_ne!(print(&fixed), print(&seed));
+}
+
+#[test]
+fn photos_that_were_changed_at_the_same_size_have_other_views() {
+    let dir = plain(2);
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    let prints = || {
+        (
+            view_fingerprint(&dataset, &config(1)),
+            dataset.fingerprint(),
+        )
+    };
+    let before = prints();
+    assert_eq!(prints(), before);
+    let photo = dir.path().join("images/training/p01.png");
+    let photo = fs::File::options().write(true).open(photo).unwrap();
+    let later = SystemTime::now() + Duration::from_secs(5);
+    photo.set_modified(later).unwrap();
+    let after = prints();
+    assert_ne!(after.0, before.0);
+    assert_eq!(after.1, before.1);
 }
 
 #[test]

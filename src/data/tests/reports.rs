@@ -203,15 +203,20 @@ fn splits_without_one_of_their_folders_are_named() {
     let converted = convert(dir.path(), &out.path().join("new"), &|_, _| {}).unwrap();
     assert_eq!((converted.written, converted.left_out.len()), (2, 1));
     // The same with names that are not those of splits, and with one more folder.
-    fs::rename(at("images/validation"), at("images/val")).unwrap();
+    fs::rename(at("images/validation"), at("images/Validate")).unwrap();
+    says(
+        &report().notes().join("\n"),
+        &["images/Validate is not read"],
+    );
+    fs::rename(at("images/Validate"), at("images/val")).unwrap();
     save_photo(&at("images/more/a.png"), 4, 2);
     says(
         &report().problems().join("\n"),
-        &["images/val is not a split that is read: name it validation"],
+        &["images/val holds 2 photos", "annotations/val is missing"],
     );
     says(
         &report().notes().join("\n"),
-        &["images/more is not read: splits are named training, validation, test"],
+        &["images/more is not read: splits are named training, val, test"],
     );
     // A test split is often published without labels.
     fs::rename(at("images/val"), at("images/test")).unwrap();
@@ -237,5 +242,34 @@ fn splits_without_one_of_their_folders_are_named() {
             "images/train is not read, only",
             "images/training is: join them",
         ],
+    );
+}
+
+#[test]
+fn splits_of_the_plain_layout_have_usual_names() {
+    let dir = plain(2);
+    let at = |path: &str| dir.path().join(path);
+    for part in ["images", "annotations"] {
+        let part = |split: &str| at(part).join(split);
+        fs::rename(part("training"), part("train")).unwrap();
+        fs::rename(part("validation"), part("valid")).unwrap();
+    }
+    let report = || inspect(dir.path(), &|_, _| {}).unwrap();
+    let counts = || -> Vec<(String, usize)> {
+        let splits = report().splits.into_iter();
+        splits.map(|split| (split.name, split.pairs)).collect()
+    };
+    let expected = [("training".to_owned(), 2), ("validation".to_owned(), 2)];
+    assert_eq!(counts(), expected);
+    assert!(report().problems().is_empty(), "{:?}", report().problems());
+    for split in ["train", "training", "val", "valid", "validation"] {
+        assert_eq!(Dataset::open(dir.path(), split).unwrap().len(), 2);
+    }
+    // A name that both folders have comes before one that only the photos have.
+    save_photo(&at("images/val/a.png"), 4, 2);
+    assert_eq!(counts(), expected);
+    says(
+        &report().problems().join("\n"),
+        &["images/val is not read, only", "images/valid is: join them"],
     );
 }

@@ -303,7 +303,7 @@ fn descriptions_of_yolo_stay_in_their_folder() {
     says(&message(with("train: [images\n")), &["data.yaml", "YAML"]);
     fs::write(
         at("list.txt"),
-        "./images/a.jpg\nimages/b.jpg\n../../secret.jpg\n",
+        "./images/a.jpg\nimages/b.jpg\nimages/c.jpg\n../../secret.jpg\n",
     )
     .unwrap();
     let listed = with("train: list.txt\nnames: [a, b]\n").unwrap();
@@ -315,7 +315,16 @@ fn descriptions_of_yolo_stay_in_their_folder() {
     let report = inspect(&dir.path().join("data"), &|_, _| {}).unwrap();
     says(
         &report.problems().join("\n"),
-        &["b.jpg has no labels", "secret.jpg", "leads out"],
+        &[
+            "1 photos on lists are missing, and so are their label files, the first is images/c.jpg",
+            "secret.jpg",
+            "leads out",
+        ],
+    );
+    assert_eq!(report.problems().len(), 2, "{:?}", report.problems());
+    says(
+        &report.notes().join("\n"),
+        &["1 photo of the training split has no label file and is left out, the first is"],
     );
     // CVAT's lists name the folder that the data set is expected in.
     fs::write(at("list.txt"), "data/images/a.jpg\n").unwrap();
@@ -462,4 +471,60 @@ fn outlines_of_two_points_are_counted() {
     // The names of shapes don't count from anything.
     says(&report.notes().join("\n"), &["no pixel has the class dog"]);
     assert!(!report.to_string().contains("count from 0"));
+}
+
+#[test]
+fn folders_of_splits_with_photos_or_label_files_alone_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    let report = || inspect(dir.path(), &|_, _| {}).unwrap();
+    let write_labels = |path: &str| {
+        fs::create_dir_all(at(path).parent().unwrap()).unwrap();
+        fs::write(at(path), OUTLINES).unwrap();
+    };
+    save_photo(&at("images/train/a.jpg"), 4, 2);
+    write_labels("labels/train/a.txt");
+    fs::write(at("classes.txt"), "road\ncar\n").unwrap();
+    assert!(report().problems().is_empty(), "{:?}", report().problems());
+    save_photo(&at("images/val/b.jpg"), 4, 2);
+    save_photo(&at("images/test2017/c.jpg"), 4, 2);
+    let photos =
+        "images/val holds 1 photo, but no validation split is read: its labels are missing";
+    assert_eq!(report().problems().len(), 1, "{:?}", report().problems());
+    says(&report().problems()[0], &[photos]);
+    says(
+        &report().notes().join("\n"),
+        &["images/test2017 holds 1 photo, but no test split is read"],
+    );
+    says(
+        &message(Dataset::open(dir.path(), "validation")),
+        &["it has training; ", photos],
+    );
+    fs::remove_dir_all(at("images/val")).unwrap();
+    write_labels("labels/val/b.txt");
+    assert_eq!(report().problems().len(), 1, "{:?}", report().problems());
+    says(
+        &report().problems()[0],
+        &["labels/val holds 1 label file, but no validation split is read: its photos are missing"],
+    );
+}
+
+#[test]
+fn folders_of_photos_that_another_split_uses_are_no_splits() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    let report = || inspect(dir.path(), &|_, _| {}).unwrap();
+    let shapes = [shape("cat", "polygon", json!([[0, 0], [6, 0], [6, 4]]))];
+    for photo in ["train/a.png", "val/b.png", "val_predictions/b.png"] {
+        save_photo(&at(photo), 6, 4);
+    }
+    write_json(&at("train/a.json"), &labelme("a.png", &shapes));
+    assert_eq!(detect(dir.path()).unwrap(), Layout::Labelme);
+    assert_eq!(report().problems().len(), 1, "{:?}", report().problems());
+    says(
+        &report().problems()[0],
+        &["val holds 1 photo, but no validation split is read"],
+    );
+    write_json(&at("train/b.json"), &labelme("../val/b.png", &shapes));
+    assert!(report().problems().is_empty(), "{:?}", report().problems());
 }

@@ -141,3 +141,26 @@ fn photos_of_two_splits_are_noted() {
         ],
     );
 }
+
+#[test]
+fn a_split_without_any_labels_is_one_line() {
+    let dir = folder("train.txt");
+    let lists = dir.path().join("ImageSets/Segmentation");
+    fs::write(dir.path().join("class_names.txt"), "a\nb\nc\n").unwrap();
+    for name in ["t1", "t2"] {
+        save_photo(&dir.path().join(format!("JPEGImages/{name}.png")), 4, 2);
+    }
+    fs::write(lists.join("test.txt"), "t1\nt2\n").unwrap();
+    let report = || inspect(dir.path(), &|_, _| {}).unwrap();
+    assert!(report().problems().is_empty(), "{:?}", report().problems());
+    assert_eq!(report().splits[1].missing_labels, 2);
+    let said = "split has 2 photos and no labels: it is used neither for training nor for scores";
+    assert_eq!(report().notes(), [format!("the test {said}")]);
+    fs::rename(lists.join("test.txt"), lists.join("val.txt")).unwrap();
+    assert!(report().notes().is_empty(), "{:?}", report().notes());
+    assert_eq!(report().problems(), [format!("the validation {said}")]);
+    // Where some photos have labels, those without are named.
+    fs::write(lists.join("train.txt"), "frame_000000\nt1\n").unwrap();
+    fs::write(lists.join("val.txt"), "frame_000000\n").unwrap();
+    says(&report().problems().join("\n"), &["t1.png has no labels"]);
+}

@@ -204,7 +204,7 @@ section! {
         /// draws a new view every time; otherwise model.encoder_rate must be 0.
         token_views: u64 = 0,
         /// Folder for files of tokens, which runs may share: runs with the same encoder, data, views
-        /// and seed use the same file.
+        /// and seed use the same file. Photos that were changed or copied since are other data.
         token_cache: Option<PathBuf> = None,
         /// Memory for decoded photos, in MiB.
         cache_mib: usize = 1024,
