@@ -15,9 +15,8 @@ pub use native::{LoadModel, Worker};
 #[cfg(target_arch = "wasm32")]
 pub use web::{LoadModel, Worker};
 
-use crate::data::{self, SceneConfig};
+use crate::data::{self, ClassTable, SceneConfig, Truth};
 use crate::inference::{self, Sampling};
-use crate::labels::LabelMap;
 use crate::model::Model;
 use crate::sampler::State;
 use burn::tensor::Tensor;
@@ -48,6 +47,28 @@ impl Photo {
             },
         }
     }
+
+    /// The photo, upright, and its labels as indices of a model's classes: of a file, if its data set has one of
+    /// them; of a scene, if all of its classes are among them.
+    pub(crate) fn labelled(
+        &self,
+        classes: &[String],
+    ) -> Result<(Arc<RgbImage>, Option<Truth>), String> {
+        Ok(match self {
+            Self::Scene(config, index) => {
+                let scene = data::render(config, *index);
+                let (own, table) = (
+                    data::scene_classes(config),
+                    ClassTable::new(classes.to_vec()),
+                );
+                let known = own.iter().all(|name| table.find(name).is_some());
+                let truth = known.then(|| Truth::new(scene.labels, &own, &table));
+                (Arc::new(scene.image), truth)
+            }
+            Self::File(path) => (self.picture()?, data::labels_of(path, classes)),
+            Self::Picture(picture) => (picture.clone(), None),
+        })
+    }
 }
 
 /// What the worker reports.
@@ -58,8 +79,8 @@ pub enum Message {
     Opened {
         /// The photo, upright.
         photo: Arc<RgbImage>,
-        /// Its labels, if it belongs to a data set with the model's classes.
-        truth: Option<Arc<LabelMap>>,
+        /// Its labels, if it belongs to a data set with classes of the model.
+        truth: Option<Arc<Truth>>,
         /// `[height, width]` of the states.
         size: [usize; 2],
     },
@@ -86,28 +107,18 @@ pub struct Mask {
 /// A photo that is ready for its flow.
 struct Opened {
     photo: Arc<RgbImage>,
-    truth: Option<Arc<LabelMap>>,
+    truth: Option<Arc<Truth>>,
     /// `[height, width]` of the states.
     size: [usize; 2],
     input: Tensor<4>,
 }
 
-/// Decodes a photo, with its labels if they have the model's classes.
+/// Decodes a photo, with its labels if they have classes of the model.
 fn open(model: &Model, photo: Photo, sampling: Sampling) -> Result<Opened, String> {
-    let (photo, truth) = match photo {
-        Photo::Scene(config, index) => {
-            let scene = data::render(&config, index);
-            let truth = data::scene_classes(&config) == model.card.classes;
-            (Arc::new(scene.image), truth.then(|| Arc::new(scene.labels)))
-        }
-        Photo::File(ref path) => {
-            let truth = data::labels_of(path, &model.card.classes).map(Arc::new);
-            (photo.picture()?, truth)
-        }
-        Photo::Picture(picture) => (picture, None),
-    };
+    let (photo, truth) = photo.labelled(&model.card.classes)?;
     let (width, height) = (photo.width() as usize, photo.height() as usize);
-    let truth = truth.filter(|truth| [truth.height, truth.width] == [height, width]);
+    let fits = |truth: &Truth| [truth.labels.height, truth.labels.width] == [height, width];
+    let truth = truth.filter(fits).map(Arc::new);
     let size = inference::network_size(model, width, height, sampling.scale);
     let input = inference::input(&[&photo], size, &model.network.device());
     Ok(Opened {
@@ -122,6 +133,7 @@ fn open(model: &Model, photo: Photo, sampling: Sampling) -> Result<Opened, Strin
 mod tests {
     use super::*;
     use crate::inference::Viewing;
+    use crate::labels::IGNORE;
     use crate::model::testing;
     use crate::votes::Outlines;
     use burn::tensor::Device;
@@ -172,6 +184,28 @@ mod tests {
             assert_eq!(state.x.dims(), [1, 3, size[0], size[1]]);
         }
         assert!(matches!(wait(&worker), Message::Finished));
+    }
+
+    #[test]
+    fn a_scene_has_labels_for_models_with_all_of_its_classes() {
+        let config = SceneConfig {
+            size: [16, 24],
+            classes: 3,
+            ..SceneConfig::default()
+        };
+        let scene = data::render(&config, 1);
+        let mut classes = data::scene_classes(&config);
+        let truth = |classes: &[String]| Photo::Scene(config, 1).labelled(classes).unwrap().1;
+        assert_eq!(truth(&classes).unwrap().labels, scene.labels);
+        // As in training on several data sets: more classes, in another order.
+        classes.insert(0, "other".to_owned());
+        let moved = truth(&classes).unwrap();
+        assert_eq!(moved.known, [false, true, true, true]);
+        for (moved, label) in moved.labels.data.iter().zip(&scene.labels.data) {
+            let expected = if *label == IGNORE { IGNORE } else { label + 1 };
+            assert_eq!(*moved, expected);
+        }
+        assert!(truth(&classes[..3]).is_none());
     }
 
     #[test]

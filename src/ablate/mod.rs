@@ -1,7 +1,8 @@
 //! Tables of training runs: one question, a grid of configurations and seeds, one answer.
 //!
 //! [`run`] trains every row of a [`Table`] with every seed, scores each finished model by the code
-//! of `flowseg eval`, and writes `table.md`, `table.csv` and plots. Finished runs are kept, and an
+//! of `flowseg eval`, by default with the network's own outlines ([`ScoreSettings::outlines`]), and writes `table.md`,
+//! `table.csv` and plots. Finished runs are kept, and an
 //! interrupted run continues from its checkpoint, so a table can be made over days.
 //!
 //! ```text
@@ -18,7 +19,7 @@ mod table;
 
 pub use error::AblateError;
 pub use record::{Record, StepResult};
-pub use report::keep_foreign;
+pub use report::{OUTPUTS, keep_foreign};
 pub use table::{Job, ScoreSettings, Table};
 
 use crate::data::{DataError, DataList, Dataset, check};
@@ -287,6 +288,7 @@ fn score(
             batch: config.train.batch_size,
             samples: settings.samples,
             looks: Look::all(&[settings.scale], false),
+            outlines: settings.outlines,
             seed,
             ..Scoring::default()
         };

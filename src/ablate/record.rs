@@ -78,8 +78,9 @@ impl Record {
         }
     }
 
-    /// The record of a finished job. One with other score settings is ignored if there is a model,
-    /// which can be scored again.
+    /// The record of a finished job, with the results of the numbers of solver steps that are asked for. One with
+    /// other score settings, or without one of these numbers, is ignored if there is a model, which can be scored
+    /// again.
     ///
     /// # Errors
     /// If the record cannot be read, has other training settings, or has other score settings and the
@@ -95,6 +96,9 @@ impl Record {
         if record.score == *score {
             return Ok(Some(record));
         }
+        if let Some(record) = record.with_steps(score) {
+            return Ok(Some(record));
+        }
         let model = out.join("runs").join(&job.name).join(MODEL);
         match (model.exists(), &record.failure) {
             (true, _) => Ok(None),
@@ -105,6 +109,23 @@ impl Record {
                 model,
             }),
         }
+    }
+
+    /// The record for score settings that differ from its own only in the numbers of solver steps, each of which it
+    /// has a result of.
+    fn with_steps(&self, score: &ScoreSettings) -> Option<Self> {
+        let own = ScoreSettings {
+            steps: score.steps.clone(),
+            ..self.score.clone()
+        };
+        let result = |steps: &usize| self.results.iter().find(|result| result.steps == *steps);
+        let results: Option<Vec<&StepResult>> = score.steps.iter().map(result).collect();
+        let results = results.filter(|_| own == *score && self.failure.is_none())?;
+        Some(Self {
+            results: results.into_iter().cloned().collect(),
+            score: own,
+            ..self.clone()
+        })
     }
 
     /// The record of a job, whatever its score settings. Its row has the name that the table has now:
@@ -218,6 +239,33 @@ pub(super) mod tests {
         let found = read(&written.score).unwrap().unwrap();
         assert_eq!(found.row, "Vanilla");
         assert_eq!(found.results, written.results);
+        // Each number of steps has its own result.
+        let several = ScoreSettings {
+            steps: vec![3, 5],
+            ..written.score.clone()
+        };
+        let with_both = Record {
+            score: several.clone(),
+            results: [3, 5]
+                .map(|steps| StepResult {
+                    steps,
+                    ..written.results[0].clone()
+                })
+                .to_vec(),
+            ..written.clone()
+        };
+        with_both.write(out.path(), &job("vanilla")).unwrap();
+        let five = ScoreSettings {
+            steps: vec![5],
+            ..several.clone()
+        };
+        assert_eq!(read(&five).unwrap().unwrap().results, written.results);
+        let on_test = ScoreSettings {
+            split: "test".to_owned(),
+            ..five
+        };
+        assert!(read(&on_test).is_err());
+        written.write(out.path(), &job("vanilla")).unwrap();
         // Other score settings need the model.
         let other = ScoreSettings {
             steps: vec![3],

@@ -8,6 +8,7 @@ use crate::csv;
 use crate::files::{self, FileError};
 use crate::format::counted;
 use crate::train::config::Config;
+use crate::votes::Outlines;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -28,32 +29,69 @@ const COLUMNS: [&str; 12] = [
     "failure",
 ];
 
-/// Refuses a folder with a `table.csv` or `table.md` that [`write`] did not write: the first is recognised by its
-/// columns, the second by the first beside it.
+/// The names of all files that [`write`] may write: the tables, and a plot each over training, over solver steps
+/// and twice over the table's axis.
+pub const OUTPUTS: [&str; 6] = [
+    "table.md",
+    "table.csv",
+    "convergence.svg",
+    "steps.svg",
+    "axis.svg",
+    "cost.svg",
+];
+
+/// Refuses a folder with a file in the place of one of [`OUTPUTS`] that [`write`] did not write: `table.csv` is
+/// recognised by its columns, `table.md` by the former beside it, and a plot by the latter, which shows it.
 ///
 /// # Errors
 /// The file, and what to do.
 pub fn keep_foreign(out: &Path) -> Result<(), FileError> {
-    let [table, text] = ["table.csv", "table.md"].map(|name| out.join(name));
+    let [text, table, plots @ ..] = OUTPUTS;
+    let table = out.join(table);
     files::keep_table(&table, &COLUMNS)?;
-    files::keep_text(&text, files::FOREIGN_TABLE, |_| table.is_file())
+    files::keep_text(&out.join(text), files::FOREIGN_TABLE, |_| table.is_file())?;
+    let shown = shown(out);
+    let mut foreign = plots.iter().filter(|plot| !shown.contains(plot));
+    foreign.try_for_each(|plot| {
+        let what = "a picture that no table.md beside it shows";
+        files::keep_text(&out.join(plot), what, |_| false)
+    })
 }
 
-/// Writes `table.md`, `table.csv` and the plots of the runs finished so far.
+/// The plots that the `table.md` of a folder shows.
+fn shown(out: &Path) -> Vec<&'static str> {
+    let [text, _, plots @ ..] = OUTPUTS;
+    let text = std::fs::read_to_string(out.join(text)).unwrap_or_default();
+    let mut shown = plots.to_vec();
+    shown.retain(|plot| text.contains(&format!("]({plot})")));
+    shown
+}
+
+/// Writes `table.md`, `table.csv` and the plots of the runs finished so far, and removes the plots from before that
+/// these runs do not give.
 pub(super) fn write(table: &Table, out: &Path, records: &[Record]) -> Result<(), AblateError> {
     if records.is_empty() {
         return Ok(());
     }
-    files::write_atomic(&out.join("table.csv"), csv(table, records).as_bytes())?;
-    let mut pictures = Vec::new();
-    for (file, caption, axes, lines) in plots(table, records) {
-        if lines.iter().any(|line| line.points.len() > 1) {
-            plot(&out.join(file), &caption, axes, &lines)?;
-            pictures.push((file, caption));
-        }
+    let mut plots = plots(table, records);
+    plots.retain(|(_, _, _, lines)| lines.iter().any(|line| line.points.len() > 1));
+    let is_plotted = |name: &&str| plots.iter().any(|(file, ..)| file == name);
+    // Before the text is replaced, which alone says that they are of this program.
+    for name in shown(out).iter().filter(|name| !is_plotted(name)) {
+        files::remove_file(&out.join(name))?;
     }
+    files::write_atomic(&out.join("table.csv"), csv(table, records).as_bytes())?;
+    let pictures: Vec<(&str, String)> = plots
+        .iter()
+        .map(|(file, caption, ..)| (*file, caption.clone()))
+        .collect();
+    // Before the plots: one that the text does not show would be taken for another program's.
     let text = markdown(table, records, &pictures);
-    Ok(files::write_atomic(&out.join("table.md"), text.as_bytes())?)
+    files::write_atomic(&out.join("table.md"), text.as_bytes())?;
+    for (file, caption, axes, lines) in plots {
+        plot(&out.join(file), &caption, axes, &lines)?;
+    }
+    Ok(())
 }
 
 /// The records of a row, over its seeds.
@@ -118,7 +156,7 @@ fn markdown(table: &Table, records: &[Record], pictures: &[(&str, String)]) -> S
     let score = &table.score;
     let _ = writeln!(
         text,
-        "\nmIoU and pixel accuracy in per cent on the {} split at {} resolution{}: the mean over \
+        "\nmIoU and pixel accuracy in per cent on the {} split at {} resolution{}, with the outlines {}: the mean over \
          training seeds, and their standard deviation if there are several. Pixel accuracy{} at \
          {}.",
         score.split,
@@ -126,6 +164,10 @@ fn markdown(table: &Table, records: &[Record], pictures: &[(&str, String)]) -> S
         match score.scale {
             1.0 => String::new(),
             scale => format!(", seen at {scale} times the training size"),
+        },
+        match score.outlines {
+            Outlines::Network => "of the network",
+            Outlines::Photo => "along the photo's colours",
         },
         if several { " and agreement" } else { "" },
         counted(last, "solver step"),
@@ -344,6 +386,40 @@ mod tests {
     }
 
     #[test]
+    fn plots_of_other_programs_are_kept_and_own_ones_do_not_outlive_their_table() {
+        let out = tempfile::tempdir().unwrap();
+        let path = |name: &str| out.path().join(name);
+        std::fs::write(path("cost.svg"), "<svg>mine</svg>").unwrap();
+        let error = keep_foreign(out.path()).unwrap_err().to_string();
+        assert!(error.contains("cost.svg"), "{error}");
+        std::fs::remove_file(path("cost.svg")).unwrap();
+        let records = [record("a", 0, Some(0.4)), record("b", 0, Some(0.5))];
+        write(&table(), out.path(), &records).unwrap();
+        keep_foreign(out.path()).unwrap();
+        assert!(path("cost.svg").exists() && path("axis.svg").exists());
+        // Without an axis there are no plots over it; a file that the table did not show is not touched.
+        std::fs::write(path("steps.svg"), "<svg>mine</svg>").unwrap();
+        let without = Table {
+            axis: None,
+            ..table()
+        };
+        write(&without, out.path(), &records).unwrap();
+        assert!(!path("cost.svg").exists() && !path("axis.svg").exists());
+        assert!(path("convergence.svg").exists());
+        let mine = std::fs::read_to_string(path("steps.svg")).unwrap();
+        assert_eq!(mine, "<svg>mine</svg>");
+        let error = keep_foreign(out.path()).unwrap_err().to_string();
+        assert!(error.contains("steps.svg"), "{error}");
+    }
+
+    #[test]
+    fn every_plot_is_among_the_outputs() {
+        let plots = plots(&table(), &[]);
+        let names: Vec<&str> = plots.iter().map(|(name, ..)| *name).collect();
+        assert_eq!(names, OUTPUTS[2..]);
+    }
+
+    #[test]
     fn cells_are_means_over_seeds_and_tell_of_failures() {
         let records = [
             record("a", 0, Some(0.4)),
@@ -364,6 +440,7 @@ mod tests {
             text.contains("512 training photos of scenes, 2 classes"),
             "{text}"
         );
+        assert!(text.contains("with the outlines of the network"), "{text}");
         let csv = std::fs::read_to_string(out.path().join("table.csv")).unwrap();
         assert!(
             csv.contains("a,1,s,2,5,0.5,0.5,0.75,300,1500000,0.25,\n"),

@@ -13,6 +13,7 @@
 //! resolution = "label"              # or "network"
 //! samples = 0                       # number of photos to score; 0 means the whole split
 //! scale = 1.0                       # the network's size, as --scale of `flowseg eval`
+//! outlines = "network"              # or "photo", as --outlines of `flowseg eval`, whose default is "photo"
 //! noise_seeds = [0]                 # with several, a column shows their agreement
 //!
 //! [base.train]                      # any settings of `flowseg train`
@@ -30,6 +31,7 @@ use crate::eval::Resolution;
 use crate::inference::SCALES;
 use crate::text_file;
 use crate::train::config::Config;
+use crate::votes::Outlines;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -91,12 +93,15 @@ pub struct ScoreSettings {
     pub samples: usize,
     /// Factor on each side of the training size, which gives the network's size.
     pub scale: f64,
+    /// Where the outlines of masks run.
+    pub outlines: Outlines,
     /// Seeds of the noise from which flows start.
     pub noise_seeds: Vec<u64>,
 }
 
 impl Default for ScoreSettings {
-    /// Ten steps on the whole validation split at label resolution, one seed.
+    /// Ten steps on the whole validation split at label resolution, one seed, with the network's own outlines: a
+    /// table compares networks.
     fn default() -> Self {
         Self {
             steps: vec![10],
@@ -104,6 +109,7 @@ impl Default for ScoreSettings {
             resolution: Resolution::Label,
             samples: 0,
             scale: 1.0,
+            outlines: Outlines::Network,
             noise_seeds: vec![0],
         }
     }
@@ -221,13 +227,12 @@ fn check(document: &Document) -> Result<(), &'static str> {
         () if score.steps.is_empty() || score.steps.contains(&0) => {
             Err("score.steps needs at least one number, each above 0")
         }
-        () if (1..score.steps.len()).any(|i| score.steps[..i].contains(&score.steps[i])) => {
-            Err("score.steps contains a number twice")
-        }
+        () if has_twice(&score.steps) => Err("score.steps contains a number twice"),
         () if !(SCALES[0]..=SCALES[1]).contains(&score.scale) => {
             Err("score.scale must be from 0.25 to 4")
         }
         () if score.noise_seeds.is_empty() => Err("score.noise_seeds is empty: give at least one"),
+        () if has_twice(&score.noise_seeds) => Err("score.noise_seeds contains a seed twice"),
         () if document
             .row
             .iter()
@@ -237,6 +242,10 @@ fn check(document: &Document) -> Result<(), &'static str> {
         }
         () => Ok(()),
     }
+}
+
+fn has_twice<T: PartialEq>(values: &[T]) -> bool {
+    (1..values.len()).any(|i| values[..i].contains(&values[i]))
 }
 
 /// Refuses `train.seed`, which `seeds` would replace, wherever it is meant for this table alone.
@@ -358,6 +367,12 @@ mod tests {
                 "row \"vanilla\" gives train.seed",
             ),
             ("seeds", "score = { steps = [5, 5] }\nseeds", "twice"),
+            (
+                "seeds",
+                "score = { noise_seeds = [4, 4] }\nseeds",
+                "score.noise_seeds contains a seed twice",
+            ),
+            ("seeds", "score = { outlines = \"none\" }\nseeds", "photo"),
             ("seeds", "score = { scale = 9 }\nseeds", "score.scale"),
             ("seeds", "score = { scale = nan }\nseeds", "score.scale"),
         ] {

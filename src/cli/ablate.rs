@@ -16,7 +16,8 @@ pub(super) struct Arguments {
     /// The table: rows of settings, seeds, and how to score (see assets/presets/ablate-*.toml)
     #[arg(value_name = "TABLE")]
     table: PathBuf,
-    /// Folder for table.md, table.csv, plots, scores and runs
+    /// Folder for table.md, table.csv, plots, scores and runs. Tables and plots of other programs are not
+    /// replaced
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     /// Override a setting of every run, as often as needed
@@ -33,8 +34,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     files::create_output_folder(output)?;
     ablate::keep_foreign(output)?;
     let mut plan = Plan::default();
-    plan.write(output.join("table.md"), "the table");
-    plan.write(output.join("table.csv"), "the table");
+    for name in ablate::OUTPUTS {
+        plan.write(output.join(name), format!("the file {name} of the table"));
+    }
     plan.check(|| vec![arguments.table.clone()])?;
     let opened = arguments.device.open()?;
     let stop = Stop::listen()?;

@@ -6,8 +6,8 @@ use super::arguments::{DeviceArgument, OutlinesArgument, ScaleArgument, any_whol
 use super::compiling::Compiling;
 use super::inputs;
 use super::output::{class_column, per_cent};
-use crate::compare::{self, ClassRow, Comparison, JointClasses, Sheet, Side, Truth};
-use crate::data::{self, Dataset};
+use crate::compare::{self, ClassRow, Comparison, JointClasses, Sheet, Side};
+use crate::data::{self, Dataset, Truth};
 use crate::device;
 use crate::export;
 use crate::files::{self, Plan};

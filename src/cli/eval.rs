@@ -242,8 +242,15 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
         files::write_atomic(path, photos.csv(&data).as_bytes())?;
     }
     if let Some(path) = &arguments.sheet {
-        let sheet = contact_sheet::sheet(&model, &data, &photos, &scoring, last)?;
-        files::write_atomic(path, &pictures::png(&sheet)?)?;
+        if photos.ranked().is_empty() {
+            out!(
+                "no photo has a labelled pixel: {} is not written",
+                path.display()
+            );
+        } else {
+            let sheet = contact_sheet::sheet(&model, &data, &photos, &scoring, last)?;
+            files::write_atomic(path, &pictures::png(&sheet)?)?;
+        }
     }
     if arguments.agreement {
         agreement::print(&model, &data, &scoring, &super::output::bar(data.len()))?;
@@ -252,13 +259,18 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
         print_cell(&photos, &data, &arguments.cell);
     }
     if let Some(folder) = &arguments.out {
-        worst_photos::write(
-            &worst,
-            arguments.worst_by,
-            folder,
-            &data,
-            &model.centroids(),
-        )?;
+        if worst.ranked().is_empty() {
+            let folder = folder.display();
+            out!("no photo has a labelled pixel: nothing is written into {folder}");
+        } else {
+            worst_photos::write(
+                &worst,
+                arguments.worst_by,
+                folder,
+                &data,
+                &model.centroids(),
+            )?;
+        }
     }
     if bad > 0 {
         bail!(

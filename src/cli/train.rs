@@ -48,7 +48,8 @@ pub(super) struct Arguments {
     /// otherwise one bad pair is an error
     #[arg(long)]
     skip_bad: bool,
-    /// Print how much memory the run would need and whether it fits, without training
+    /// Print how much memory the run would need and whether it fits, without training. Data and the files
+    /// that the run starts from are read as it would read them
     #[arg(long)]
     dry_run: bool,
     /// With --dry-run, also run this many steps of every stage on the first device, without keeping
@@ -92,7 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = parse(&text, path.as_deref(), &overrides)?;
     let devices = arguments.devices.open()?;
     if arguments.dry_run {
-        dry_run(&config, &devices, arguments.measure)?;
+        dry_run(&config, &devices, arguments)?;
         return Ok(ExitCode::SUCCESS);
     }
     let stop = Stop::listen()?;
@@ -223,9 +224,9 @@ fn ending(outcome: &Outcome) -> String {
 fn dry_run(
     config: &config::Config,
     devices: &[Device],
-    measure: Option<u64>,
+    arguments: &Arguments,
 ) -> anyhow::Result<()> {
-    let estimates = train::dry_run(config, devices)?;
+    let estimates = train::dry_run(config, devices, arguments.resume)?;
     for (index, estimate) in estimates.iter().enumerate() {
         if index == 0 {
             out!(
@@ -238,7 +239,7 @@ fn dry_run(
     for estimate in &estimates {
         estimate.check()?;
     }
-    if let (Some(steps), Some(device)) = (measure, devices.first()) {
+    if let (Some(steps), Some(device)) = (arguments.measure, devices.first()) {
         for measured in train::measure::measure(config, device, steps as usize)? {
             out!("{measured}");
         }

@@ -1,7 +1,7 @@
 //! One table of the classes of two models.
 
 use super::Side;
-use crate::data::ClassTable;
+use crate::data::{ClassTable, Truth};
 use crate::encoding::Centroids;
 use crate::labels::{IGNORE, LabelMap};
 use std::collections::HashMap;
@@ -15,15 +15,6 @@ pub struct JointClasses {
     first: usize,
     /// The index in the table of every class of the second model.
     second: Vec<u16>,
-}
-
-/// The labels of a photo as indices of a joint table.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Truth {
-    /// The labels; classes that are not in the table are [`IGNORE`].
-    pub labels: LabelMap,
-    /// For every class of the table, whether the labels have it. The others count in no mean.
-    pub known: Vec<bool>,
 }
 
 impl JointClasses {
@@ -89,16 +80,20 @@ impl JointClasses {
     }
 
     /// The labels of a data set with these classes, as indices of the table.
-    pub fn truth(&self, mut labels: LabelMap, classes: &[String]) -> Truth {
+    pub fn truth(&self, labels: LabelMap, classes: &[String]) -> Truth {
+        Truth::new(labels, classes, &self.table)
+    }
+
+    /// The labels of a photo in the classes of one model, as indices of the table.
+    pub fn truth_of(&self, side: Side, truth: &Truth) -> Truth {
         let mut known = vec![false; self.table.len()];
-        let indices: Vec<Option<u16>> = classes.iter().map(|name| self.table.find(name)).collect();
-        for &index in indices.iter().flatten() {
-            known[usize::from(index)] = true;
+        for (class, _) in (0..).zip(&truth.known).filter(|(_, known)| **known) {
+            if let Some(known) = known.get_mut(usize::from(self.index(side, class))) {
+                *known = true;
+            }
         }
-        for label in &mut labels.data {
-            let index = indices.get(usize::from(*label)).copied().flatten();
-            *label = index.unwrap_or(IGNORE);
-        }
+        let mut labels = truth.labels.clone();
+        labels.data = self.labels(side, labels.data);
         Truth { labels, known }
     }
 }

@@ -1,8 +1,11 @@
 //! How much two results agree with each other and with the labels.
 
-use super::{JointClasses, Side, Truth};
+use super::{JointClasses, Side};
+use crate::data::Truth;
 use crate::eval::Confusion;
+use crate::labels::IGNORE;
 use crate::votes::Votes;
+use std::borrow::Cow;
 
 /// Pixels by the classes of two results and, if there are labels, by the true class and that of each
 /// result.
@@ -13,7 +16,7 @@ pub struct Comparison {
     between: Confusion,
     /// Each result against the labels.
     scored: [Confusion; 2],
-    /// Whether any photo's labels have the class.
+    /// Whether any photo's labels can have the class.
     known: Vec<bool>,
 }
 
@@ -30,6 +33,18 @@ pub struct ClassRow {
     pub iou: [Option<f64>; 2],
     /// IoU of the second result minus that of the first.
     pub difference: Option<f64>,
+}
+
+/// Labels in which classes that are not known are [`IGNORE`].
+fn of_known<'a>(labels: &'a [u16], known: &[bool]) -> Cow<'a, [u16]> {
+    if known.iter().all(|known| *known) {
+        return Cow::Borrowed(labels);
+    }
+    let is_known = |label: u16| known.get(usize::from(label)).copied().unwrap_or(true);
+    let labels = labels.iter().copied();
+    labels
+        .map(|label| if is_known(label) { label } else { IGNORE })
+        .collect()
 }
 
 impl Comparison {
@@ -60,7 +75,8 @@ impl Comparison {
         (comparison, labels)
     }
 
-    /// Counts the pixels of a photo; all labels are in the joint classes.
+    /// Counts the pixels of a photo; all labels are in the joint classes. A class that the photo's data set does not
+    /// have is not scored there: pixels that a result gives to it are errors of their true classes alone.
     pub fn add(&mut self, a: &[u16], b: &[u16], truth: Option<&Truth>) {
         self.between.add(a, b);
         let Some(truth) = truth else { return };
@@ -68,7 +84,7 @@ impl Comparison {
             *known |= also;
         }
         for (scored, labels) in self.scored.iter_mut().zip([a, b]) {
-            scored.add(&truth.labels.data, labels);
+            scored.add(&truth.labels.data, &of_known(labels, &truth.known));
         }
     }
 

@@ -10,7 +10,7 @@ mod pictures;
 #[cfg(test)]
 mod tests;
 
-pub use classes::{JointClasses, Truth};
+pub use classes::JointClasses;
 pub use counts::{ClassRow, Comparison};
 pub use names::{caption, model_name, model_names};
 pub use pictures::{Sheet, disagreement, sheet};

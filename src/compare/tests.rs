@@ -1,4 +1,5 @@
 use super::*;
+use crate::data::Truth;
 use crate::encoding::Centroids;
 use crate::labels::{IGNORE, LabelMap};
 use crate::votes::Votes;
@@ -35,6 +36,21 @@ fn classes_are_matched_by_name() {
     );
     assert_eq!(truth.labels.data, [1, IGNORE, 3, IGNORE]);
     assert_eq!(truth.known, [false, true, false, true]);
+    // Labels in the classes of one model, and in those of both.
+    let own = |table: &[&str]| {
+        let table = crate::data::ClassTable::new(names(table));
+        Truth::new(
+            map(4, &[0, 1, 2, IGNORE]),
+            &names(&["road", "boat", "tree"]),
+            &table,
+        )
+    };
+    let of_a = joint.truth_of(Side::A, &own(&["sky", "road", "car"]));
+    assert_eq!(of_a.labels.data, [1, IGNORE, IGNORE, IGNORE]);
+    assert_eq!(of_a.known, [false, true, false, false]);
+    let of_b = joint.truth_of(Side::B, &own(&["car", "tree", "sky"]));
+    assert_eq!(of_b.labels.data, [IGNORE, IGNORE, 3, IGNORE]);
+    assert_eq!(of_a.or(&of_b), truth);
     // As in joint training, letter case does not matter, and an exact name comes first.
     let cases = JointClasses::new(
         &names(&["sky", "Sky", "Road"]),
@@ -102,6 +118,29 @@ fn disagreement_of_a_small_example() {
     );
     assert_eq!(unlabelled.rows().len(), 2);
     assert_eq!(Comparison::new(4).agreement(), None);
+}
+
+#[test]
+fn a_class_is_scored_on_photos_of_data_sets_that_have_it() {
+    let mut comparison = Comparison::new(3);
+    let truth = |data: &[u16], known: [bool; 3]| Truth {
+        labels: map(2, data),
+        known: known.to_vec(),
+    };
+    // The first data set has all classes; the second lacks class 2, which B sees on its photo.
+    let (first, second) = (
+        truth(&[0, 2], [true; 3]),
+        truth(&[0, 1], [true, true, false]),
+    );
+    comparison.add(&[0, 2], &[0, 2], Some(&first));
+    comparison.add(&[0, 1], &[2, 1], Some(&second));
+    let rows = comparison.rows();
+    let iou: Vec<_> = rows.iter().map(|row| row.iou).collect();
+    let all = [Some(1.0), Some(1.0)];
+    // The pixel is missing from class 0, and is no error of class 2.
+    assert_eq!(iou, [[Some(1.0), Some(0.5)], all, all]);
+    // What the results share is counted everywhere.
+    assert_eq!(comparison.agreement(), Some(0.75));
 }
 
 #[test]

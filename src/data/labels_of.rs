@@ -1,19 +1,67 @@
-//! Finds the labels of a photo in a data set's folder.
+//! Finds the labels of a photo in a data set's folder, and matches their classes with those of a model.
 
 use std::path::Path;
 
+use super::classes::ClassTable;
 use super::layout;
 use super::pair::load_pair;
 use super::split::{Pair, Split};
-use crate::labels::LabelMap;
+use crate::labels::{IGNORE, LabelMap};
 
 /// Maximum number of folders between a photo and its data set's root.
 const DEPTH: usize = 5;
 
-/// The labels of a photo if a folder above it is a data set with these classes and PNG labels. Only the
-/// label file's folder is listed.
-pub fn labels_of(photo: &Path, classes: &[String]) -> Option<LabelMap> {
-    labels_and_classes(photo, |found| found == classes).map(|(labels, _)| labels)
+/// The labels of a photo as indices of another class table than their own, such as a model's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Truth {
+    /// The labels; classes that are not in the table are [`IGNORE`].
+    pub labels: LabelMap,
+    /// For every class of the table, whether the labels' own table has it. The others count in no mean.
+    pub known: Vec<bool>,
+}
+
+impl Truth {
+    /// Labels with the class table `own` as indices of `table`, where classes are matched by name in any letter
+    /// case, as [`ClassTable::find`] does.
+    pub fn new(mut labels: LabelMap, own: &[String], table: &ClassTable) -> Self {
+        let indices: Vec<Option<u16>> = if table.names == own {
+            (0..own.len()).map(|at| u16::try_from(at).ok()).collect()
+        } else {
+            own.iter().map(|name| table.find(name)).collect()
+        };
+        let mut known = vec![false; table.len()];
+        for &index in indices.iter().flatten() {
+            known[usize::from(index)] = true;
+        }
+        for label in &mut labels.data {
+            let index = indices.get(usize::from(*label)).copied().flatten();
+            *label = index.unwrap_or(IGNORE);
+        }
+        Self { labels, known }
+    }
+
+    /// These labels, and those of `other`, of the same photo and table, where these are [`IGNORE`].
+    #[must_use]
+    pub fn or(mut self, other: &Self) -> Self {
+        for (label, other) in self.labels.data.iter_mut().zip(&other.labels.data) {
+            if *label == IGNORE {
+                *label = *other;
+            }
+        }
+        for (known, other) in self.known.iter_mut().zip(&other.known) {
+            *known |= other;
+        }
+        self
+    }
+}
+
+/// The labels of a photo, as indices of a model's classes, if a folder above it is a data set with one of these
+/// classes and PNG labels. Only the label file's folder is listed.
+pub fn labels_of(photo: &Path, classes: &[String]) -> Option<Truth> {
+    let table = ClassTable::new(classes.to_vec());
+    let known = |own: &[String]| own.iter().any(|name| table.find(name).is_some());
+    let (labels, own) = labels_and_classes(photo, known)?;
+    Some(Truth::new(labels, &own, &table))
 }
 
 /// The labels and class names of a photo if a folder above it is a data set in a known layout whose

@@ -59,7 +59,7 @@ pub use decode::{read_labels, write_labels};
 pub use error::DataError;
 pub use files_in::files_in;
 pub use known::published_colours;
-pub use labels_of::{labels_and_classes, labels_of};
+pub use labels_of::{Truth, labels_and_classes, labels_of};
 pub use layout::{Layout, detect};
 pub use limits::{MAX_PIXELS, MAX_SIDE};
 pub use list::{DataList, DataPaths, FurtherClasses};

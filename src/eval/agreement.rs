@@ -1,13 +1,14 @@
 //! How often predictions of several runs over the same photos agree.
 
 use super::Seen;
+use super::label_runs::{LabelRuns, from_runs, runs};
 use std::collections::BTreeMap;
 
 /// Pixels on which predictions agree. Every run's prediction is compared with the first run's, so that
-/// only one prediction per photo is kept.
+/// only one prediction per photo is kept, as runs of equal labels.
 #[derive(Default)]
 pub struct Agreement {
-    first: BTreeMap<(usize, usize), Vec<u16>>,
+    first: BTreeMap<(usize, usize), LabelRuns>,
     same: BTreeMap<usize, [u64; 2]>,
 }
 
@@ -18,13 +19,13 @@ impl Agreement {
         let key = (seen.index, seen.steps);
         match self.first.get(&key) {
             None => {
-                self.first.insert(key, seen.prediction.to_vec());
+                self.first.insert(key, runs(seen.prediction));
             }
             Some(first) => {
-                let same = first.iter().zip(seen.prediction).filter(|(a, b)| a == b);
+                let same = from_runs(first).zip(seen.prediction);
                 let counts = self.same.entry(seen.steps).or_default();
-                counts[0] += same.count() as u64;
-                counts[1] += first.len() as u64;
+                counts[0] += same.filter(|(a, b)| a == *b).count() as u64;
+                counts[1] += seen.prediction.len() as u64;
             }
         }
     }

@@ -2,11 +2,12 @@
 //! one size, and scored at every requested number of solver steps.
 
 use super::confusion::{mean, own_scores};
+use super::error::{EvalError, same_classes};
 use super::{Boundary, Calibration, Confusion};
 use crate::data::{DataError, Dataset, Sample};
 use crate::encoding::Centroids;
 use crate::flow::Source;
-use crate::inference::{self, Look, NotFinite, Sampling, SegmentError, Segmented, Tiling, Viewing};
+use crate::inference::{self, Look, Sampling, SegmentError, Segmented, Tiling, Viewing};
 use crate::model::tensors::read;
 use crate::model::{self, Model};
 use crate::sampler::Solver;
@@ -176,38 +177,6 @@ impl Seen<'_> {
     }
 }
 
-/// Why there is no score.
-#[derive(Debug, thiserror::Error)]
-pub enum EvalError {
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// Model and data set have different names for a class.
-    #[error("the model has {model} where the data set has {data}: their class tables differ")]
-    Names { model: String, data: String },
-    /// Model and data set have different numbers of classes.
-    #[error("the model has {model} classes and the data set has {data}: their class tables differ")]
-    Classes { model: usize, data: usize },
-    /// The predictions are not finite numbers.
-    #[error(transparent)]
-    NotFinite(#[from] NotFinite),
-    /// A photo whose windows do not fit into memory.
-    #[error("{name}: {source}")]
-    Windows {
-        name: String,
-        /// The estimate.
-        source: SegmentError,
-    },
-    /// Nothing to score.
-    #[error("no pixel of these photos has a label, so there is no score")]
-    Unlabelled,
-    /// A decoding thread could not be started.
-    #[error("cannot start a thread to decode photos: {0}")]
-    Thread(std::io::Error),
-    /// The caller requested it.
-    #[error("stopped before all photos were scored")]
-    Stopped,
-}
-
 /// Scores a model on a data set. `seen` is called for every photo at every number of steps; photos of
 /// one size come in the order of the data set. `stop` is checked before every solver step and while
 /// waiting for photos.
@@ -293,22 +262,6 @@ fn next(
             Err(RecvTimeoutError::Disconnected) => return Ok(None),
         }
     }
-}
-
-fn same_classes(model: &[String], data: &[String]) -> Result<(), EvalError> {
-    if model == data {
-        return Ok(());
-    }
-    Err(match model.iter().zip(data).find(|(a, b)| a != b) {
-        Some((model, data)) => EvalError::Names {
-            model: model.clone(),
-            data: data.clone(),
-        },
-        None => EvalError::Classes {
-            model: model.len(),
-            data: data.len(),
-        },
-    })
 }
 
 /// `count` of `len` indices, evenly spread and ascending; all of them for 0.

@@ -2,6 +2,7 @@
 
 use super::Seen;
 use super::confusion::own_scores;
+use super::label_runs::{LabelRuns, from_runs, runs};
 use crate::data::{DataError, Dataset};
 use crate::encoding::Centroids;
 use crate::pictures;
@@ -29,22 +30,8 @@ pub struct Ranked {
     pub pixel_accuracy: f64,
     /// Mean entropy of its pixels at the network's size, 0 to 1 (see [`mean_doubt`](crate::votes::Votes::mean_doubt)).
     pub doubt: f64,
-    /// The predicted class of every pixel, at the labels' size: of each run of equal ones, the class and
-    /// the number of pixels. Thousands of whole masks would fill the memory.
-    prediction: Vec<(u16, u32)>,
-}
-
-/// The runs of equal labels; see [`Ranked`].
-fn runs(labels: &[u16]) -> Vec<(u16, u32)> {
-    let equal = labels.chunk_by(|a, b| a == b);
-    equal.map(|run| (run[0], run.len() as u32)).collect()
-}
-
-/// The labels of [`runs`].
-fn from_runs(runs: &[(u16, u32)]) -> Vec<u16> {
-    let each = runs.iter();
-    each.flat_map(|&(label, pixels)| std::iter::repeat_n(label, pixels as usize))
-        .collect()
+    /// The predicted class of every pixel, at the labels' size. Thousands of whole masks would fill the memory.
+    prediction: LabelRuns,
 }
 
 /// Keeps the `count` worst photos, worst first. Photos without a labelled pixel have no score and are
@@ -110,7 +97,7 @@ impl Ranked {
         Ok(pictures::strip(
             &sample.image,
             &sample.labels.data,
-            &from_runs(&self.prediction),
+            &from_runs(&self.prediction).collect::<Vec<_>>(),
             centroids,
         ))
     }
@@ -153,9 +140,8 @@ mod tests {
         let names: Vec<&str> = worst.ranked().iter().map(|r| r.name.as_str()).collect();
         assert_eq!(names, ["p1", "p3"]);
         assert_eq!(worst.ranked()[0].pixel_accuracy, 0.25);
-        let masks = [0, 1].map(|at| from_runs(&worst.ranked()[at].prediction));
-        assert_eq!(masks, [[1, 1, 1, 0], [1, 1, 0, 0]]);
-        assert!(from_runs(&runs(&[])).is_empty());
+        let mask = |at: usize| from_runs(&worst.ranked()[at].prediction).collect::<Vec<_>>();
+        assert_eq!([mask(0), mask(1)], [[1, 1, 1, 0], [1, 1, 0, 0]]);
     }
 
     #[test]

@@ -62,22 +62,7 @@ pub fn warm_start(
 ) -> Result<(Network, Loaded), WarmStartError> {
     let (from, mut source) = read(path, bytes)?;
     let to = network.config().clone();
-    let sizes = [
-        ("patch_size", from.patch_size, to.patch_size),
-        ("hidden_size", from.hidden_size, to.hidden_size),
-        ("number of heads", from.heads, to.heads),
-        ("pixel_width", from.pixel_width, to.pixel_width),
-        ("field_ratio", from.field_ratio, to.field_ratio),
-    ];
-    for (what, found, expected) in sizes {
-        if found != expected {
-            return Err(WarmStartError::Sizes {
-                what,
-                found,
-                expected,
-            });
-        }
-    }
+    check_sizes(&from, &to)?;
     let mut loaded = Loaded::default();
     let mut parameters = 0;
     let mut target = tensors::export(&network);
@@ -98,6 +83,41 @@ pub fn warm_start(
     loaded.unused = source.into_keys().collect();
     loaded.share = parameters as f64 / to.parameters() as f64;
     Ok((tensors::import(network, target)?, loaded))
+}
+
+/// Whether [`warm_start`] can load the bytes of the file at `path` into a fresh network of this configuration, which
+/// is not built.
+///
+/// # Errors
+/// As for [`warm_start`].
+pub fn check_start(
+    network: &NetworkConfig,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<(), WarmStartError> {
+    let (from, _) = read(path, bytes)?;
+    check_sizes(&from, network)
+}
+
+/// Refuses networks whose tensors have other widths.
+fn check_sizes(from: &NetworkConfig, to: &NetworkConfig) -> Result<(), WarmStartError> {
+    let sizes = [
+        ("patch_size", from.patch_size, to.patch_size),
+        ("hidden_size", from.hidden_size, to.hidden_size),
+        ("number of heads", from.heads, to.heads),
+        ("pixel_width", from.pixel_width, to.pixel_width),
+        ("field_ratio", from.field_ratio, to.field_ratio),
+    ];
+    for (what, found, expected) in sizes {
+        if found != expected {
+            return Err(WarmStartError::Sizes {
+                what,
+                found,
+                expected,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Configuration and tensors, under this crate's names, of a model or a checkpoint.

@@ -118,10 +118,10 @@ fn status(run: &Run, silence: Duration) -> Status {
         return Status::Waiting;
     }
     let last = run.curves.last_step();
-    let whole = match run.plan.steps {
-        Some(steps) => last >= steps,
-        None => run.folder.join(MODEL).is_file(),
-    };
+    // A validation follows the last step, and the model is written after it; one of an earlier part of the run may
+    // be there before.
+    let has_model = run.folder.join(MODEL).is_file();
+    let whole = has_model && run.plan.steps.is_none_or(|steps| last >= steps);
     let steps = run.plan.log_every.unwrap_or(1) as f64;
     let line = run.step_time().unwrap_or_default().as_secs_f64() * steps;
     if whole {

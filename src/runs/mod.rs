@@ -82,7 +82,7 @@ pub enum Status {
     Waiting,
     /// Lines arrive.
     Running,
-    /// All steps have been taken.
+    /// All steps have been taken, and the model is written.
     Finished,
     /// No line has arrived for unusually long: the run was stopped or hangs.
     Stale,

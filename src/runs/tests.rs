@@ -178,7 +178,13 @@ fn a_run_goes_from_waiting_to_finished() {
     assert_eq!(followed.run.silence, Duration::from_secs(3 * 3600));
     assert_eq!(followed.run.time_left(), None);
 
+    // Without a model, the run is in its last validation, or was killed there.
     append(&path.join("metrics.jsonl"), &line(100, 1.0));
+    assert!(followed.look(hours(0), &never));
+    assert_eq!(followed.run.status, Status::Running);
+    assert!(followed.look(hours(3), &never));
+    assert_eq!(followed.run.status, Status::Stale);
+    fs::write(path.join("model.safetensors"), "").unwrap();
     assert!(followed.look(hours(3), &never));
     assert_eq!(followed.run.status, Status::Finished);
 }
@@ -211,6 +217,9 @@ fn a_run_in_stages_is_as_long_as_all_of_them() {
     followed.look(SystemTime::now(), &never);
     assert_eq!(followed.run.plan, plan(2, 5));
     assert_eq!(followed.run.progress(), Some(1.0));
+    assert_eq!(followed.run.status, Status::Running);
+    fs::write(path.join("model.safetensors"), "").unwrap();
+    followed.look(SystemTime::now(), &never);
     assert_eq!(followed.run.status, Status::Finished);
     // If a stage's length is unknown, so is the total.
     fs::write(path.join("config.toml"), "[[stages]]\n[stages.data]\n").unwrap();

@@ -3,24 +3,29 @@
 use super::config::{Config, Stage};
 use super::memory::{MemoryEstimate, Workload};
 use super::repa::Teacher;
+use super::restore::check_weights;
 use super::supervision::Supervision;
 use super::{TrainError, prepare};
 use crate::data::Dataset;
 use burn::tensor::Device;
 
 /// The memory estimate of every stage of a run, compared with the device's memory. Nothing is
-/// trained or written.
+/// trained or written. With `resumed`, the weights are those of a checkpoint, and files to start from are not read.
 ///
 /// # Errors
-/// If data or a teacher cannot be read.
+/// If data, a teacher, or weights to start from cannot be read, or these do not fit the network.
 pub(crate) fn dry_run(
     config: &Config,
     devices: &[Device],
+    resumed: bool,
 ) -> Result<Vec<MemoryEstimate>, TrainError> {
     let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
     let first = &plan[0].config;
     let data = prepare::open_training(&first.data_list())?;
+    if !resumed {
+        check_weights(first, data.classes().len())?;
+    }
     let supervision = Supervision::open(first, device)?;
     estimates(&plan, &data, supervision.teacher.as_ref(), devices)
 }

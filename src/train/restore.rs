@@ -1,7 +1,7 @@
 //! The initial state of a run.
 
 use super::TrainError;
-use super::config::Stage;
+use super::config::{Config, Stage};
 use super::folder::RunFolder;
 use super::metrics;
 use super::repa;
@@ -10,12 +10,50 @@ use super::supervision::Supervision;
 use crate::data::Dataset;
 use crate::encoding::Order;
 use crate::model::Card;
-use crate::model::warm_start::{Loaded, warm_start};
+use crate::model::init::Initializer;
+use crate::model::vit::Vit;
+use crate::model::warm_start::{Loaded, WarmStartError, check_start, warm_start};
 use crate::models;
 use crate::run_format::{CHECKPOINTS, METRICS, MODEL};
 use burn::module::Module;
 use burn::tensor::Device;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Checks that the files that a fresh run starts from can be read and fit its network for `classes` classes, which is
+/// not built.
+///
+/// # Errors
+/// As for [`Setup::restore`].
+pub(super) fn check_weights(config: &Config, classes: usize) -> Result<(), TrainError> {
+    let network = config.network(classes);
+    if let (Some(vit), Some(path)) = (&network.encoder, encoder_file(config)) {
+        let device = Device::flex();
+        let empty = Vit::init(vit, &mut Initializer::placeholders(&device));
+        repa::encoder(empty, path)?;
+    }
+    match &config.model.init {
+        Some(path) => {
+            let bytes = models::bytes(path)?;
+            check_start(&network, path, &bytes).map_err(unusable(path))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The file of the encoder, unless it comes with the other weights of the model that the run starts from.
+fn encoder_file(config: &Config) -> Option<&PathBuf> {
+    let encoder = config.model.encoder.as_ref();
+    encoder.filter(|path| config.model.init.as_ref() != Some(path))
+}
+
+fn unusable(path: &Path) -> impl Fn(WarmStartError) -> TrainError + use<> {
+    let path = path.to_owned();
+    move |source| TrainError::Start {
+        path: path.clone(),
+        source,
+    }
+}
 
 /// What every device of a run starts with.
 #[derive(Clone)]
@@ -79,10 +117,7 @@ impl Setup {
         }
         self.place_classes(&mut state, card)?;
         let encoder = &mut state.model.network.encoder;
-        // The encoder of the model that the run starts from comes with its other weights.
-        let other = config.model.encoder.as_ref();
-        let other = other.filter(|path| config.model.init.as_ref() != Some(path));
-        if let (Some(encoder), Some(path)) = (encoder, other) {
+        if let (Some(encoder), Some(path)) = (encoder, encoder_file(config)) {
             *encoder = repa::encoder(encoder.clone(), path)?;
             state.average.network = state.model.network.valid();
         }
@@ -91,10 +126,7 @@ impl Setup {
         };
         let appends = appends && config.prediction().has_class_outputs();
         let started = warm_start(state.model.network, path, &bytes, appends);
-        let (network, loaded) = started.map_err(|source| TrainError::Start {
-            path: path.clone(),
-            source,
-        })?;
+        let (network, loaded) = started.map_err(unusable(path))?;
         state.average.network = network.valid();
         state.model.network = network;
         Ok((state, Some(loaded)))

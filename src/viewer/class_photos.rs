@@ -4,20 +4,15 @@
 
 use super::latest::Latest;
 use super::photo_list::{Item, PhotoList};
-use crate::data;
 use crate::eval::Confusion;
 use crate::inference::{self, Look, Sampling};
-use crate::job::Photo;
 use crate::labels;
-use crate::labels::LabelMap;
 use crate::model::Model;
 use crate::models;
 use crate::panic_message::caught;
 use burn::tensor::Device;
 use eframe::egui;
-use image::RgbImage;
 use std::convert::identity;
-use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PhotoClasses {
@@ -142,7 +137,7 @@ impl ClassPhotos {
 
 /// Segments a photo and measures its classes at its own size.
 fn classes(model: &Model, item: &Item, sampling: Sampling) -> Result<PhotoClasses, String> {
-    let (photo, truth) = read(item, &model.card.classes)?;
+    let (photo, truth) = item.photo().labelled(&model.card.classes)?;
     let look = Look {
         scale: sampling.scale,
         ..Look::default()
@@ -153,31 +148,16 @@ fn classes(model: &Model, item: &Item, sampling: Sampling) -> Result<PhotoClasse
     let labels = votes.labels(size);
     let count = model.card.classes.len();
     let iou = truth
-        .filter(|truth| [truth.height, truth.width] == size)
+        .filter(|truth| [truth.labels.height, truth.labels.width] == size)
         .map(|truth| {
-            let mut confusion = Confusion::new(count);
-            confusion.add(&truth.data, &labels);
+            let mut confusion = Confusion::of(truth.known);
+            confusion.add(&truth.labels.data, &labels);
             confusion.scores().iou
         });
     Ok(PhotoClasses {
         shares: labels::shares(&labels, count),
         iou,
     })
-}
-
-fn read(item: &Item, classes: &[String]) -> Result<(Arc<RgbImage>, Option<LabelMap>), String> {
-    match item.photo() {
-        Photo::Picture(picture) => Ok((picture, None)),
-        Photo::Scene(config, index) => {
-            let scene = data::render(&config, index);
-            let known = data::scene_classes(&config) == classes;
-            Ok((Arc::new(scene.image), known.then_some(scene.labels)))
-        }
-        Photo::File(path) => {
-            let photo = data::read_photo(&path).map_err(|error| error.to_string())?;
-            Ok((Arc::new(photo), data::labels_of(&path, classes)))
-        }
-    }
 }
 
 #[cfg(test)]

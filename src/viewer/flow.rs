@@ -5,11 +5,11 @@
 use super::canvas_renderer::CanvasRenderer;
 use super::mask_store::LabelPicture;
 use super::worker_events::{Host, OpenedPhoto, Thumbnails};
+use crate::data::Truth;
 use crate::gpu::GpuError;
 use crate::gpu::canvas::{Sources, Values};
 use crate::gpu::textures::{LabelTexture, Photo};
 use crate::inference::Sampling;
-use crate::labels::LabelMap;
 use image::RgbImage;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub(super) struct Flow {
     /// The photo in graphics memory.
     pub picture: Option<Arc<Photo>>,
     /// Its labels, if known.
-    pub truth: Option<Arc<LabelMap>>,
+    pub truth: Option<Arc<Truth>>,
     /// Its labels in graphics memory.
     pub truth_picture: Option<Arc<LabelTexture>>,
     /// `[height, width]` of the states.

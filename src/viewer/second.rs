@@ -11,13 +11,13 @@ use super::platform;
 use super::settings::STEPS;
 use super::view::View;
 use super::worker_events::{EventConverter, WorkerEvent};
-use crate::compare::{self, Comparison, JointClasses, Side, Truth};
+use crate::compare::{self, Comparison, JointClasses, Side};
+use crate::data::Truth;
 use crate::encoding::Centroids;
 use crate::gpu::GpuError;
 use crate::gpu::canvas;
 use crate::inference::Sampling;
 use crate::job::Worker;
-use crate::labels::LabelMap;
 use crate::sampler::Solver;
 use crate::votes::Votes;
 use burn::tensor::Device;
@@ -70,7 +70,8 @@ struct Request {
     classes: Arc<JointClasses>,
     /// `[height, width]` of the photo.
     size: [usize; 2],
-    truth: Option<(Arc<LabelMap>, Vec<String>)>,
+    /// The labels in the classes of each model.
+    truths: [Option<Arc<Truth>>; 2],
 }
 
 /// The inputs of the uploaded labels.
@@ -229,17 +230,13 @@ impl Second {
         let (Some(a), Some(b)) = (Answer::of(flow, model), Answer::of(second, of_second)) else {
             return;
         };
-        // The labels belong to the model with the same classes.
-        let truth = [(flow, model), (second, of_second)]
-            .into_iter()
-            .find_map(|(flow, model)| Some((flow.truth.clone()?, model.card.classes.clone())));
         let (width, height) = flow.photo.dimensions();
         self.counting.ask(Request {
             key,
             answers: [a, b],
             classes: classes.clone(),
             size: [height, width].map(|side| side as usize),
-            truth,
+            truths: [flow.truth.clone(), second.truth.clone()],
         });
     }
 
@@ -327,10 +324,14 @@ impl Second {
 
 fn counts(request: &Request) -> Comparison {
     let [a, b] = [0, 1].map(|side| request.answers[side].votes());
-    let truth: Option<Truth> = request
-        .truth
-        .as_ref()
-        .map(|(labels, names)| request.classes.truth((**labels).clone(), names));
+    let [of_a, of_b] = Side::BOTH.map(|side| {
+        let truth = request.truths[side as usize].as_deref();
+        truth.map(|truth| request.classes.truth_of(side, truth))
+    });
+    let truth = match (of_a, of_b) {
+        (Some(of_a), Some(of_b)) => Some(of_a.or(&of_b)),
+        (of_a, of_b) => of_a.or(of_b),
+    };
     let both = [&a, &b];
     Comparison::of_votes(&request.classes, both, request.size, truth.as_ref()).0
 }

@@ -2,13 +2,13 @@
 //! back, decoded and counted on the worker's thread, so that no frame waits for that.
 
 use super::mask_store::{LabelPicture, StoredMask};
+use crate::data::Truth;
 use crate::encoding::{COLOUR_AXES, Centroids, FIRST_AXES, to_byte};
 use crate::gpu::canvas::{Pipelines, Values};
 use crate::gpu::resident::Resident;
 use crate::gpu::textures::{LabelTexture, Photo};
 use crate::job::Message;
-use crate::labels;
-use crate::labels::LabelMap;
+use crate::labels::{self, LabelMap};
 use crate::model::{Card, tensors::read};
 use crate::trajectory;
 use crate::votes::{Outlines, Votes};
@@ -54,7 +54,7 @@ pub(super) struct OpenedPhoto {
     /// The photo in graphics memory.
     pub picture: Option<Arc<Photo>>,
     /// Its labels, if known.
-    pub truth: Option<Arc<LabelMap>>,
+    pub truth: Option<Arc<Truth>>,
     /// Its labels in graphics memory.
     pub truth_picture: Option<Arc<LabelTexture>>,
     /// `[height, width]` of the states.
@@ -225,7 +225,7 @@ impl EventConverter {
     fn open(
         &self,
         photo: Arc<RgbImage>,
-        truth: Option<Arc<LabelMap>>,
+        truth: Option<Arc<Truth>>,
         size: [usize; 2],
     ) -> Result<OpenedPhoto, crate::gpu::GpuError> {
         let (mut picture, mut truth_picture) = (None, None);
@@ -243,7 +243,12 @@ impl EventConverter {
             picture = Some(Arc::new(uploaded));
             // A label file too large for the device is not drawn, but still scored.
             if let Some(truth) = truth.as_ref().filter(|_| side <= longest) {
-                let uploaded = pipelines.labels([truth.height, truth.width], &truth.data)?;
+                let LabelMap {
+                    width,
+                    height,
+                    data,
+                } = &truth.labels;
+                let uploaded = pipelines.labels([*height, *width], data)?;
                 truth_picture = Some(Arc::new(uploaded));
             }
         }

@@ -3,7 +3,7 @@
 
 use crate::common;
 
-use common::flowseg;
+use common::{fails, flowseg};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -54,6 +54,29 @@ fn real(out: &Path, settings: &[&str]) -> f64 {
     }
     assert!(child.wait().unwrap().success());
     peak
+}
+
+#[test]
+fn a_dry_run_reads_what_the_run_would_start_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let dry = |settings: &[&str]| {
+        let mut dry = command(&folder.path().join("run"), settings);
+        dry.arg("--dry-run");
+        dry
+    };
+    for key in ["model.init", "model.encoder"] {
+        let absent = folder.path().join("absent.safetensors");
+        let absent = format!("{key}={}", absent.display());
+        fails(&mut dry(&[&absent]), &["absent.safetensors"]);
+    }
+    let other = folder.path().join("other.safetensors");
+    std::fs::write(&other, "no tensors").unwrap();
+    for key in ["model.init", "model.encoder"] {
+        let other = format!("{key}={}", other.display());
+        fails(&mut dry(&[&other]), &["other.safetensors"]);
+    }
+    let narrow = ["model.init=scenes", "model.hidden_size=16", "model.heads=2"];
+    fails(&mut dry(&narrow), &["scenes", "choose the model.preset"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::common;
 
 use common::{fails, flowseg, names, photo, shared, train};
+use flowseg::data::Dataset;
 use image::imageops::crop_imm;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -367,4 +368,40 @@ fn a_run_logs_for_tensorboard_and_shows_samples() {
     let mut more = train(&run, &["train.steps=5", "train.validate_every=0"]);
     more.arg("--resume").assert().success();
     assert_eq!(names("tensorboard").len(), 2);
+}
+
+#[test]
+fn photos_without_labels_give_neither_a_sheet_nor_a_list_of_the_worst() {
+    let (folder, model) = trained();
+    let data = folder.path().join("data");
+    let [photos, labels] = ["images", "annotations"].map(|part| data.join(part).join("validation"));
+    for part in [&photos, &labels] {
+        fs::create_dir_all(part).unwrap();
+    }
+    photo(&photos, "a.png");
+    image::GrayImage::from_pixel(60, 40, image::Luma([255]))
+        .save(labels.join("a.png"))
+        .unwrap();
+    let scenes = Dataset::open(Path::new("scenes:3"), "validation").unwrap();
+    let classes = scenes.classes().names.join("\n");
+    fs::write(data.join("classes.txt"), classes).unwrap();
+    let (sheet, worst) = (folder.path().join("sheet.png"), folder.path().join("worst"));
+    let (to_sheet, to_worst) = (sheet.display().to_string(), worst.display().to_string());
+    let mut command = eval_on(
+        &data.display().to_string(),
+        &model,
+        &[
+            "--steps", "1", "--sheet", &to_sheet, "--worst", "2", "--out", &to_worst,
+        ],
+    );
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert_eq!(
+        text.matches("no photo has a labelled pixel").count(),
+        2,
+        "{text}"
+    );
+    assert!(!sheet.exists());
+    assert_eq!(fs::read_dir(&worst).unwrap().count(), 0);
 }

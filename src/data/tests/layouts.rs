@@ -521,13 +521,25 @@ fn labels_are_found_from_a_photo_alone() {
         [2; 8],
     );
     let classes = ["a", "b", "c"].map(str::to_owned);
-    assert_eq!(labels_of(&nested, &classes).unwrap().data, [2; 8]);
+    let of_nested = labels_of(&nested, &classes).unwrap();
+    assert_eq!(
+        (of_nested.labels.data, of_nested.known),
+        (vec![2; 8], vec![true; 3])
+    );
     let plain = dir.path().join("images/training/p01.png");
     assert_eq!(
-        labels_of(&plain, &classes).unwrap().data,
+        labels_of(&plain, &classes).unwrap().labels.data,
         [0, 1, 2, IGNORE, 2, 1, 1, 0]
     );
-    assert!(labels_of(&plain, &classes[..2]).is_none());
+    // A model's classes may be in another order and case, more, or fewer.
+    let others = ["C", "d", "a"].map(str::to_owned);
+    let found = labels_of(&plain, &others).unwrap();
+    assert_eq!(
+        found.labels.data,
+        [2, IGNORE, 0, IGNORE, 0, IGNORE, IGNORE, 2]
+    );
+    assert_eq!(found.known, [true, false, true]);
+    assert!(labels_of(&plain, &others[1..2]).is_none());
     fs::remove_file(dir.path().join("annotations/training/p01.png")).unwrap();
     assert!(labels_of(&plain, &classes).is_none());
     save_photo(&dir.path().join("apart.png"), 4, 2);

@@ -46,6 +46,12 @@ fn decay(key: &'static str, value: f64) -> Result<(), ConfigError> {
     rule(ok, key, value, "from 0 to less than 1")
 }
 
+/// A positive number that is divided by in single precision, where it must be neither 0 nor infinite.
+fn divisor(key: &'static str, value: f64) -> Result<(), ConfigError> {
+    let ok = (1e-37..=1e38).contains(&value);
+    rule(ok, key, value, "above 0: from 1e-37 to 1e38")
+}
+
 impl Config {
     /// Checks every value, and conditions between values.
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
@@ -123,13 +129,8 @@ impl Config {
             &m.encoder_layers,
             "ascending numbers from 1 to model.encoder_blocks",
         )?;
-        rule(
-            l.temperature > 0.0,
-            "loss.temperature",
-            l.temperature,
-            "above 0",
-        )?;
-        rule(l.epsilon > 0.0, "loss.epsilon", l.epsilon, "above 0")?;
+        divisor("loss.temperature", l.temperature)?;
+        divisor("loss.epsilon", l.epsilon)?;
         share("loss.class_balance", l.class_balance)?;
         rule(
             (0.0..=4.0).contains(&l.time_weight),

@@ -29,7 +29,7 @@ use crate::model::vit::VitConfig;
 use crate::potential::Potential;
 use crate::text_file;
 use serde::{Deserialize, Serialize};
-use settings::{parse_value, refuse_unknown, set};
+use settings::{parse_value, refuse_unknown, set, unset_word};
 use toml::{Table, Value};
 
 /// The section of a run's configuration that describes its provenance; it holds no settings.
@@ -78,6 +78,7 @@ impl Config {
         for table in stages.iter().chain([&table]) {
             refuse_unknown(table)?;
         }
+        settings::leave_out(&mut table);
         let mut config: Config = Value::Table(table).try_into().map_err(|e| one_line(&e))?;
         config.stages = stages;
         config.plan()?;
@@ -234,14 +235,17 @@ pub fn help() -> String {
     let defaults = Table::try_from(Config::default()).unwrap_or_default();
     let mut text = String::from(
         "Settings (TOML, or --set KEY=VALUE) and their defaults. [[stages]] tables override any of \
-         them for a part of the run; --set stages.1.train.steps=500 sets one stage's:\n",
+         them for a part of the run; --set stages.1.train.steps=500 sets one stage's. none, preset and \
+         tokens in run stand for no value; ./none is a file of that name:\n",
     );
     for key in keys() {
         let default = key
             .name
             .split_once('.')
             .and_then(|(section, key)| defaults.get(section)?.get(key))
-            .map_or_else(|| unset_default(key.name).to_owned(), Value::to_string);
+            .map(Value::to_string)
+            .or_else(|| Some(unset_word(key.name)?.to_owned()))
+            .unwrap_or_default();
         text.push_str(&format!(
             "  {:<26} {:<14} {}\n",
             key.name,
@@ -250,15 +254,6 @@ pub fn help() -> String {
         ));
     }
     text
-}
-
-/// How `--help` shows the default of an unset optional setting.
-fn unset_default(key: &str) -> &'static str {
-    match key {
-        "model.init" | "model.encoder" | "repa.teacher" | "repa.cache" => "none",
-        "data.token_cache" => "tokens in run",
-        _ => "preset",
-    }
 }
 
 /// The error of a value, on one line that begins with its key.

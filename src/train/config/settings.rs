@@ -108,7 +108,7 @@ fn is_model(name: &str) -> bool {
     models::is_built_in(path) || models::is_name(name) && !files::exists(path)
 }
 
-/// Applies [`absolute`] to every path in a table of sections. Names of models stay.
+/// Applies [`absolute`] to every path in a table of sections. Names of models stay, and so does [`unset_word`].
 pub(super) fn make_absolute(table: &mut Table) {
     for name in PATHS {
         let Some((section, key)) = name.split_once('.') else {
@@ -123,9 +123,39 @@ pub(super) fn make_absolute(table: &mut Table) {
         for value in values {
             if let Value::String(path) = value
                 && !(MODELS.contains(&name) && is_model(path))
+                && unset_word(name) != Some(path.as_str())
             {
                 *path = absolute(path);
             }
+        }
+    }
+}
+
+/// The word in the place of a value that leaves an optional setting out: `--help` prints it as the default. A file of
+/// that name is written `./none`. `None` for settings that always have a value.
+pub(super) fn unset_word(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "model.init" | "model.encoder" | "repa.teacher" | "repa.cache" => "none",
+        "data.token_cache" => "tokens in run",
+        "model.patch_size"
+        | "model.hidden_size"
+        | "model.heads"
+        | "model.pixel_width"
+        | "model.transformer_blocks"
+        | "model.field_blocks" => "preset",
+        _ => return None,
+    })
+}
+
+/// Removes every setting whose value is its [`unset_word`].
+pub(super) fn leave_out(table: &mut Table) {
+    for key in keys() {
+        let value = key
+            .name
+            .split_once('.')
+            .and_then(|(section, name)| table.get(section)?.get(name)?.as_str());
+        if value.is_some() && value == unset_word(key.name) {
+            unset(table, key.name);
         }
     }
 }

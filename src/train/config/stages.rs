@@ -2,6 +2,7 @@
 
 use super::Config;
 use super::error::ConfigError;
+use super::settings;
 use crate::run_format::last_validated_otherwise;
 use toml::{Table, Value};
 
@@ -73,6 +74,7 @@ impl Config {
             };
             into.extend(values.clone());
         }
+        settings::leave_out(&mut table);
         Value::Table(table)
             .try_into()
             .map_err(|e| super::one_line(&e))

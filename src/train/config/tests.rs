@@ -284,6 +284,42 @@ fn every_key_is_documented_and_listed_in_help() {
     assert!(encoder.unwrap().contains(" none "), "{encoder:?}");
 }
 
+#[test]
+fn numbers_that_single_precision_rounds_to_0_or_to_infinity_are_no_divisors() {
+    for key in ["loss.temperature", "loss.epsilon"] {
+        for value in ["0.0", "1e-60", "1e60"] {
+            let error = parse("", &[&format!("{key}={value}")]).unwrap_err();
+            assert!(error.contains(key) && error.contains("above 0"), "{error}");
+        }
+        assert!(parse("", &[&format!("{key}=1e-6")]).is_ok());
+    }
+}
+
+#[test]
+fn the_default_that_help_prints_can_be_given() {
+    let defaults = Table::try_from(Config::default()).unwrap();
+    for key in keys() {
+        let (section, name) = key.name.split_once('.').unwrap();
+        let default = defaults[section].get(name).map(Value::to_string);
+        let default = default.unwrap_or_else(|| unset_word(key.name).unwrap().to_owned());
+        let given = parse("", &[&format!("{}={default}", key.name)]);
+        assert_eq!(given, Ok(Config::default()), "{}", key.name);
+    }
+    // It takes the place of a value from before, also in a file and in a stage.
+    let file = "[model]\nencoder = \"none\"\n[repa]\nteacher = \"a.pth\"\n";
+    let config = parse(file, &["repa.teacher=none", "model.init=./none"]).unwrap();
+    assert_eq!(
+        (&config.model.encoder, &config.repa.teacher),
+        (&None, &None)
+    );
+    assert_eq!(config.model.init, Some(PathBuf::from("./none")));
+    let staged = "[data]\ntoken_cache = \"kept\"\n[[stages]]\n[[stages]]\n";
+    let config = parse(staged, &["stages.2.data.token_cache=tokens in run"]).unwrap();
+    let plan = config.absolute().unwrap().plan().unwrap();
+    let caches = [0, 1].map(|stage: usize| plan[stage].config.data.token_cache.is_some());
+    assert_eq!(caches, [true, false]);
+}
+
 const STAGED: &str = "
 [train]
 batch_size = 64

@@ -1,8 +1,8 @@
 //! Evaluates the network for the panel, on its own thread.
 
+use crate::data::Truth;
 use crate::inference;
 use crate::inspect::{Agreement, Attention, Components, Recording};
-use crate::labels::LabelMap;
 use crate::model::Model;
 use crate::model::record::Layer;
 use crate::models;
@@ -38,7 +38,7 @@ pub(super) struct Request {
     /// The model, by its name or path.
     model: String,
     photo: Arc<RgbImage>,
-    truth: Option<Arc<LabelMap>>,
+    truth: Option<Arc<Truth>>,
     size: [usize; 2],
     /// The source of the flow, `[d, H, W]`.
     x0: Arc<Vec<f32>>,
@@ -161,7 +161,7 @@ impl Cache {
             let labels = request
                 .truth
                 .as_ref()
-                .map(|truth| truth.scaled(request.size));
+                .map(|truth| truth.labels.scaled(request.size));
             let stop = || self.wanted.load(Ordering::Relaxed) != flow;
             let x0 = state(&request.x0);
             let found = Agreement::of(model, photo, x0, labels.as_deref(), &stop);

@@ -92,7 +92,7 @@ fn a_second_result_is_computed_shown_and_closed() {
         };
         let names = &model.card.classes;
         let joint = JointClasses::new(names, names).unwrap();
-        let truth = joint.truth((**flow.truth.as_ref().unwrap()).clone(), names);
+        let truth = joint.truth(flow.truth.as_ref().unwrap().labels.clone(), names);
         let (width, height) = flow.photo.dimensions();
         let size = [height, width].map(|side| side as usize);
         let both = [&votes(flow), &votes(of_second)];
