@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TOML")]
     config: Option<PathBuf>,
     /// Start from a trained model, a file or a built-in one: the network's settings come from its card,
-    /// and without --config the others from assets/presets/fine-tune.toml. The data may have further
+    /// and without --config the others from assets/presets/fine-tune.toml. The data may have additional
     /// classes after the model's. The scores before and after are printed at the end
     #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
     init: Option<PathBuf>,

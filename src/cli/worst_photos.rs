@@ -60,7 +60,7 @@ pub(super) fn write(
     files::write_atomic(&folder.join(LIST), table.as_bytes())?;
     let measure = match by {
         WorstBy::Iou => "lowest mIoU",
-        WorstBy::Doubt => "greatest doubt",
+        WorstBy::Doubt => "greatest uncertainty",
     };
     out!(
         "wrote the {} with the {measure} into {}",

@@ -44,12 +44,12 @@ pub enum TensorsError {
     #[error("tensor {name} has type {dtype}; a floating-point type is expected")]
     Type { name: String, dtype: String },
     #[error(
-        "the file lacks {count} tensors of this network, the first is {first}: it has a different architecture"
+        "the file lacks {count} tensors of this network (the first: {first}): it has a different architecture"
     )]
     Missing { count: usize, first: String },
     /// Tensors that the network does not have.
     #[error(
-        "the file has {count} tensors that this network lacks, the first is {first}: it has a different architecture"
+        "the file has {count} tensors that this network lacks (the first: {first}): it has a different architecture"
     )]
     Unexpected { count: usize, first: String },
     /// Weights that are infinite or NaN.
@@ -125,7 +125,7 @@ pub(super) fn elements(bytes: &[u8]) -> Result<usize, TensorsError> {
 /// A safetensors file's bytes with other metadata; the tensors' bytes stay as they are.
 ///
 /// # Errors
-/// Bytes that are no valid file.
+/// Bytes that are not a valid file.
 pub fn with_metadata(
     bytes: &[u8],
     metadata: HashMap<String, String>,

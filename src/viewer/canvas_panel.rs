@@ -116,7 +116,7 @@ fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     });
 }
 
-/// Draws the choice of layers: buttons, a menu for the measures of doubt and, during a comparison,
+/// Draws the choice of layers: buttons, a menu for the measures of uncertainty and, during a comparison,
 /// buttons for the second result.
 fn layers(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let active = app.active_layer();
@@ -126,7 +126,7 @@ fn layers(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         layer_button(app, ui, row, commands);
     }
     let doubt = doubt_maps::measure(active);
-    let text = doubt.map_or("Doubt", |_| view::name(active));
+    let text = doubt.map_or("Uncertainty", |_| view::name(active));
     let arrow = theme::icon(icons::ICON_ARROW_DROP_DOWN);
     let button = egui::Button::selectable(doubt.is_some(), (text, arrow));
     let menu = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {

@@ -207,7 +207,7 @@ fn splits_without_one_of_their_folders_are_named() {
     save_photo(&at("images/more/a.png"), 4, 2);
     says(
         &report().problems().join("\n"),
-        &["images/val is not a split that is read: name it validation"],
+        &["images/val is not a split that is read: rename it to validation"],
     );
     says(
         &report().notes().join("\n"),
