@@ -305,7 +305,7 @@ impl Pipelines {
     /// # Errors
     /// Not enough graphics memory.
     pub fn doubt(&self, values: &[f32]) -> Result<wgpu::Buffer, GpuError> {
-        guarded(&self.device, "uploading the doubt", || {
+        guarded(&self.device, "uploading the uncertainty", || {
             self.storage("doubt", bytemuck::cast_slice(values))
         })
     }

@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 pub const METADATA_KEY: &str = "flowseg";
 /// The version that this program writes, and the highest that it reads: 2 adds class logits and
 /// encodings other than the Kronecker sequence, 3 image encoders, 4 posteriors and patch outputs, 5
-/// centroids of more dimensions, orders of classes, stems, joined layers and matrices of bytes, 6 appended
+/// centroids of more dimensions, orders of classes, stems, joined layers and matrices of int8, 6 appended
 /// classes.
 pub const FORMAT_VERSION: u32 = 6;
 /// Range of the scale of a network's input size: far from 1 the input differs from training, and the

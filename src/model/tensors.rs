@@ -26,7 +26,7 @@ pub enum Precision {
     Single,
     /// IEEE half.
     Half,
-    /// Matrices whose names start with this are stored as bytes with one scale per row, all others
+    /// Matrices whose names start with this are stored as int8 with one scale per row, all others
     /// as half.
     BytesIn(&'static str),
 }
@@ -164,7 +164,7 @@ fn unscale(tensors: &mut Tensors) -> Result<(), TensorsError> {
     Ok(())
 }
 
-/// A matrix as bytes, and the scale of each row.
+/// A matrix as int8, and the scale of each row.
 pub(crate) fn bytes_of_rows(tensor: &HostTensor) -> (Vec<u8>, Vec<f32>) {
     let width = tensor.shape.last().copied().unwrap_or(1).max(1);
     let mut bytes = Vec::with_capacity(tensor.data.len());

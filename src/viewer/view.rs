@@ -52,7 +52,11 @@ pub(super) const LAYERS: [(Layer, &str, &str); 11] = [
     ),
     (Layer::Map, "Mask", "The nearest class of every pixel"),
     (Layer::Overlay, "Overlay", "The mask over the photo"),
-    (Layer::Truth, "Ground truth", "The photo's labels"),
+    (
+        Layer::Truth,
+        "Ground truth",
+        "Ground truth: the photo's labels",
+    ),
     (
         Layer::Error,
         "Error",
