@@ -1,6 +1,6 @@
 """Trains many small networks at once with PyTorch on a CUDA GPU, for tables that need many seeds.
 
-The networks of a group have the same shapes and see the same views; each has its own weights, centroids and
+The networks of a group have the same shapes and see the same crops; each has its own weights, centroids and
 objective, and all take a step together. Network, path, objective and scores are those of train.py, which computes
 what the program does; the settings are those of assets/presets/camvid-small.toml and ccp-small.toml.
 

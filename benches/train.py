@@ -62,7 +62,7 @@ def is_bytes(card: dict, name: str, tensor: Tensor) -> bool:
 
 
 def write_model(path: Path, card: dict, weights: dict[str, Tensor]) -> None:
-    """Half precision; the matrices of an int8 encoder as bytes with a scale per row."""
+    """Half precision; the matrices of an int8 encoder as int8 with one scale per row."""
     tensors = {}
     for name, tensor in weights.items():
         tensor = tensor.detach().float().cpu()
@@ -113,7 +113,7 @@ class Network:
         self.training = False
 
     def cast(self, card: dict, master: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Weights for products. Those that a file stores as bytes are rounded to them, with the gradient passed on."""
+        """Weights for products. Those that a file stores as int8 are rounded to them, with the gradient passed on."""
         cast = {}
         for name, tensor in master.items():
             if is_bytes(card, name, tensor):
@@ -336,7 +336,7 @@ class Data:
         return len(self.size)
 
     def batch(self, rng: np.random.Generator, count: int, size: tuple[int, int], args) -> tuple[Tensor, Tensor]:
-        """Random views: photos [B, 3, H, W] and labels [B, H, W], -1 where ignored."""
+        """Random crops: photos [B, 3, H, W] and labels [B, H, W], -1 where ignored."""
         device = self.photos.device
         height, width = size
         chosen, theta = [], np.zeros((count, 2, 3), np.float32)
@@ -365,7 +365,7 @@ class Data:
             at = (None, None) if focus is None else self.pixel(rng, index, focus)
             left, top = place(w, window_w, at[0]), place(h, window_h, at[1])
             flip = -1 if rng.random() < 0.5 else 1
-            # From the view's coordinates in [-1, 1] to those of the padded photo.
+            # From the crop's coordinates in [-1, 1] to those of the padded photo.
             theta[i] = [[flip * window_w / full_w, 0, 2 * (left + window_w / 2) / full_w - 1],
                         [0, window_h / full_h, 2 * (top + window_h / 2) / full_h - 1]]
         chosen = torch.tensor(chosen, device=device)
@@ -403,7 +403,7 @@ class Data:
         return torch.where(outside, photos, changed.clamp(-1, 1))
 
     def tinted(self, photos: Tensor, labels: Tensor, share: float) -> Tensor:
-        """In a share of the views, half of the classes get a random brightness and tint, so that the network finds
+        """In a share of the crops, half of the classes get a random brightness and tint, so that the network finds
         outlines by changes of colour, not by particular colours. Ignored pixels stay as they are."""
         if share == 0:
             return photos
@@ -594,13 +594,13 @@ def main() -> None:
     parser.add_argument("--mean", type=Path, metavar="FILE", help="write the mean of the weights with those of FILE, and end")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--more", type=Path, help="another folder with the same classes, of which the training split is used")
-    parser.add_argument("--more-share", type=float, default=0.25, help="of a batch's views, from --more")
+    parser.add_argument("--more-share", type=float, default=0.25, help="of a batch's crops, from --more")
     parser.add_argument("--more-ignore", nargs="+", default=[], metavar="CLASS", help="whose pixels in --more are ignored")
     parser.add_argument("--leave-out", metavar="PREFIX",
                         help="score the training photos whose names begin so, and train on the others")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--precision", choices=["bfloat16", "float32"], default="bfloat16", help="of products")
-    parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="of the views; the model's by default")
+    parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="of the crops; the model's by default")
     parser.add_argument("--seconds", type=float, default=300, help="the learning rate falls to 0 in this time")
     parser.add_argument("--steps", type=int, default=0, help="a number of steps instead of --seconds")
     parser.add_argument("--batch", type=int, default=32)
@@ -620,12 +620,12 @@ def main() -> None:
     parser.add_argument("--time-weight", type=float, default=2.0)
     parser.add_argument("--states", choices=["truth", "rollout"], default="rollout")
     parser.add_argument("--class-balance", type=float, default=0.15)
-    parser.add_argument("--balance", type=float, default=0.3, help="share of views around a rare class")
+    parser.add_argument("--balance", type=float, default=0.3, help="share of crops around a rare class")
     parser.add_argument("--scale", type=float, nargs=2, default=[0.7, 1.8], metavar=("LEAST", "MOST"),
-                        help="magnification of views")
-    parser.add_argument("--aspect", type=float, default=1.1, help="the most that a view is stretched along one side")
+                        help="magnification of crops")
+    parser.add_argument("--aspect", type=float, default=1.1, help="the most that a crop is stretched along one side")
     parser.add_argument("--colour", type=float, default=1.0, help="strength of changes of brightness, contrast and colour")
-    parser.add_argument("--tint", type=float, default=0.0, help="share of views in which classes have tints of their own")
+    parser.add_argument("--tint", type=float, default=0.0, help="share of crops in which classes have tints of their own")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=50, metavar="STEPS", help="between two lines of output")
     parser.add_argument("--validate", type=int, default=0, metavar="STEPS", help="between two scores; -1: at the end")

@@ -41,7 +41,7 @@ impl Encoding {
         self.codes(classes, COLOUR_AXES)
     }
 
-    /// Whether there are points in so many dimensions, 3 to [`MOST_DIMS`].
+    /// Whether there are points in that many dimensions, 3 to [`MOST_DIMS`].
     pub fn has_dims(self, dims: usize) -> bool {
         self != Encoding::FarthestPoint || dims == COLOUR_AXES
     }
@@ -57,8 +57,8 @@ impl Encoding {
 
     /// The centroids of classes that were appended to a table of `base`: class k has point `order[k]`
     /// of the sequence, whose normalisation is still that over the first `base` points. In
-    /// equation 8 the minimum and the maximum of an axis are those over all N points, so that a class
-    /// more would move every other; here those of the first classes stay, bit for bit, and weights
+    /// equation 8 the minimum and the maximum of an axis are those over all N points, so that one
+    /// more class would move all others; here those of the first classes stay, bit for bit, and weights
     /// that were trained towards them keep their meaning.
     pub fn appended(self, base: usize, order: &[usize], dims: usize) -> Centroids {
         let count = order.iter().map(|index| index + 1).max().unwrap_or(0);

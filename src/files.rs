@@ -78,7 +78,7 @@ pub enum FileError {
     #[error("{} is {what}, and is not replaced: choose another folder, or move it away", path.display())]
     Kept { path: PathBuf, what: String },
     /// The name that many programs take for standard output, in the place of an output.
-    #[error("- is no {kind}: name one{advice}")]
+    #[error("- is not a {kind}: give one{advice}")]
     Dash {
         /// "file" or "folder".
         kind: &'static str,
@@ -161,7 +161,7 @@ fn remedy(path: &Path, error: &io::Error) -> String {
             "free some space there, or choose another place".to_owned()
         }
         ErrorKind::InvalidFilename => "use a shorter name".to_owned(),
-        ErrorKind::IsADirectory => "name a file".to_owned(),
+        ErrorKind::IsADirectory => "give a file name".to_owned(),
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => FILE.to_owned(),
         _ => CHECK.to_owned(),
     }
@@ -350,7 +350,7 @@ pub fn refuse_existing(path: &Path, what: &str) -> Result<(), FileError> {
 }
 
 /// Refuses to replace a text file that another program wrote: one that has contents for which `is_own` does not
-/// hold, or that is no text. Devices and pipes are written to and never replaced.
+/// hold, or that is not text. Devices and pipes are written to and never replaced.
 ///
 /// # Errors
 /// The file, with `what` it is.

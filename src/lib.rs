@@ -15,8 +15,8 @@
 //! | 4 | predicted target `x1_hat = x_t + (1 - t) v` | [`flow`] |
 //! | 5, 6 | the loss and its gradient as a field over predictions (Figure 1) | [`vector_field`], drawn by [`gpu`] |
 //! | 7, 8 | Kronecker encoding of classes as centroids, and decoding | [`encoding`] |
-//! | 7, 8, beyond the paper | the same points in another order, against third cells | [`assignment`] |
-//! | 9, for whole images | soft votes for the classes, scaled and added up; measures of doubt | [`votes`] |
+//! | 7, 8, beyond the paper | the same centroids in another order, against third cells | [`assignment`] |
+//! | 9, for whole images | soft votes for the classes, scaled and added up; measures of uncertainty | [`votes`] |
 //! | 9 to 11 | potential, its operators `T`, temperature and gradient | [`potential`] |
 //! | 11, for whole images | the same gradient on the CPU and as a GPU kernel | [`kernels`] |
 //! | 12, 13 | reshaped target `v - grad Phi` and the loss, without a gradient through the target | [`train::objective`] |
@@ -42,11 +42,11 @@
 //! 4. [`sampler`] solves `dx/dt = v(x, t)` from t = 0 to 1; each evaluation of `v` is a forward pass of
 //!    the network ([`model`], on the operations of [`kernels`]).
 //! 5. [`votes`] computes the probability of every class for every pixel of the last state (equation 9),
-//!    adds up several looks at a photo (`--scales`, `--flip`), blends tiles, filters the result along
+//!    adds up several passes over a photo (`--scales`, `--flip`), blends tiles, filters the result along
 //!    the colours of the photo, so that outlines run along its edges (`--outlines`), scales it to the
 //!    photo's size and takes the most probable class. For states in the window, [`encoding`] takes the
 //!    nearest centroid.
-//! 6. [`export`] writes masks, overlays, measures of doubt, animations and tables.
+//! 6. [`export`] writes masks, overlays, measures of uncertainty, animations and tables.
 //!
 //! [`cli`] does this for `flowseg segment`. In the window, [`job`] does it on a worker thread, and
 //! [`viewer`] draws the states through [`gpu`]. [`compare`] compares two results for the same photo,
@@ -77,7 +77,7 @@
 //! | method: plain numbers | [`encoding`], [`assignment`], [`labels`], [`potential`], [`vector_field`], [`votes`], [`trajectory`] |
 //! | data: no tensors | [`data`]; [`label_edit`]: strokes, fills and undo; [`pictures`]: composed pictures |
 //! | network | [`device`], [`kernels`], [`patches`], [`flow`], [`sampler`], [`model`]; [`models`]: models by name |
-//! | inference | [`inference`]: looks ([`Look`](inference::Look)), tiles ([`Tiles`](inference::Tiles)) and [`segment`](inference::segment()); [`inspect`]: attention, components and agreement |
+//! | inference | [`inference`]: passes ([`Look`](inference::Look)), tiles ([`Tiles`](inference::Tiles)) and [`segment`](inference::segment()); [`inspect`]: attention, components and agreement |
 //! | training and scoring | [`train`], [`eval`], [`compare`], [`ablate`], [`verify`], [`race`] |
 //! | output | [`export`]: host data to files; [`gpu`]: wgpu pipelines for `shaders/*.wgsl` |
 //! | background work | [`job`]: segmentation on a worker thread; [`runs`]: follows training runs |
@@ -95,9 +95,11 @@
 //! | `eval` | scores a model on a data set |
 //! | `compare` | compares two models, or two ways of sampling one, on the same photos |
 //! | `ablate` | trains and scores a table of configurations |
+//! | `race` | trains two small networks side by side that differ in their objective only |
 //! | `data` | reports the contents and problems of a data folder, or converts it to the plain layout |
-//! | `models`, `import` | lists models or edits a card; imports a PixNerd checkpoint |
-//! | `devices`, `selftest`, `serve` | lists devices; checks one; lends one to another machine |
+//! | `models`, `import`, `export-onnx` | lists models or edits a card; imports a PixNerd checkpoint; writes a model as an ONNX graph |
+//! | `devices`, `selftest` | lists devices; checks one |
+//! | `serve` | answers photos with masks over HTTP, or lends this machine's device to another machine |
 //! | `completions`, `man` | prints shell completions and manual pages |
 //!
 //! # Formats
@@ -105,7 +107,7 @@
 //! - **Masks** (`--format`, [`export::Format`]): class indices as PNG, palette PNG, one binary PNG per
 //!   class, COCO, Labelme, YOLO, NumPy and TIFF.
 //! - **Pictures**: cut-outs, outlines, overlays, and masks in class colours.
-//! - **Doubt** ([`votes::Doubt`]): probability, margin and entropy, as grey PNGs or float32 arrays.
+//! - **Uncertainty** ([`votes::Doubt`]): probability, margin and entropy, as grey PNGs or float32 arrays.
 //! - **Data sets** ([`data::Layout`]): plain folders, ADE20K, COCO-Stuff, CamVid, Cityscapes, Pascal
 //!   VOC, COCO JSON, Labelme and YOLO are detected; `dataset.toml` describes others.
 //!
@@ -118,8 +120,8 @@
 //! improves the first solver step, but does not make later steps useful: they confirm whatever the
 //! state already shows. Deliberately wrong states (`flow.states`), with regions of other classes or the
 //! network's own decision, teach later steps to correct errors ([`train::wrong_states`]): given its own
-//! mask mirrored, an early `street` repeated it in 91 % of the pixels at t = 0.1, the built-in one in
-//! 31 %, which is what the two masks have in common (`eval --agreement`).
+//! mask mirrored, an early `street` repeated it in 91 % of the pixels at t = 0.1, `street` after part 5
+//! of its training in 31 %, which is what the two masks have in common (`eval --agreement`).
 //!
 //! # Third cells
 //!
@@ -130,9 +132,9 @@
 //! classes, 62 %, 90 % and 94 % of all pairs have the midpoint in a third cell. The results are thin
 //! bands of an unrelated class along outlines, and small objects that are labelled as something else.
 //! Objectives with an output for every class (`cross-entropy`, `variational`) do not have the problem.
-//! Two options reduce it for the others: codes of more than three dimensions, whose first three are
-//! still the paper's colours (`model.code_dims`), and a better choice of which class gets which point
-//! (`model.order`, [`assignment`]).
+//! Two options reduce it for the others: centroids of more than three dimensions, whose first three
+//! are still the paper's colours (`model.code_dims`), and a better choice of which class gets which
+//! centroid (`model.order`, [`assignment`]).
 //!
 //! # Training
 //!
@@ -170,8 +172,8 @@
 //!
 //! The panels of [`viewer`]:
 //!
-//! - **Flow**: photo, state, class map, overlay, doubt and, for a photo of a data set with the model's
-//!   classes, truth and errors, in one to four views that pan and zoom together. Masks can be corrected
+//! - **Flow**: photo, state, mask, overlay, uncertainty and, for a photo of a data set with the model's
+//!   classes, ground truth and errors, in one to four views that pan and zoom together. Masks can be corrected
 //!   by brush and fill, saved as labels, and fine-tuned on.
 //! - **Timeline**: every state; between two states the picture is interpolated, which is exact for
 //!   Euler's method.
@@ -181,8 +183,12 @@
 //! - **Pixel**: state, velocity, predicted target and nearest centroids of one pixel, over time.
 //! - **Field**: Figure 1, interactively: arrows, slices, streamlines, particles and the open photo's
 //!   pixels in the colour cube. Pixels brushed in the photo are highlighted in the cube.
+//! - **Train live**: two small networks that train side by side ([`race`]).
+//! - **Network**: what the network attends to in the open photo, components of its tokens, and how far
+//!   its prediction agrees with the mask in the state ([`inspect`]).
 //! - **Runs**: curves and samples of training runs, while they are written.
 //! - **Model**: the card of the open model, and the scale of its input.
+//! - **Lessons**: six cards that drive the window.
 //!
 //! # In a browser
 //!
@@ -208,7 +214,7 @@
 //! Files are written atomically, also after Ctrl-C or on a full disk, with the permissions given by the
 //! umask; a replaced file keeps its own. Symbolic links are written through; devices and pipes are
 //! written to and never replaced (`--json /dev/stdout`, `NUL` on Windows). In JSON, bytes of a name that are not
-//! UTF-8 become U+FFFD, and classes of one name are numbered (`car`, `car (2)`). In CSV, a name that a
+//! UTF-8 become U+FFFD, and classes with the same name are numbered (`car`, `car (2)`). In CSV, a name that a
 //! spreadsheet would run as a formula gets a leading apostrophe. Class colours are exact in PNGs and in
 //! GIFs of maps; other GIFs show the nearest of 256 colours.
 //!
@@ -219,7 +225,7 @@
 //! # Exit status
 //!
 //! 0: success. 1: failure, with one line that says what failed, in which file, and what to do. 2: wrong
-//! usage. 130: stopped at once by a signal.
+//! usage. 130, 143 or 129: stopped by Ctrl-C, SIGTERM or a hang-up before its end.
 //!
 //! # Devices
 //!
@@ -256,17 +262,18 @@
 //! | vector field | velocity as a function over the colour cube, as in Figure 1 |
 //! | label map | a class index for every pixel, in memory; a *mask* is a label map written as a picture |
 //! | ignored pixel | a pixel without a class, which counts neither in the loss nor in a score |
-//! | look | one pass over a photo, at one scale and mirrored or not; the votes of all looks are added up |
-//! | tile | an overlapping part of a large photo, seen at the training size; a *window* in [`inference`] |
-//! | votes, doubt | class probabilities per pixel; how uncertain they are |
+//! | pass, `Look` | one segmentation of a photo, at one scale and mirrored or not; the votes of all passes are added up (test-time augmentation) |
+//! | tile | an overlapping part of a large photo, seen at the training size; a `window` in the code of [`inference`] |
+//! | votes | class probabilities per pixel |
+//! | uncertainty | how uncertain the votes of a pixel are: `doubt` in the code, in tables and in `--worst-by` |
 //! | objective | what training minimises: `reshaped`, `annealed`, `vanilla`, `cross-entropy`, `variational` |
-//! | twin | the discriminative model on the same trunk, trained by cross-entropy |
+//! | twin | the discriminative model on the same backbone, trained by cross-entropy |
 //! | encoder | DINOv2 blocks that see the photo once, before the flow; frozen or trained further |
 //! | teacher | the frozen DINOv2 whose tokens REPA aligns the network's with |
 //! | model file, card | weights as safetensors; the card is the JSON in its metadata |
 //! | run | one training run and its folder; a *stage* is a part of it with its own settings |
 //! | checkpoint | everything that a run needs to resume |
-//! | crop | the part of a photo that training sees; elsewhere, *window* means the GUI |
+//! | crop | the augmented part of a photo that training sees, a `view` in the code; elsewhere, *window* means the GUI |
 //! | layout | how a data set arranges its files; a *split* is its training or validation part |
 //! | panel | a part of the window that owns its state |
 //! | command | a subcommand of `flowseg`; in the window, an entry of the table that keys, menus and buttons run |

@@ -50,7 +50,7 @@ pub enum LoadError {
     BuiltIn(String, ModelError),
     /// A model shipped with the program that is neither in this build nor installed.
     #[error(
-        "the model {name} is neither in this build nor installed: put {name}.safetensors into {folder}, or name a model file"
+        "the model {name} is neither in this build nor installed: put {name}.safetensors into {folder}, or give a model file"
     )]
     NotInstalled {
         /// The model.
@@ -70,7 +70,7 @@ pub enum LoadError {
     File(#[from] FileError),
     /// A folder without a model.
     #[error(
-        "{0} holds neither model.safetensors nor best.safetensors: name a model file, or the folder of \
+        "{0} holds neither model.safetensors nor best.safetensors: give a model file, or the folder of \
          a run that was validated or has finished"
     )]
     NoModel(String),
@@ -115,8 +115,8 @@ fn folders_beside(program: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// The installed models, sorted by name: files NAME.safetensors in the [`folders`]; of several with one
-/// name the first counts.
+/// The installed models, sorted by name: files NAME.safetensors in the [`folders`]; of several with the
+/// same name the first counts.
 pub fn installed() -> Vec<(String, PathBuf)> {
     models_in(&folders())
 }

@@ -14,7 +14,7 @@ pub enum TextError {
         source: std::io::Error,
     },
     /// The bytes are not UTF-8.
-    #[error("{} is not UTF-8 text ({found}): save it again with the encoding UTF-8", path.display())]
+    #[error("{} is not UTF-8 text ({found}): save it again as UTF-8", path.display())]
     Encoding {
         path: PathBuf,
         /// A guess at the actual encoding.

@@ -138,7 +138,7 @@ impl Votes {
     }
 
     /// The probability, 0 to 1, of the given label of every pixel at another size, `[height, width]`,
-    /// interpolated as in [`decide`](Self::decide); 0 for a label that is no class.
+    /// interpolated as in [`decide`](Self::decide); 0 for a label that is not a class.
     pub fn probabilities(&self, labels: &[u16], to: [usize; 2]) -> Vec<f32> {
         let mut probabilities = vec![0.0; to[0] * to[1]];
         let (rows, looks, width) = (self.rows(), self.looks(), to[1].max(1));

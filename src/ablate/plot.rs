@@ -24,14 +24,14 @@ pub(super) struct Axis {
     pub x: String,
     /// Label of the vertical axis.
     pub y: String,
-    /// Factor on the values, 100 for per cent.
+    /// Factor on the values, 100 for %.
     pub scale: f64,
     /// Whether the horizontal axis is logarithmic.
     pub logarithmic: bool,
 }
 
 impl Axis {
-    /// mIoU in per cent over a linear axis.
+    /// mIoU in % over a linear axis.
     pub(super) fn linear(x: &str) -> Self {
         Self {
             x: x.to_owned(),
@@ -41,7 +41,7 @@ impl Axis {
         }
     }
 
-    /// mIoU in per cent over a logarithmic axis, for numbers above 0.
+    /// mIoU in % over a logarithmic axis, for numbers above 0.
     pub(super) fn logarithmic(x: &str) -> Self {
         Self {
             logarithmic: true,

@@ -156,7 +156,7 @@ fn markdown(table: &Table, records: &[Record], pictures: &[(&str, String)]) -> S
     let score = &table.score;
     let _ = writeln!(
         text,
-        "\nmIoU and pixel accuracy in per cent on the {} split at {} resolution{}, with the outlines {}: the mean over \
+        "\nmIoU and pixel accuracy in % on the {} split at {} resolution{}, with the outlines {}: the mean over \
          training seeds, and their standard deviation if there are several. Pixel accuracy{} at \
          {}.",
         score.split,

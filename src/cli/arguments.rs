@@ -59,7 +59,7 @@ impl DeviceArgument {
 /// How the flow is solved, apart from the number of steps.
 #[derive(clap::Args)]
 pub(super) struct SolverArguments {
-    /// The solver
+    /// Solver of the ODE
     #[arg(long, value_enum, default_value_t)]
     pub(super) solver: Solver,
     /// Where the steps are, 0.001 to 1000: with 1 they are equally long; below, the first are longer and
@@ -95,7 +95,8 @@ pub(super) enum Quality {
 /// Test-time augmentation, and the tiles of every pass.
 #[derive(clap::Args)]
 pub(super) struct LooksArgument {
-    /// Segment every photo at several sizes and add up the votes, such as 1,1.5,2; replaces --scale
+    /// Test-time augmentation: segment every photo at several sizes, such as 1,1.5,2, and add up the votes
+    /// of these passes; replaces --scale
     #[arg(long, value_name = "FACTOR,...", value_delimiter = ',', value_parser = scale, conflicts_with = "scale")]
     pub(super) scales: Vec<f64>,
     /// Also segment the mirror image of every photo and add up the votes
@@ -104,9 +105,9 @@ pub(super) struct LooksArgument {
     /// Speed or quality, instead of --scale, --scales and --flip
     #[arg(long, value_enum, conflicts_with_all = ["scale", "scales", "flip"])]
     pub(super) quality: Option<Quality>,
-    /// Segment large photos in overlapping tiles of the network's training size: the number of tiles
-    /// along the side that needs more, 1 to 64, but no more than enlarge it to 8 times its size; auto:
-    /// enough that a network pixel covers at most 4 x 4 photo pixels; off: the whole photo at once
+    /// Segment large photos in overlapping tiles of the network's training size. N, 1 to 64: tiles along
+    /// the side that needs more, fewer if the photo would be enlarged more than 8 times; auto: enough that
+    /// a network pixel covers at most 4 x 4 photo pixels; off: the whole photo at once
     #[arg(long, value_name = "auto|N|off", default_value_t)]
     pub(super) tiles: Tiling,
     #[command(flatten)]

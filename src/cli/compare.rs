@@ -32,7 +32,7 @@ use tables::{CLASS_COLUMNS, PHOTO_COLUMNS, TABLES};
 #[derive(clap::Args)]
 #[command(group = ArgGroup::new("compared").args(["photos", "data"]).required(true).multiple(true))]
 pub(super) struct Arguments {
-    /// The first model: a model file, a run folder, or a model's name
+    /// The first model: a model file, a run folder, or the name of a built-in or installed model
     #[arg(value_name = "A")]
     a: OsString,
     /// The second model; may be the same one with other steps or another solver
@@ -51,19 +51,19 @@ pub(super) struct Arguments {
     /// Also compare all photos of this data set: a data folder in any known layout, or scenes:N
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The split of --data
+    /// Which split of --data to compare on: training, validation or test, as far as it has it
     #[arg(long, default_value = "validation", requires = "data")]
     split: String,
     /// Solver steps of A, 1 to 1000; by default what the model recommends
     #[arg(long, value_parser = whole(1..=1000))]
     steps_a: Option<u64>,
-    /// Solver steps of B
+    /// Solver steps of B, 1 to 1000; by default what the model recommends
     #[arg(long, value_parser = whole(1..=1000))]
     steps_b: Option<u64>,
-    /// The solver of A
+    /// Solver of the ODE of A
     #[arg(long, value_enum, default_value_t)]
     solver_a: Solver,
-    /// The solver of B
+    /// Solver of the ODE of B
     #[arg(long, value_enum, default_value_t)]
     solver_b: Solver,
     /// Seed of the noise, for models whose flow starts from noise

@@ -142,7 +142,7 @@ impl Dashboard {
         }
     }
 
-    /// Prints how many of a stage's views have been encoded.
+    /// Prints how many of a stage's crops have been encoded.
     fn tokens(&self, kept: &TokensKept) {
         for stale in &kept.stale {
             self.line(&format!(
@@ -157,7 +157,7 @@ impl Dashboard {
             path, views, of, ..
         } = kept;
         self.line(&format!(
-            "{views} of {of} views encoded, in {}{eta}",
+            "{views} of {of} crops encoded, in {}{eta}",
             path.display()
         ));
     }

@@ -35,10 +35,11 @@ pub(super) struct Arguments {
     /// Data folder in any known layout, or scenes:N
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// The split
+    /// Which split to score: training, validation or test, as far as the folder has it
     #[arg(long, default_value = "validation")]
     split: String,
-    /// Numbers of solver steps, each scored; by default what the model recommends
+    /// Solver steps, 1 to 1000, several separated by commas, such as 1,5,10: each is scored; by default
+    /// what the model recommends
     #[arg(long, value_delimiter = ',', value_parser = steps)]
     steps: Vec<u64>,
     #[command(flatten)]
@@ -57,32 +58,32 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 8, value_parser = whole(1..=1024))]
     batch: u64,
     /// Write the scores as JSON; null if no pixel has a label. Bytes of a path that are not UTF-8
-    /// become U+FFFD, and classes of one name are numbered: name, name (2)
+    /// become U+FFFD, and classes with the same name are numbered: name, name (2)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write the confusion matrix of the last number of steps, as counts (.csv) or as a picture (.png);
+    /// Write the confusion matrix of the last value of --steps, as counts (.csv) or as a picture (.png);
     /// may be repeated. In a table, a class name that a spreadsheet would run as a formula gets a
     /// leading apostrophe
     #[arg(long, value_name = "FILE")]
     confusion: Vec<PathBuf>,
-    /// Write the reliability diagram of the last number of steps: the share of correct pixels against
+    /// Write the reliability diagram of the last value of --steps: the share of correct pixels against
     /// their probability, with the calibration error
     #[arg(long, value_name = "FILE.png")]
     reliability: Option<PathBuf>,
-    /// Write one row per photo as CSV, at the last number of steps and the labels' own size: file,
-    /// mIoU, pixel accuracy, doubt and the IoU of every class. Classes that the data set does not have
-    /// are in no mean
+    /// Write one row per photo as CSV, at the last value of --steps and the labels' own size: file, mIoU,
+    /// pixel accuracy, uncertainty (column doubt) and the IoU of every class. Classes that the data set
+    /// does not have are in no mean
     #[arg(long, value_name = "FILE.csv")]
     photos: Option<PathBuf>,
-    /// Write a contact sheet of photos from the worst to the best at the last number of steps: photo,
+    /// Write a contact sheet of photos from the worst to the best at the last value of --steps: photo,
     /// states, mask and truth
     #[arg(long, value_name = "FILE.png")]
     sheet: Option<PathBuf>,
-    /// Print the photos in a cell of the confusion matrix, those with the most pixels first; --photos
-    /// then has a column with that number
+    /// Print the photos in a cell of the confusion matrix, those with the most pixels first: class names or
+    /// indices, first the labelled, then the predicted class. --photos then has a column with that number
     #[arg(long, action = ArgAction::Set, num_args = 2, value_names = ["TRUTH", "PREDICTION"])]
     cell: Vec<String>,
-    /// Write the K worst photos at the last number of steps into --out
+    /// Write the K worst photos at the last value of --steps into --out
     #[arg(long, value_name = "K", requires = "out", value_parser = whole(1..=10_000))]
     worst: Option<u64>,
     /// How photos are ranked for --worst
@@ -94,7 +95,7 @@ pub(super) struct Arguments {
     out: Option<PathBuf>,
     /// Also print, for t = 0, 0.1 and so on to 0.9, the share of pixels whose predicted class is that of
     /// the mask in the state: the network's own mask, its mirror image, and the labels. A network that
-    /// looks at the photo does not return a wrong mask. Whole photos are seen once, at the one --scale
+    /// uses the photo should not repeat a wrong mask. Each whole photo is processed once, at --scale
     #[arg(long)]
     agreement: bool,
     /// Also print the mean IoU without this class, such as a background; may be repeated
@@ -123,7 +124,7 @@ impl Resolutions {
     }
 }
 
-/// One entry of `--steps`, with blanks around it.
+/// One entry of `--steps`, with spaces around it.
 fn steps(text: &str) -> Result<u64, String> {
     let steps = text.trim().parse().ok();
     steps

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 /// file's metadata describes inputs, outputs and preprocessing and has class names and centroids.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A model file, or the name of a built-in or installed model
+    /// A model file, a run folder, or the name of a built-in or installed model
     model: PathBuf,
     /// The ONNX file to write
     #[arg(short, long, value_name = "FILE")]
@@ -38,8 +38,7 @@ pub(super) struct Arguments {
     /// The size of the samples, multiples of the patch; by default the training size
     #[arg(long, value_name = "HxW", requires = "expected", value_parser = size)]
     size: Option<[usize; 2]>,
-    /// A photo for the samples, which is stretched to their size; by default one of the program's
-    /// scenes
+    /// A photo for the samples, which is stretched to their size; by default a procedural scene
     #[arg(long, value_name = "PHOTO", requires = "expected")]
     photo: Option<PathBuf>,
     #[command(flatten)]

@@ -157,7 +157,7 @@ impl Finder {
             if !self.add_folder(name)? {
                 self.unread.first()?;
                 bail!(
-                    "{} holds no photo: name a folder with {} files",
+                    "{} holds no photo: give a folder with {} files",
                     name.display(),
                     PHOTO_EXTENSIONS.join(", ")
                 );
@@ -247,7 +247,7 @@ impl Finder {
         }
         if seen.is_empty() {
             self.unread.first()?;
-            bail!("no file matches {pattern}: check the pattern, or name a folder");
+            bail!("no file matches {pattern}: check the pattern, or give a folder");
         }
         Ok(())
     }

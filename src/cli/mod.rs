@@ -47,7 +47,7 @@ use std::process::ExitCode;
     about,
     max_term_width = 100,
     override_usage = "flowseg [COMMAND]",
-    after_help = "Without a command, the window opens on samples.\n\nExit status: 0 for success, 1 for failure, \
+    after_help = "Without a command, the window opens on procedural scenes.\n\nExit status: 0 for success, 1 for failure, \
                   2 for wrong usage;\n130, 143 or 129 where Ctrl-C, SIGTERM or a hang-up stopped a command \
                   before its end."
 )]

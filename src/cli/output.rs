@@ -33,7 +33,7 @@ pub(super) fn class_column<'a>(
     (cell("class"), names.iter().map(|name| cell(name)).collect())
 }
 
-/// A share from 0 to 1 in per cent; a dash for `None`.
+/// A share from 0 to 1 in %; a dash for `None`.
 pub(super) fn per_cent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", 100.0 * share))
 }

@@ -47,7 +47,7 @@ pub(super) struct Arguments {
     /// Language of the texts in pictures
     #[arg(long, value_name = "LANGUAGE", default_value = "en")]
     language: Language,
-    /// Seed of the first weights and of the batches, instead of that of CONFIG
+    /// Seed of the initial weights and of the batches, instead of that of CONFIG
     #[arg(long, value_name = "N", value_parser = any_whole::<u64>)]
     seed: Option<u64>,
     /// Training steps of each side, instead of those of CONFIG
@@ -87,7 +87,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let output = arguments
         .output
         .as_deref()
-        .context("name a folder for the results with -o")?;
+        .context("give a folder for the results with -o")?;
     prepare(arguments, &config, output)?;
     let device = arguments.device.open()?;
     let stop = Stop::listen()?;

@@ -81,11 +81,12 @@ pub(super) struct Arguments {
     /// Also write OUT/NAME.trajectory.gif: the flow from photo to mask, in at most 256 colours
     #[arg(long)]
     trajectory: bool,
-    /// Also write OUT/NAME.numbers.csv: class shares, settled pixels and speed of every state
+    /// Also write OUT/NAME.numbers.csv: for every state the share of each class, the share of pixels that
+    /// already have their final class and keep it, and the mean speed |v|
     #[arg(long)]
     numbers: bool,
     /// Print one JSON object per photo with the share of every class. Bytes of a name that are not
-    /// UTF-8 become U+FFFD, and classes of one name are numbered: name, name (2)
+    /// UTF-8 become U+FFFD, and classes with the same name are numbered: name, name (2)
     #[arg(long)]
     json: bool,
     /// Skip photos whose files are all there and not cut off, and continue the COCO file and the manifest
@@ -139,7 +140,7 @@ const OPACITY: f32 = 0.5;
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.choice.check()?;
     if arguments.manifest.as_deref() == Some(Path::new("-")) {
-        bail!("--manifest - is no file: name one, or /dev/stdout for standard output");
+        bail!("--manifest - is not a file: give a file name, or /dev/stdout for standard output");
     }
     let (found, unread) = inputs::find(
         &arguments.inputs,

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 /// Check this machine's device against the CPU, or against reference numbers
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Fixtures: NAME.safetensors or NAME.expected.safetensors, with NAME.json in the same folder
+    /// Fixtures to compare with, NAME.safetensors or NAME.expected.safetensors, with NAME.json in the same
+    /// folder; without any, the device is compared with the CPU. The largest error of every check and its
+    /// limit are printed
     #[arg(value_name = "FIXTURE")]
     fixtures: Vec<PathBuf>,
     /// Weights of a fixture, if not NAME.weights.safetensors in the same folder

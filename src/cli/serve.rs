@@ -18,9 +18,9 @@ use std::path::PathBuf;
 /// POST the file of a photo to /segment (a TGA with Content-Type: image/x-tga); ?model=NAME, steps=N
 /// and format=F choose. The answer is the mask as `flowseg segment` writes it (format=png), a file of another format (palette, overlay,
 /// contour, colours, probability, labelme, yolo or npy) or the shares of the classes (format=json).
-/// GET /models lists the models, and GET /health says whether the server is there. Ctrl-C ends it once
-/// all photos are answered, or 10 seconds after the last one is computed, whatever clients have not read.
-/// The connection is not encrypted.
+/// GET /models lists the models. GET /health answers 200, or 503 while the model cannot compute. Ctrl-C
+/// ends the server once all photos are answered, or 10 seconds after the last one is computed, whatever
+/// clients have not read. The connection is not encrypted.
 ///
 /// Without --http, in a build with remote devices, it lends this machine's device to another machine,
 /// which uses it with `--device remote:ws://HOST:PORT`. The connection is not encrypted: use it on a
@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     /// Solver steps of requests that name none, 1 to 1000; by default what the model recommends
     #[arg(long, requires = "http", value_parser = whole(1..=1000))]
     steps: Option<u64>,
-    /// Photos that are received, waiting, being computed or answered at a time; further ones are refused
+    /// Photos that are received, waiting, being computed or answered at a time; additional ones are refused
     /// with 503
     #[arg(long, requires = "http", value_name = "PHOTOS", default_value_t = 16, value_parser = whole(1..=1024))]
     queue: u64,
@@ -109,7 +109,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         #[cfg(feature = "remote")]
         None => devices(arguments),
         #[cfg(not(feature = "remote"))]
-        None => bail!("name an address for masks: --http 127.0.0.1:7879"),
+        None => bail!("give an address for masks: --http 127.0.0.1:7879"),
     }
 }
 
@@ -128,7 +128,7 @@ fn token(address: IpAddr, instead: &str) -> anyhow::Result<Option<String>> {
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| {
         format!(
-            "cannot listen on {address}: name another address or port, or end what listens there"
+            "cannot listen on {address}: choose another address or port, or end what listens there"
         )
     })
 }
@@ -137,7 +137,7 @@ fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 fn masks(arguments: &Arguments, address: SocketAddr) -> anyhow::Result<()> {
     let token = token(address.ip(), "serve at 127.0.0.1")?;
     let [choice] = &arguments.devices[..] else {
-        bail!("--http computes on one device: name one with --device");
+        bail!("--http computes on one device: choose one with --device");
     };
     let page = arguments.web.as_deref().map(Page::open).transpose()?;
     let stop = Stop::listen_until("the photos that are here")?;

@@ -25,9 +25,10 @@ pub(super) struct Arguments {
     /// Settings as TOML; by default every setting has its default value
     #[arg(long, value_name = "TOML")]
     config: Option<PathBuf>,
-    /// Start from a trained model, a file or a built-in one: the network's settings come from its card,
-    /// and without --config the others from assets/presets/fine-tune.toml. The data may have further
-    /// classes after the model's. The scores before and after are printed at the end
+    /// Start from a trained model: a file, a run folder, or the name of a built-in or installed one. The
+    /// network's settings come from its card, and without --config the others from
+    /// assets/presets/fine-tune.toml. The data may have additional classes after the model's. The scores
+    /// before and after are printed at the end
     #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
     init: Option<PathBuf>,
     /// Data folder, the same as --set data.path=DIR. Several, separated by commas or given by several

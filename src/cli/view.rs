@@ -14,17 +14,18 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Photos, folders of photos, model files, training runs or folders of runs, also as file: URIs; by
-    /// default, samples that the program renders itself
+    /// default, procedural scenes that the program renders
     #[arg(value_name = "IMAGE|FOLDER|RUN|MODEL")]
     paths: Vec<PathBuf>,
-    /// A model file, or the name of a built-in model
+    /// A model file, a run folder, or the name of a built-in or installed model; by default a built-in one
+    /// for the photos
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
     /// Solver steps, 1 to 100; by default what was last chosen in the window, or what the model
     /// recommends
     #[arg(long, value_parser = whole(1..=100))]
     steps: Option<u64>,
-    /// The solver
+    /// Solver of the ODE; by default what was last chosen in the window
     #[arg(long, value_enum)]
     solver: Option<Solver>,
     /// Write a picture of the window once nothing changes any more, then close; the exit status is 1 if
@@ -50,7 +51,7 @@ pub(super) struct Arguments {
     /// The theme, remembered from now on; the desktop's until one is chosen
     #[arg(long, value_enum)]
     theme: Option<Theme>,
-    /// Width and height of the window, such as 1920x1080; at least 320x320
+    /// Width and height of the window in points, such as 1920x1080; at least 320x320
     #[arg(long, value_name = "WxH", value_parser = size)]
     size: Option<[f32; 2]>,
     #[command(flatten)]

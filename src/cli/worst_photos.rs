@@ -73,7 +73,7 @@ pub(super) fn write(
     }
     let measure = match by {
         WorstBy::Iou => "lowest mIoU",
-        WorstBy::Doubt => "greatest doubt",
+        WorstBy::Doubt => "greatest uncertainty",
     };
     out!(
         "wrote the {} with the {measure} into {}",

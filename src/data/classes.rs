@@ -126,7 +126,7 @@ impl ClassTable {
     pub(super) fn checked(path: &Path, names: Vec<String>) -> Result<Self, DataError> {
         if let Some(at) = names.iter().position(|name| name.trim().is_empty()) {
             let reason = format!(
-                "class {at}, counted from 0, has an empty name: name it, and leave it out with ignore in a \
+                "class {at}, counted from 0, has an empty name: give it one, and leave it out with ignore in a \
                  dataset.toml if it is not wanted"
             );
             return Err(DataError::description(path, reason));

@@ -165,7 +165,7 @@ fn apart(dir: &Path, out: &Path) -> Result<(), DataError> {
     if real(out).starts_with(real(dir)) {
         Err(refused(
             out,
-            "it is inside the data set: name a folder beside it",
+            "it is inside the data set: give a folder beside it",
         ))
     } else {
         Ok(())
@@ -206,7 +206,7 @@ fn jobs<'a>(out: &Path, split: &str, pairs: &'a [Pair]) -> Vec<Job<'a>> {
     pairs.iter().map(job).collect()
 }
 
-/// Writes the table, with single blanks in names, unless the same one exists.
+/// Writes the table, with single spaces in names, unless the same one exists.
 fn write_classes(path: &Path, classes: &ClassTable) -> Result<(), DataError> {
     let tidy = |name: &String| name.split_whitespace().collect::<Vec<_>>().join(" ");
     let lines: Vec<String> = classes.names.iter().map(tidy).collect();

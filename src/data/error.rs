@@ -20,10 +20,10 @@ pub enum DataError {
     #[error(transparent)]
     File(#[from] FileError),
     /// Something other than a file was given.
-    #[error("{} is not a file: name one image in it", path.display())]
+    #[error("{} is not a file: give one image in it", path.display())]
     NotAFile { path: PathBuf },
     /// Something other than a folder was given.
-    #[error("{} is not a folder: name the folder that holds the data set", path.display())]
+    #[error("{} is not a folder: give the folder that holds the data set", path.display())]
     NotAFolder { path: PathBuf },
     /// The file has 0 bytes.
     #[error("{} is empty (0 bytes): copy or download it again", path.display())]
@@ -139,7 +139,7 @@ pub enum DataError {
         reason: String,
     },
     /// An empty list of data sets.
-    #[error("data.path names no data set: name a folder, or several")]
+    #[error("data.path names no data set: give a folder, or several")]
     NoDataSet,
     /// A data set that shares no class with the first one of a list.
     #[error(

@@ -203,7 +203,7 @@ impl Split {
         Ok(files)
     }
 
-    /// Pairs the photos of one name, and removes the used labels from `labels`.
+    /// Pairs the photos with the same name, and removes the used labels from `labels`.
     fn pair(
         &self,
         key: &Key,

@@ -136,7 +136,7 @@ impl Unread {
             )
         } else {
             let meant = meant.file_name().unwrap_or_default().to_string_lossy();
-            format!("{shown} is not a split that is read: name it {meant}")
+            format!("{shown} is not a split that is read: rename it to {meant}")
         });
     }
 }

@@ -20,9 +20,7 @@ pub enum DeviceError {
     #[error("{name} was reached, but {reason}")]
     RemoteRefused { name: String, reason: String },
     /// The environment variable of an access token that is set, but to nothing.
-    #[error(
-        "{0} is set, but to blanks or to bytes that are no text: set it to a secret, or unset it"
-    )]
+    #[error("{0} is set, but is empty or not valid text: set it to a secret, or unset it")]
     NoToken(&'static str),
     /// A remote device in a build without support for them.
     #[error("{0} needs support for remote devices: build with --features remote")]

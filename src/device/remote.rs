@@ -64,7 +64,7 @@ fn failure(name: String, error: ConnectError) -> DeviceError {
             format!("its {TOKEN} is different: set the same here and there")
         }
         ConnectError::NoSuchDevice { device_count } => {
-            format!("it serves {device_count}, numbered from 0: name one of them")
+            format!("it serves {device_count}, numbered from 0: choose one of them")
         }
         ConnectError::IncompatibleProtocol { .. } => {
             format!("{error}: use builds of one version of FlowSeg")

@@ -14,7 +14,7 @@ pub enum WorstBy {
     /// The lowest mIoU of the photo
     #[default]
     Iou,
-    /// The greatest doubt: the mean entropy of the photo's pixels
+    /// The greatest uncertainty: the mean entropy of the photo's pixels
     Doubt,
 }
 

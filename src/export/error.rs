@@ -18,7 +18,7 @@ pub enum ExportError {
     #[error(transparent)]
     Labels(DataError),
     /// The folder for the frames is not empty.
-    #[error("{} is not an empty folder: name a new one for the frames", .0.display())]
+    #[error("{} is not an empty folder: choose a new one for the frames", .0.display())]
     Occupied(PathBuf),
     /// No state has been computed yet, or the parts of a scene don't fit together.
     #[error("cannot write {}: {reason}", path.display())]

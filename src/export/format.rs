@@ -172,7 +172,7 @@ impl Format {
     }
 }
 
-/// Writes a measure of doubt at the photo's size, `[height, width]`, as a grey PNG: black for 0, white
+/// Writes a measure of uncertainty at the photo's size, `[height, width]`, as a grey PNG: black for 0, white
 /// for 1.
 pub(super) fn write_grey(
     path: &Path,

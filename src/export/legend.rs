@@ -70,7 +70,7 @@ pub fn below_in(picture: &RgbImage, entries: &[Entry], em: f32) -> RgbImage {
     sheet
 }
 
-/// A share in per cent. A share that rounds to 0 is not written as 0.
+/// A share in %. A share that rounds to 0 is not written as 0.
 pub fn percent(share: f32) -> String {
     match 100.0 * share {
         small if small < 0.05 => "< 0.1 %".to_owned(),

@@ -67,7 +67,7 @@ pub enum Artifact {
     Trajectory,
     /// Shares, settling and speed of every state as CSV.
     Numbers,
-    /// A grey PNG of a measure of doubt at the photo's own size, black for 0, white for 1.
+    /// A grey PNG of a measure of uncertainty at the photo's own size, black for 0, white for 1.
     DoubtPicture(Doubt),
     /// The same as a NumPy array of `float32`.
     DoubtArray(Doubt),
@@ -93,7 +93,7 @@ impl Artifact {
 
     pub fn label(self) -> &'static str {
         match self {
-            Self::Labels => "Label map (PNG)",
+            Self::Labels => "Mask of class indices (PNG)",
             Self::Colours => "Class colours with legend (PNG)",
             Self::Overlay => "Overlay on the photo (PNG)",
             Self::Gif => "Animation (GIF)",
@@ -161,8 +161,8 @@ impl Artifact {
             Self::Frames => "frames",
             Self::Trajectory => "trajectory",
             Self::Numbers => "table of numbers",
-            Self::DoubtPicture(_) => "picture of doubt",
-            Self::DoubtArray(_) => "array of doubt",
+            Self::DoubtPicture(_) => "picture of uncertainty",
+            Self::DoubtArray(_) => "array of uncertainty",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Masks and measures of doubt as NumPy arrays, in version 1.0 `.npy` files.
+//! Masks and measures of uncertainty as NumPy arrays, in version 1.0 `.npy` files.
 
 use super::mask::Mask;
 use std::fs::File;

@@ -28,7 +28,7 @@ pub enum Look {
     Raw,
     /// The nearest class of every pixel, in class colours.
     Map,
-    /// The map over the photo.
+    /// The mask over the photo.
     Overlay,
 }
 
@@ -38,7 +38,7 @@ impl Look {
     pub fn label(self) -> &'static str {
         match self {
             Self::Raw => "Raw",
-            Self::Map => "Map",
+            Self::Map => "Mask",
             Self::Overlay => "Overlay",
         }
     }

@@ -95,7 +95,7 @@ fn a_dash_is_no_output() {
     let error = check_writable(Path::new("-")).unwrap_err().to_string();
     assert!(error.contains("./-"), "{error}");
     let error = create_folder(Path::new("-")).unwrap_err().to_string();
-    assert!(error.contains("is no folder"), "{error}");
+    assert!(error.contains("is not a folder"), "{error}");
     assert!(!is_dash(Path::new("./-")));
 }
 
@@ -106,7 +106,7 @@ fn an_output_is_proved_before_the_work() {
     fs::write(path("file"), "").unwrap();
     for (output, word) in [
         ("missing/a.json", "create the folder"),
-        (".", "name a file"),
+        (".", "give a file name"),
         ("file/a.json", "check the path"),
     ] {
         let error = check_writable(&path(output)).unwrap_err();

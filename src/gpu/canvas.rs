@@ -1,5 +1,5 @@
 //! The canvas's pipelines: states decoded to their nearest centroids, and panes that draw a photo,
-//! its state, its classes, its doubt, the truth, the error or a second result (`shaders/decode.wgsl`,
+//! its state, its classes, its uncertainty, the truth, the error or a second result (`shaders/decode.wgsl`,
 //! `shaders/canvas.wgsl`).
 
 use super::draw::{bind, cover, covering, flag};
@@ -40,7 +40,7 @@ pub enum Layer {
     Disagreement,
 }
 
-/// The colours of doubt, from certain to open.
+/// The colours of uncertainty, from certain to open.
 pub const DOUBT_COLOURS: [[u8; 3]; 8] = [
     [30, 26, 58],
     [62, 40, 112],
@@ -154,7 +154,7 @@ pub struct Sources {
     pub share: f32,
     /// The decoded classes there (see [`Pipelines::decode`]).
     pub labels: Arc<LabelTexture>,
-    /// The measures of doubt there, where they are computed (see [`Pipelines::doubt`]).
+    /// The measures of uncertainty there, where they are computed (see [`Pipelines::doubt`]).
     pub doubt: Option<Arc<wgpu::Buffer>>,
     /// A second result, where there is one.
     pub second: Option<Arc<Second>>,
@@ -299,13 +299,13 @@ impl Pipelines {
         })
     }
 
-    /// Uploads measures of doubt `[3, H, W]`, 0 to 1, of the size of the states: the probability of the
+    /// Uploads measures of uncertainty `[3, H, W]`, 0 to 1, of the size of the states: the probability of the
     /// most probable class, its lead over the second, and the entropy over its greatest value.
     ///
     /// # Errors
     /// Not enough graphics memory.
     pub fn doubt(&self, values: &[f32]) -> Result<wgpu::Buffer, GpuError> {
-        guarded(&self.device, "uploading the doubt", || {
+        guarded(&self.device, "uploading the uncertainty", || {
             self.storage("doubt", bytemuck::cast_slice(values))
         })
     }

@@ -1,4 +1,4 @@
-//! What a network looks at: the attention of its tokens, their principal components, and whether its
+//! What a network attends to: the attention of its tokens, their principal components, and whether its
 //! prediction follows the photo or the state.
 //!
 //! Everything is read from the network's own forward pass ([`crate::model::record`]).

@@ -14,7 +14,7 @@ pub enum MatmulPrecision {
     /// 32 bits
     #[default]
     Single,
-    /// 16 bits with a small range: gradients need a loss scale, which the trainer adjusts
+    /// 16 bits with a small range, which overflows easily
     Half,
     /// 16 bits with the range of single precision
     Bfloat16,

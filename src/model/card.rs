@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 pub const METADATA_KEY: &str = "flowseg";
 /// The version that this program writes, and the highest that it reads: 2 adds class logits and
 /// encodings other than the Kronecker sequence, 3 image encoders, 4 posteriors and patch outputs, 5
-/// codes of more dimensions, orders of classes, stems, joined layers and matrices of bytes, 6 appended
+/// centroids of more dimensions, orders of classes, stems, joined layers and matrices of int8, 6 appended
 /// classes.
 pub const FORMAT_VERSION: u32 = 6;
 /// Range of the scale of a network's input size: far from 1 the input differs from training, and the
@@ -63,7 +63,7 @@ pub struct Card {
     pub steps: u64,
     /// Score on validation data, if measured.
     pub score: Option<Score>,
-    /// The gain from several looks at a photo, if measured.
+    /// The gain from several passes over a photo, if measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,
     /// Radius, in the network's pixels, of the filter that moves outlines to the edges of the photo; half
@@ -177,8 +177,8 @@ impl Card {
         }
     }
 
-    /// The card with these classes: its own, possibly followed by further ones. Its own classes keep
-    /// their points, so the weights keep their meaning; each further class gets a new point in the cube.
+    /// The card with these classes: its own, possibly followed by additional ones. Its own classes
+    /// keep their points, so the weights keep their meaning; each additional class gets a new point in the cube.
     /// `None` if `names` doesn't begin with its classes.
     pub fn with_classes(&self, names: &[String]) -> Option<Self> {
         if !names.starts_with(&self.classes) || self.classes.is_empty() {
@@ -217,7 +217,9 @@ impl Card {
         let same_count = self.classes.len() == before.classes.len();
         let classes = if trained {
             let count = before.classes.len();
-            format!("the weights were trained for {count} classes: name as many, in their order")
+            format!(
+                "the weights were trained for {count} classes: give as many names, in their order"
+            )
         } else {
             "a model needs at least two".to_owned()
         };
@@ -352,16 +354,16 @@ pub struct Score {
     pub steps: usize,
 }
 
-/// The looks at a photo that score best; see `flowseg segment --quality`.
+/// The passes over a photo that score best; see `flowseg segment --quality`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
     /// Input sizes as factors of the training size, within [`SCALES`].
     pub scales: Vec<f64>,
     /// Whether the mirror image is segmented as well.
     pub flip: bool,
-    /// Mean intersection over union with one look, 0 to 1.
+    /// Mean intersection over union with one pass, 0 to 1.
     pub fast: f64,
-    /// Mean intersection over union with these looks, 0 to 1.
+    /// Mean intersection over union with these passes, 0 to 1.
     pub best: f64,
     /// The data that both were measured on.
     pub on: String,

@@ -26,7 +26,7 @@ pub enum Precision {
     Single,
     /// IEEE half.
     Half,
-    /// Matrices whose names start with this are stored as bytes with one scale per row, all others
+    /// Matrices whose names start with this are stored as int8 with one scale per row, all others
     /// as half.
     BytesIn(&'static str),
 }
@@ -44,12 +44,12 @@ pub enum TensorsError {
     #[error("tensor {name} has type {dtype}; a floating-point type is expected")]
     Type { name: String, dtype: String },
     #[error(
-        "the file lacks {count} tensors of this network, the first is {first}: it has a different architecture"
+        "the file lacks {count} tensors of this network (the first: {first}): it has a different architecture"
     )]
     Missing { count: usize, first: String },
     /// Tensors that the network does not have.
     #[error(
-        "the file has {count} tensors that this network lacks, the first is {first}: it has a different architecture"
+        "the file has {count} tensors that this network lacks (the first: {first}): it has a different architecture"
     )]
     Unexpected { count: usize, first: String },
     /// Weights that are infinite or NaN.
@@ -125,7 +125,7 @@ pub(super) fn elements(bytes: &[u8]) -> Result<usize, TensorsError> {
 /// A safetensors file's bytes with other metadata; the tensors' bytes stay as they are.
 ///
 /// # Errors
-/// Bytes that are no valid file.
+/// Bytes that are not a valid file.
 pub fn with_metadata(
     bytes: &[u8],
     metadata: HashMap<String, String>,
@@ -164,7 +164,7 @@ fn unscale(tensors: &mut Tensors) -> Result<(), TensorsError> {
     Ok(())
 }
 
-/// A matrix as bytes, and the scale of each row.
+/// A matrix as int8, and the scale of each row.
 pub(crate) fn bytes_of_rows(tensor: &HostTensor) -> (Vec<u8>, Vec<f32>) {
     let width = tensor.shape.last().copied().unwrap_or(1).max(1);
     let mut bytes = Vec::with_capacity(tensor.data.len());

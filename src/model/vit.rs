@@ -35,7 +35,7 @@ pub struct VitConfig {
     /// Blocks, counted from 1, whose output tokens are concatenated; empty for the last one only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<usize>,
-    /// Whether model files store its matrices as bytes with one scale per row.
+    /// Whether model files store its matrices as int8 with one scale per row.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub int8: bool,
 }

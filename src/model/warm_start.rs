@@ -149,7 +149,7 @@ fn fit(
     }
     let widened = to.in_channels() > from.in_channels();
     let zero = if to.state_channels > from.state_channels {
-        "further channels of the state start at zero"
+        "additional channels of the state start at zero"
     } else {
         "the image's channels start at zero"
     };

@@ -29,7 +29,7 @@ pub(super) enum Extent<'a> {
 pub(super) struct Builder<'a> {
     graph: Message,
     weights: &'a Tensors,
-    /// The beginning of the names of matrices that are stored as bytes with a scale for each row, unless that
+    /// The beginning of the names of matrices that are stored as int8 with one scale per row, unless that
     /// would round them: a checkpoint's are in single precision.
     bytes_in: Option<&'static str>,
     nodes: usize,

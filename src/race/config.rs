@@ -42,7 +42,7 @@ pub struct RaceConfig {
     /// Ends the race after this many seconds of training, if it has not ended by then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-    /// Seed of the first weights, the batches and the times, the same for both sides.
+    /// Seed of the initial weights, the batches and the times, the same for both sides.
     pub seed: u64,
     /// Training steps between two measurements.
     pub measure_every: u64,

@@ -40,7 +40,7 @@ pub enum RaceError {
     Unlabelled,
     /// The loss of a side is not finite.
     #[error(
-        "{side} has no finite loss any more after step {step}: lower learning_rate, or raise epsilon"
+        "the loss of {side} is no longer finite after step {step}: lower learning_rate, or raise epsilon"
     )]
     Diverged { side: String, step: u64 },
     #[error("a thread of the race failed ({0}): start it again")]

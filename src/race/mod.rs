@@ -1,4 +1,4 @@
-//! A race: two small networks train side by side from the same first weights and on the same batches,
+//! A race: two small networks train side by side from the same initial weights and on the same batches,
 //! and differ only in what they are trained towards.
 //!
 //! | files | contents |

@@ -13,7 +13,7 @@ use walkdir::WalkDir;
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
     #[error(
-        "{0} has no index.html: build the page with .ci/web, and name the folder that it prints"
+        "{0} has no index.html: build the page with .ci/web, and give the folder that it prints"
     )]
     NoIndex(PathBuf),
     #[error("cannot read the page ({0}): check the folder's permissions")]

@@ -56,7 +56,7 @@ pub enum TrainError {
     Interrupted { step: u64, source: Box<TrainError> },
     /// Too many steps in a row without a finite gradient.
     #[error(
-        "{in_a_row} steps in a row had no finite gradient, up to step {step}: lower train.learning_rate and --resume from {}", checkpoint.display()
+        "{in_a_row} steps in a row had no finite gradient, up to step {step}: resume with --resume --set train.learning_rate=SMALLER, which continues from {}", checkpoint.display()
     )]
     Diverged {
         step: u64,

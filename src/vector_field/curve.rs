@@ -1,4 +1,4 @@
-//! The gradient curve of Figure 1 (c): the length of the field between the target's centroid and
+//! The gradient curve of Figure 1 (c): the field magnitude between the target's centroid and
 //! its decision boundary, vanilla and reshaped.
 
 use super::field::{FieldKind, VectorField};

@@ -5,7 +5,7 @@ use crate::encoding::Centroids;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Ranges {
-    /// `log10` of the field's length, low and high: one range for all panes.
+    /// `log10` of the field magnitude, low and high: one range for all panes.
     pub(crate) magnitude: [f32; 2],
     /// The largest `Phi`; its ramp starts at 0.
     pub(crate) phi: f32,

@@ -188,7 +188,7 @@ fn files(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
 pub(super) fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         let devices = &app.devices;
-        let computes = ui.small(format!("computes on {}", devices.compute));
+        let computes = ui.small(format!("Compute: {}", devices.compute));
         if let Some(note) = &devices.note {
             computes.on_hover_text(note);
         }
@@ -198,7 +198,7 @@ pub(super) fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Comma
         } else {
             ""
         };
-        ui.small(format!("draws on {}{software}", devices.adapter));
+        ui.small(format!("Graphics: {}{software}", devices.adapter));
         ui.separator();
         if let Some(model) = &app.model {
             let card = &model.card;
@@ -272,20 +272,20 @@ const CLASS_PHOTOS: &str = "Photos with a class";
 const MOUSE: [(&str, &str); 9] = [
     ("Pan", "drag"),
     ("Zoom", "wheel or pinch"),
-    ("Fit to view", "double click"),
+    ("Fit to view", "double-click"),
     ("Pin a pixel", "click"),
-    ("Brush a region", "Shift + drag"),
+    ("Brush a region", "Shift-drag"),
     ("Clear the brush", "Escape"),
     ("Hide a class", "click in the list"),
-    ("Show a class alone", "double click in the list"),
-    (CLASS_PHOTOS, "right click in the list"),
+    ("Show a class alone", "double-click in the list"),
+    (CLASS_PHOTOS, "right-click in the list"),
 ];
 
 /// Input while a mask is corrected, in addition to the keys of the table.
 const CORRECTING: [(&str, &str); 3] = [
     ("Class of the list", "1 to 9"),
     ("Paint", "drag"),
-    ("Pan", "right drag"),
+    ("Pan", "right-drag"),
 ];
 
 fn keys(ui: &mut egui::Ui, group: &str) {

@@ -86,7 +86,9 @@ fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         commands::toggle(ui, view.fine, Action::Fine, icons::ICON_GRAIN, commands);
         if view.shown().iter().any(|layer| has_opacity(*layer)) {
             ui.separator();
-            ui.spacing_mut().slider_width = 10.0 * GRID;
+            // A comparison has more buttons: the slider leaves room for those at the right.
+            let room = ui.available_width() - 10.0 * GRID;
+            ui.spacing_mut().slider_width = room.clamp(5.0 * GRID, 10.0 * GRID);
             let mut opacity = view.opacity;
             let has_room_for_value = ui.available_width() > 28.0 * GRID;
             let slider = egui::Slider::new(&mut opacity, 0.0..=1.0)
@@ -116,7 +118,7 @@ fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     });
 }
 
-/// Draws the choice of layers: buttons, a menu for the measures of doubt and, during a comparison,
+/// Draws the choice of layers: buttons, a menu for the measures of uncertainty and, during a comparison,
 /// buttons for the second result.
 fn layers(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let active = app.active_layer();
@@ -126,7 +128,7 @@ fn layers(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         layer_button(app, ui, row, commands);
     }
     let doubt = doubt_maps::measure(active);
-    let text = doubt.map_or("Doubt", |_| view::name(active));
+    let text = doubt.map_or("Uncertainty", |_| view::name(active));
     let arrow = theme::icon(icons::ICON_ARROW_DROP_DOWN);
     let button = egui::Button::selectable(doubt.is_some(), (text, arrow));
     let menu = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
@@ -154,7 +156,10 @@ fn layer_button(
     commands: &mut Vec<Command>,
 ) -> bool {
     let known = !matches!(layer, Layer::Truth | Layer::Error) || app.has_truth();
-    let button = egui::Button::selectable(app.active_layer() == layer, name);
+    // A comparison leaves no room for the whole name.
+    let is_short = layer == Layer::Truth && app.second.is_some();
+    let text = if is_short { "Truth" } else { name };
+    let button = egui::Button::selectable(app.active_layer() == layer, text);
     let keys = help(ui.ctx(), Action::Show(layer));
     let response = ui
         .add_enabled(known, button)

@@ -23,7 +23,7 @@ impl Panel for ChartsPanel {
 
     fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
         let (Some(flow), Some(model)) = (&app.flow, &app.model) else {
-            theme::empty(ui, "Charts of the flow appear with a photo.");
+            theme::empty(ui, "Open a photo to see charts of its flow.");
             return;
         };
         let now = f64::from(flow.time(app.playhead.position));

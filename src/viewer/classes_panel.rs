@@ -38,7 +38,7 @@ impl Panel for ClassesPanel {
             }
             hovered = self.list(app, model, ui, commands);
         } else {
-            theme::empty(ui, "The classes appear with a model.");
+            theme::empty(ui, "Open a model to see its classes.");
         }
         if hovered != app.hover.class {
             commands.push(Command::HoverClass(hovered));
@@ -76,7 +76,7 @@ impl ClassesPanel {
         let order = order(model, shares(f32::MAX), &self.search);
         let correcting = app.correct.is_ready();
         if order.is_empty() {
-            theme::empty(ui, "No class has this in its name.");
+            theme::empty(ui, "No class name contains this.");
         }
         let mut hovered = None;
         egui::ScrollArea::vertical().auto_shrink(false).show_rows(
@@ -169,7 +169,7 @@ fn photo_row(ui: &mut egui::Ui, row: &Row, shown: bool) -> egui::Response {
         .truncate()
         .min_size(egui::vec2(ui.available_width(), ROW));
     ui.add(button).on_hover_text(format!(
-        "{}\n{share:.2} % of its pixels; IoU with its labels in per cent: {iou}; click to show it",
+        "{}\n{share:.2} % of its pixels; IoU with its labels in %: {iou}; click to show it",
         row.name
     ))
 }
@@ -203,7 +203,7 @@ fn row(
     let name = &model.names[class];
     response.widget_info(|| {
         let name = &model.classes[class];
-        let text = format!("{name}, {:.1} per cent", 100.0 * share);
+        let text = format!("{name}, {:.1} %", 100.0 * share);
         egui::WidgetInfo::selected(egui::Role::CheckBox, true, !hidden, text)
     });
     let painter = ui.painter();
@@ -255,7 +255,7 @@ fn row(
         painter.hline(at.x..=at.x + width, middle, stroke);
     }
     response.on_hover_text(format!(
-        "{name}\nclass {class}; click: hide or show; double click: show alone; right click: list the \
+        "{name}\nclass {class}; click: hide or show; double-click: show alone; right-click: list the \
          open photos by it; while a mask is corrected, a click chooses the class to paint"
     ))
 }

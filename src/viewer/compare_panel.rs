@@ -163,10 +163,10 @@ fn table(app: &AppState, comparison: &Comparison, classes: &JointClasses, ui: &m
     let heads = [
         (
             "differ",
-            "Of the pixels that either result gives to the class, the share that the other does not, in per cent",
+            "Of the pixels that either result gives to the class, the share that the other does not, in %",
         ),
-        ("A", "IoU of the first result with the labels, in per cent"),
-        ("B", "IoU of the second result with the labels, in per cent"),
+        ("A", "IoU of the first result with the labels, in %"),
+        ("B", "IoU of the second result with the labels, in %"),
         ("B - A", "Difference of the IoU, in percentage points"),
     ];
     let shown = if scored { heads.len() } else { 1 };

@@ -40,7 +40,7 @@ fn window(options: Options, handover: Handover, shown: Option<Shown>) -> Result<
     let (compute, graphics) = opened.map_err(display::cannot_draw)?;
     let devices = Devices::of(&compute, &graphics);
     crash::set_adapter(&format!(
-        "{} computes, {} draws",
+        "compute: {}, graphics: {}",
         devices.compute, devices.adapter
     ));
     // A picture must be the same on every machine, so it ignores what is remembered.

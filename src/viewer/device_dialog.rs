@@ -21,7 +21,7 @@ impl DeviceDialog {
     fn text(&mut self, app: &AppState, context: &egui::Context) -> Result<String, String> {
         let devices = &app.devices;
         let used = format!(
-            "computes on {}\ndraws on {}\n",
+            "Compute: {}\nGraphics: {}\n",
             devices.compute, devices.adapter
         );
         if self.report.is_none() {

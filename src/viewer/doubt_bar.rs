@@ -1,4 +1,4 @@
-//! The colour bar of a measure of doubt.
+//! The colour bar of a measure of uncertainty.
 
 use super::theme::{self, GRID};
 use crate::gpu::canvas::DOUBT_COLOURS;
@@ -54,7 +54,7 @@ fn title(doubt: Doubt, width: f32) -> &'static str {
         (Doubt::Probability, true) => "p1",
         (Doubt::Margin, false) => "p1 - p2, lead over the second class",
         (Doubt::Margin, true) => "p1 - p2",
-        (Doubt::Entropy, false) => "entropy / ln N, 1 = all classes alike",
+        (Doubt::Entropy, false) => "entropy / ln N, 1 = all equally probable",
         (Doubt::Entropy, true) => "entropy / ln N",
     }
 }

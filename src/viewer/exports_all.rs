@@ -39,7 +39,7 @@ impl AllMasks {
         folder: &Path,
         report: &dyn Fn(f32) -> bool,
     ) -> Option<Result<(), String>> {
-        // Photos of one name in several folders, or of several endings, are numbered.
+        // Photos with the same name in several folders, or with several endings, are numbered.
         let mut taken = HashSet::new();
         let stems = self.masks.iter().map(|(item, _)| {
             let stem = item.stem();
@@ -207,7 +207,7 @@ mod tests {
             let written = all.write(Artifact::Labels, &out2, &|_| true).unwrap();
             assert_eq!(written.is_ok(), is_written, "{written:?}");
         }
-        // Photos of one name have masks of two.
+        // Photos with the same name have masks with two.
         all.masks = vec![photo("c.png"), photo("c.bmp")];
         all.open = None;
         assert_eq!(all.write(Artifact::Labels, &out, &|_| true), Some(Ok(())));

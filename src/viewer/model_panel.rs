@@ -56,7 +56,7 @@ impl ModelPanel {
             let [height, width] = flow.size;
             let (photo_width, photo_height) = flow.photo.dimensions();
             ui.weak(format!(
-                "the network sees {width} x {height} of {photo_width} x {photo_height} pixels"
+                "the network sees {height} x {width} of {photo_height} x {photo_width} pixels (H x W)"
             ));
         }
     }
@@ -109,7 +109,7 @@ fn about(ui: &mut egui::Ui, card: &Card) {
         |quality| {
             let looks = quality.scales.len() * if quality.flip { 2 } else { 1 };
             let [fast, best] = [quality.fast, quality.best].map(|miou| 100.0 * miou);
-            format!("{best:.1} mIoU with {looks} looks, {fast:.1} with one")
+            format!("{best:.1} mIoU with {looks} passes, {fast:.1} with one")
         },
     );
     let [height, width] = card.size;
@@ -119,7 +119,7 @@ fn about(ui: &mut egui::Ui, card: &Card) {
         |vit| format!("{} blocks, {} wide", vit.blocks, vit.width),
     );
     let fit = match card.fit {
-        Fit::Aspect => "photos keep their shape",
+        Fit::Aspect => "photos keep their aspect ratio",
         Fit::Stretch => "photos are stretched",
     };
     let steps = card.default_steps();
@@ -136,7 +136,7 @@ fn about(ui: &mut egui::Ui, card: &Card) {
         ("Classes", card.classes.len().to_string()),
         ("Score", score),
         ("Quality", best),
-        ("Trained at", format!("{width} x {height} pixels")),
+        ("Trained at", format!("height {height}, width {width}")),
         ("Fit", fit.to_owned()),
         ("Steps", format!("{}", card.steps)),
         ("Sampling", sampling),

@@ -112,8 +112,7 @@ fn head(app: &AppState, ui: &mut egui::Ui, count: usize, commands: &mut Vec<Comm
             return;
         }
         let label = (theme::icon(icons::ICON_PLAYLIST_PLAY), "Segment all");
-        let help =
-            "Make the masks of all photos of the list in the background, the shown one first";
+        let help = "Segment all photos in the list in the background, the current one first";
         let waiting = done + failed < count && !app.masks.is_full() && app.model.is_some();
         let button = ui.add_enabled(waiting, egui::Button::new(label));
         if button.on_hover_text(help).clicked() {

@@ -100,7 +100,7 @@ pub(super) fn tooltip(app: &AppState, ui: &mut egui::Ui, pixel: usize) {
             ui.monospace(format!("    B  {name}"));
         });
     }
-    ui.weak("click to pin, Shift and drag to brush");
+    ui.weak("click to pin, Shift-drag to brush");
 }
 
 /// The class of a pixel in the second result near the shown time, with its colour.

@@ -58,7 +58,7 @@ pub(super) fn until_closed(
         let on_cpu = losses > 1 && options.device != Choice::Cpu;
         let then = if on_cpu {
             options.device = Choice::Cpu;
-            "From now on the CPU computes."
+            "The CPU is used from now on."
         } else {
             "Settings and corrections are kept; a race or an export that was running has ended."
         };

@@ -284,7 +284,7 @@ fn the_model_panel_shows_the_fit_and_the_steps_of_a_model() {
         (
             Fit::Aspect,
             None,
-            ["photos keep their shape", "10 steps by default"],
+            ["photos keep their aspect ratio", "10 steps by default"],
         ),
         (
             Fit::Stretch,
@@ -492,8 +492,8 @@ fn the_report_for_bug_reports_is_shown_and_copied() {
     let adapters = crate::device::adapters();
     let name = &adapters[0].info.name;
     for part in [
-        "computes on",
-        "draws on",
+        "Compute: ",
+        "Graphics: ",
         "flowseg 0.",
         "wgpu:0",
         name,

@@ -292,17 +292,17 @@ fn masks(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         .and_then(|model| model.card.quality.as_ref());
     let best = masks.best && quality.is_some();
     let gain = quality.map_or_else(
-        || "The card of this model recommends a single look".to_owned(),
+        || "The card of this model recommends a single pass".to_owned(),
         |quality| {
             let [fast, best] = [quality.fast, quality.best].map(|miou| 100.0 * miou);
             format!(
-                "{best:.1} mIoU with all looks, {fast:.1} with one, on {}",
+                "{best:.1} mIoU with all passes, {fast:.1} with one, on {}",
                 quality.on
             )
         },
     );
     let help = format!(
-        "Quality of masks. Best: several looks at a photo, as the model's card recommends.\n{gain}"
+        "Quality of masks. Best: several passes over a photo, as the model's card recommends.\n{gain}"
     );
     egui::ComboBox::from_id_salt("quality")
         .selected_text(if best { "best" } else { "fast" })
@@ -331,8 +331,8 @@ fn masks(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         })
         .response
         .on_hover_text(
-            "Windows along the longer side of a photo, each scaled to the network's training size; \
-             auto: by the size of the photo. The canvas shows such a mask at the last step",
+            "Tiles along the side of a photo that needs more, each scaled to the network's training \
+             size; auto: by the size of the photo. The canvas shows such a mask at the last step",
         );
     let on = masks.outlines == Outlines::Photo;
     let help = "Outlines along the edges of the photo: the votes are filtered along its colours. \

@@ -50,13 +50,17 @@ pub(super) const LAYERS: [(Layer, &str, &str); 11] = [
         "Raw",
         "The state x_t, its three channels read as red, green and blue",
     ),
-    (Layer::Map, "Map", "The nearest class of every pixel"),
-    (Layer::Overlay, "Overlay", "The map over the photo"),
-    (Layer::Truth, "Truth", "The photo's labels"),
+    (Layer::Map, "Mask", "The nearest class of every pixel"),
+    (Layer::Overlay, "Overlay", "The mask over the photo"),
+    (
+        Layer::Truth,
+        "Ground truth",
+        "Ground truth: the photo's labels",
+    ),
     (
         Layer::Error,
         "Error",
-        "Where the map differs from the labels",
+        "Where the mask differs from the ground truth",
     ),
     (
         Layer::Probability,
@@ -76,12 +80,12 @@ pub(super) const LAYERS: [(Layer, &str, &str); 11] = [
     (
         Layer::Second,
         "B",
-        "The map of the second result over the photo",
+        "The mask of the second result over the photo",
     ),
     (
         Layer::Disagreement,
         "A \u{2260} B",
-        "Where the second result differs from the map",
+        "Where the mask of the second result differs from the first",
     ),
 ];
 

@@ -3,7 +3,7 @@
 use super::{Row, Votes};
 use rayon::prelude::*;
 
-/// A measure of doubt, computed from the probabilities of a pixel's N classes.
+/// A measure of uncertainty, computed from the probabilities of a pixel's N classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Doubt {
     /// `p1`, the probability of the most probable class: 1 if certain, at least 1/N.
@@ -37,7 +37,7 @@ impl Doubt {
         }
     }
 
-    /// A value of this measure as doubt: 0 if certain, 1 at most.
+    /// A value of this measure as uncertainty: 0 if certain, 1 at most.
     pub fn as_doubt(self, value: f32) -> f32 {
         match self {
             Self::Probability | Self::Margin => 1.0 - value,
@@ -60,7 +60,7 @@ fn first_two(probabilities: &[f32]) -> [f32; 2] {
 }
 
 impl Votes {
-    /// A measure of doubt for every pixel at another size, `[height, width]`; probabilities are
+    /// A measure of uncertainty for every pixel at another size, `[height, width]`; probabilities are
     /// interpolated bilinearly.
     pub fn doubt(&self, doubt: Doubt, to: [usize; 2]) -> Vec<f32> {
         let (rows, looks) = (self.rows(), self.looks());

@@ -505,7 +505,7 @@ fn wishes_that_cannot_be_met_are_refused_before_the_work() {
     }
     fails(
         segment(Path::new("-")).arg(&picture),
-        &["- is no folder", "./-"],
+        &["- is not a folder", "./-"],
     );
     // A file in place of the folder for binary masks, and a photo in such a folder.
     fs::create_dir_all(out.join("b.binary")).unwrap();

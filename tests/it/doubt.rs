@@ -1,4 +1,4 @@
-//! Maps of doubt as `flowseg segment` writes them, and what `flowseg eval` says of each photo.
+//! Maps of uncertainty as `flowseg segment` writes them, and what `flowseg eval` says of each photo.
 
 use crate::common;
 
@@ -181,7 +181,10 @@ fn the_photos_of_a_cell_and_the_most_doubtful_ones_are_found() {
         printed.contains(&format!(": {} pixels in ", count(truth, prediction))),
         "{printed}"
     );
-    assert!(printed.contains("with the greatest doubt"), "{printed}");
+    assert!(
+        printed.contains("with the greatest uncertainty"),
+        "{printed}"
+    );
 
     let text = fs::read_to_string(&photos).unwrap();
     let table = rows(&text);

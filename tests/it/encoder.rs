@@ -153,7 +153,7 @@ fn tokens_of_fixed_views_are_kept_and_change_nothing() {
     let cache = format!("data.token_cache={}", path("cache").display());
     let all = said("cold", &[&cache]);
     assert!(
-        all.contains("0 of 40 views encoded") || all.contains("0 of "),
+        all.contains("0 of 40 crops encoded") || all.contains("0 of "),
         "{all}"
     );
     let written = fs::read(&files(&path("cache"))[0]).unwrap();

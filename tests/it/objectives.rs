@@ -91,7 +91,7 @@ fn a_classifier_on_the_same_trunk_segments_in_one_step() {
         .arg(&model)
         .assert()
         .success();
-    // The trunk is the same as for the flow: only the output layer has a different width.
+    // The backbone is the same as for the flow: only the output layer has a different width.
     let bytes = fs::read(&model).unwrap();
     let (tensors, _) = flowseg::model::tensors::from_safetensors(&bytes).unwrap();
     assert_eq!(tensors["final_layer.linear.bias"].shape, [3]);

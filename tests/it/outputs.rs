@@ -117,7 +117,7 @@ fn an_evaluation_is_refused_before_it_begins() {
     let label = data.join("annotations/validation/0.png");
     for (flag, output, word) in [
         ("--json", path("missing/scores.json"), "create the folder"),
-        ("--json", data.clone(), "name a file"),
+        ("--json", data.clone(), "give a file name"),
         ("--confusion", path("missing/c.csv"), "create the folder"),
         ("--confusion", label, "is the input"),
     ] {

@@ -71,7 +71,7 @@ impl Choice {
         }
         let cutout = self.formats.contains(&Format::Cutout);
         match (cutout, self.class.is_empty() && self.classes.is_empty()) {
-            (true, true) => bail!("--format cutout needs a class: name it with --class"),
+            (true, true) => bail!("--format cutout needs a class: choose one with --class"),
             (false, _) if !self.class.is_empty() => {
                 bail!(
                     "--class is for --format cutout; use --classes for masks of some classes only"

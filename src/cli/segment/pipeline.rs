@@ -142,7 +142,9 @@ pub(super) fn run<A: Send, B: Send, C: Send>(
 
 /// Turns a panic into the error of one item: a stage whose thread ended would leave the others waiting.
 fn caught<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
-    panic_message::caught(work, |message| anyhow!("a fault of the program: {message}"))
+    panic_message::caught(work, |message| {
+        anyhow!("internal error (a bug in FlowSeg): {message}")
+    })
 }
 
 /// The next item; `None` once the channel is closed.

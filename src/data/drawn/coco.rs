@@ -80,7 +80,7 @@ fn sources(dir: &Path) -> Vec<Source> {
 /// states it.
 ///
 /// # Errors
-/// A file that cannot be read, lists no category, or has two of one id.
+/// A file that cannot be read, lists no category, or has two with the same id.
 pub(super) fn contents(dir: &Path, said: Option<&Unlabelled>) -> Result<Contents, DataError> {
     let sources = sources(dir);
     let mut heads = Vec::new();
@@ -193,7 +193,7 @@ impl Scan for Annotated {
     }
 }
 
-/// The error for a file with two images or categories of one id.
+/// The error for a file with two images or categories with the same id.
 fn twice(json: &Path, what: &str, id: &Id, [first, second]: [&str; 2]) -> DataError {
     let reason = format!(
         "the {what} {first:?} and {second:?} have the same id {id}: give every one its own, as files that were \
@@ -205,7 +205,7 @@ fn twice(json: &Path, what: &str, id: &Id, [first, second]: [&str; 2]) -> DataEr
 /// The class of every category by its id.
 ///
 /// # Errors
-/// Two classes of one id.
+/// Two classes with the same id.
 fn classes_by_id(
     json: &Path,
     categories: Vec<Category>,
@@ -239,7 +239,7 @@ impl Annotated {
     /// The place of every image in the list, by its id. The first entry counts where one is repeated.
     ///
     /// # Errors
-    /// Two images of one id: which of them has its annotations is unknown.
+    /// Two images with the same id: which of them has its annotations is unknown.
     fn by_id<'i>(&self, images: &'i [Image]) -> Result<HashMap<&'i Id, usize>, DataError> {
         let mut known: HashMap<&Id, usize> = HashMap::new();
         for (at, image) in images.iter().enumerate() {

@@ -128,7 +128,7 @@ pub(super) fn inside(from: &Path, slashed: &str) -> Option<PathBuf> {
 pub(super) fn leads_out(what: &str, named: &str) -> String {
     format!(
         "{what} names \"{}\", which leads out of the data folder: put the photo into the folder and \
-         name it relative to this file",
+         give its path relative to this file",
         named.escape_debug()
     )
 }

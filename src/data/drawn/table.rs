@@ -34,7 +34,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// The table of these names. Names that differ only in letter case and blanks are one class; an
+    /// The table of these names. Names that differ only in letter case and spaces are one class; an
     /// empty name becomes `class N`. With `covered`, every pixel is annotated and no background is
     /// added.
     ///

@@ -57,7 +57,7 @@ pub(super) fn read(path: &Path) -> Result<Value, DataError> {
     if size > LARGEST {
         return Err(DataError::description(
             path,
-            "is too large for the description of a data set: name the data set's folder",
+            "is too large for the description of a data set: give the data set's folder",
         ));
     }
     let text = text_file::read(path)?;

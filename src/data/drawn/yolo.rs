@@ -520,7 +520,7 @@ impl Shapes {
         let class = index.and_then(|index| self.classes.get(index).copied());
         let class = class.ok_or_else(|| {
             format!(
-                "has the class {number}, but there are {} classes: name it in data.yaml",
+                "has the class {number}, but there are {} classes: add its name to data.yaml",
                 self.classes.len()
             )
         })?;

@@ -131,8 +131,8 @@ pub(in super::super) fn assumed(root: &Path) -> Option<String> {
     let mut names = lists(root).filter_map(|(_, list)| first(list));
     let other = names.find(|name| !is_published(name))?;
     Some(format!(
-        "the classes are taken for Pascal VOC's, but photos such as {} are not from it: name the classes \
-         in {}, one per line, in the order of the labels from 0",
+        "the classes are taken for Pascal VOC's, but photos such as {} are not from it: write the classes \
+         into {}, one per line, in the order of the labels from 0",
         other.escape_debug(),
         root.join(NAMES).display()
     ))
@@ -159,7 +159,7 @@ fn class(raw: u16) -> Option<u16> {
     }
 }
 
-/// The colour of a class, whose name may contain blanks.
+/// The colour of a class, whose name may contain spaces.
 pub(super) fn colour(class: &str) -> Option<[u8; 3]> {
     let class = class.replace(' ', "");
     let index = CLASSES.iter().position(|name| *name == class)?;

@@ -22,7 +22,7 @@ pub(super) fn warn(path: &Path, text: &str) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     match COUNT.fetch_add(1, Ordering::Relaxed) {
         count if count < WARNINGS => tracing::warn!("{}: {text}", path.display()),
-        WARNINGS => tracing::warn!("further warnings about photos are not shown"),
+        WARNINGS => tracing::warn!("more warnings about photos are not shown"),
         _ => {}
     }
 }

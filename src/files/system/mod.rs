@@ -3,7 +3,7 @@
 //! Each system has one file with the same items:
 //! - `FileId` and `file_id`: which file a path leads to, whatever it is called;
 //! - `free_space`: bytes that this user may still write;
-//! - `special`: whether a path is no file but a stream or a device, by its name;
+//! - `special`: whether a path is not a file but a stream or a device, by its name;
 //! - `is_block_device`, `standard`, `open_stream`: the kinds of streams;
 //! - `is_held`: whether an operation failed because another process has the file open at the moment;
 //! - `with_mode`: the permissions of new files and folders;

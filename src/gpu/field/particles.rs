@@ -2,7 +2,7 @@
 //!
 //! A kernel advances all particles of a pane by explicit Euler steps, one thread per particle, as
 //! `vector_field::integrate` does on the CPU. It writes the points of the first particles' trails,
-//! and counts arrivals and traversals of foreign neighbourhoods with atomics, which are read back
+//! and counts arrivals and traversals of other classes' neighbourhoods with atomics, which are read back
 //! without blocking. Particles are drawn as discs, trails as polylines.
 
 use super::context::{Gpu, Kernel, Phase, Pipeline, Slot, wgsl, whole};
@@ -24,7 +24,7 @@ pub enum ParticleColours {
     /// By the nearest centroid's class; after the last step, by the class where they ended.
     #[default]
     Class,
-    /// By whether they have traversed a foreign neighbourhood.
+    /// By whether they have traversed another class's neighbourhood.
     Traversal,
 }
 
@@ -58,7 +58,7 @@ impl Default for Particles {
 const RADIUS: [f32; 2] = [0.011, 0.007];
 /// Points per trail; the last one ends the polyline.
 const TRAIL: u32 = 96;
-/// Colours of a trail outside and inside a foreign neighbourhood.
+/// Colours of a trail outside and inside another class's neighbourhood.
 const TRAIL_COLOURS: [[u8; 4]; 2] = [[242, 186, 60, 235], [240, 74, 52, 255]];
 
 mod gpu_data {
@@ -131,9 +131,9 @@ pub(crate) struct Tally {
     pub(crate) steps: [u32; 2],
     /// Number of particles that have arrived at the target.
     pub(crate) arrived: u32,
-    /// Number of particles that have entered a foreign neighbourhood at least once.
+    /// Number of particles that have entered another class's neighbourhood at least once.
     pub(crate) crossing: u32,
-    /// Total number of entries into foreign neighbourhoods.
+    /// Total number of entries into other classes' neighbourhoods.
     pub(crate) traversals: u32,
     /// The mean s at arrival.
     pub(crate) mean_clock: Option<f32>,

@@ -338,7 +338,7 @@ impl Config {
             "repa.cache",
             &r.cache,
             "left out unless data.crop and data.photometric are false and data.tint is 0: random \
-             views never repeat",
+             crops never repeat",
         )
     }
 }

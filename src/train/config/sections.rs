@@ -48,7 +48,8 @@ section! {
     ModelSection "model" {
         /// Preset for all sizes: tiny, small, base, large or xlarge.
         preset: Preset = Preset::Tiny,
-        /// How the photo is fed to the network: concat or none.
+        /// How the photo is fed to the network: concat (beside the state, as extra channels) or none (the
+        /// network sees only the state).
         condition: Condition = Condition::Concat,
         /// What the network predicts: velocity or target.
         prediction: Prediction = Prediction::Velocity,
@@ -58,7 +59,7 @@ section! {
         /// the paper's colours.
         code_dims: usize = COLOUR_AXES,
         /// Which class gets which centroid: index (the paper's) or assigned, which gives the same
-        /// points to the classes so that mixtures of several classes decode to one of them.
+        /// centroids to the classes so that mixtures of several classes decode to one of them.
         order: Order = Order::Index,
         /// Weights to start from: a public PixNerd checkpoint (.safetensors, .ckpt) or a FlowSeg
         /// model.
@@ -77,7 +78,7 @@ section! {
         /// Blocks of the encoder, counted from 1, whose tokens are concatenated; empty for the last
         /// one only.
         encoder_layers: Vec<usize> = Vec::new(),
-        /// Store the encoder's matrices as bytes with one scale per row.
+        /// Store the encoder's matrices as int8 with one scale per row.
         encoder_int8: bool = false,
         /// Learning rate of the encoder as a share of the network's; 0 freezes it. May differ
         /// between stages.
@@ -115,10 +116,11 @@ section! {
         epsilon: f64 = 0.01,
         /// Leave ignored pixels out of the loss; otherwise their target is the centre of the cube.
         mask_ignored: bool = true,
-        /// Weighs a pixel by (pixels of an average class / pixels of its class)^class_balance,
-        /// clamped to 0.1..10; 0 weighs all classes equally, 0.5 is usual for a long tail.
+        /// Weights a pixel by (pixels of an average class / pixels of its class)^class_balance, clamped to
+        /// 0.1..10: 0 weights all pixels equally, 1 would weight all classes equally, 0.5 is usual for a
+        /// long tail.
         class_balance: f64 = 0.0,
-        /// Weighs a sample by (1 - t)^time_weight. With 2, an error of the predicted target counts
+        /// Weights a sample by (1 - t)^time_weight, 0 to 4. With 2, an error of the predicted target counts
         /// the same at all times; with 0, wrong states near t = 1 dominate.
         time_weight: f64 = 0.0,
     }
@@ -131,7 +133,7 @@ section! {
         source: Source = Source::Image,
         /// The distribution of t besides its point mass at 0: power, uniform or logit-normal.
         time: TimeDistribution = TimeDistribution::Power,
-        /// Share of samples at t = 0.
+        /// Share of samples at t = 0, 0 to 1.
         time_zero: f64 = 0.3,
         /// Exponent of the power distribution: t = u^exponent.
         time_exponent: f64 = 3.0,
@@ -143,7 +145,7 @@ section! {
         /// to a mask with wrong regions) or rollout (some on the way to the network's own
         /// decision).
         states: States = States::Truth,
-        /// Share of samples with a wrong state, for corrupted and rollout.
+        /// Share of samples with a wrong state, for corrupted and rollout, 0 to 1.
         states_share: f64 = 0.5,
     }
 }
@@ -181,10 +183,11 @@ section! {
         further_classes: FurtherClasses = FurtherClasses::Add,
         /// Leave pairs out that cannot be read, instead of refusing the data set.
         skip_bad: bool = false,
-        /// [height, width] that the network sees.
+        /// [height, width] that the network sees, in pixels; sides that are not multiples of
+        /// the patch size are padded.
         size: [usize; 2] = [96, 128],
-        /// Smallest and largest random magnification of a training crop; at 1 a crop covers as much
-        /// as the whole photo does at the training size.
+        /// Smallest and largest random magnification of a training crop: at 1 a crop has the area of the
+        /// photo, at 2 a quarter of it, enlarged; below 1 the photo is padded.
         scale: [f32; 2] = [0.75, 1.75],
         /// Random crops with the training size's aspect ratio; without them the whole photo is
         /// stretched to the training size. The model's card records it, and photos are segmented
@@ -199,11 +202,11 @@ section! {
         /// Share of samples, 0 to 1, in which half of the classes get a brightness and a tint of their
         /// own, so that outlines are found whatever the colours.
         tint: f32 = 0.0,
-        /// Views of each photo that are drawn once and then repeated, one per epoch, so that a
+        /// Augmented crops of each photo that are drawn once and then repeated, one per epoch, so that a
         /// frozen encoder sees each only once: its tokens are kept in a file, in half precision. 0
-        /// draws a new view every time; otherwise model.encoder_rate must be 0.
+        /// draws a new crop every time; otherwise model.encoder_rate must be 0.
         token_views: u64 = 0,
-        /// Folder for files of tokens, which runs may share: runs with the same encoder, data, views
+        /// Folder for files of tokens, which runs may share: runs with the same encoder, data, crops
         /// and seed use the same file. Photos that were changed or copied since are other data.
         token_cache: Option<PathBuf> = None,
         /// Memory for decoded photos, in MiB.
@@ -241,22 +244,22 @@ section! {
         schedule: Schedule = Schedule::Cosine,
         /// Learning rate at the end of a cosine, as a share of the peak.
         final_rate: f64 = 0.02,
-        /// Decoupled weight decay of matrices; norms and biases have none.
+        /// Decoupled weight decay of matrices, 0 to 10; norms and biases have none.
         weight_decay: f64 = 0.01,
-        /// Decay of AdamW's first moment.
+        /// Decay of AdamW's first moment, at least 0 and below 1.
         beta1: f64 = 0.9,
-        /// Decay of AdamW's second moment.
+        /// Decay of AdamW's second moment, at least 0 and below 1.
         beta2: f64 = 0.98,
         /// Maximum norm of the whole gradient; 0 disables clipping.
         clip: f64 = 1.0,
-        /// Decay of the moving average of the weights.
+        /// Decay of the moving average of the weights, at least 0 and below 1.
         ema: f64 = 0.999,
         /// Lets the average forget its random start: after n steps its decay is (1 + n) / (10 + n)
         /// if that is less than train.ema, which averages over a ninth of the run so far. 0.999
         /// applies from step 8990 on.
         ema_warmup: bool = true,
-        /// Precision of the matrix products: single, half or bfloat16. Weights, optimiser and
-        /// everything else stay in single precision.
+        /// Precision of the matrix products: single, half (whose gradients need a loss scale, which the
+        /// run adjusts) or bfloat16. Weights, optimiser and everything else stay in single precision.
         precision: MatmulPrecision = MatmulPrecision::Single,
         /// Recompute each transformer block in the backward pass instead of keeping its
         /// activations: a quarter more time, much less memory.

@@ -47,7 +47,7 @@ impl AppState {
             .max_by(|&a, &b| host.shares[a].total_cmp(&host.shares[b]))
             .map_or_else(String::new, |k| {
                 let share = 100.0 * host.shares[k];
-                format!(", mostly {} ({share:.0} per cent)", model.card.classes[k])
+                format!(", mostly {} ({share:.0} %)", model.card.classes[k])
             });
         format!("{}, step {step}{largest}", flow.name)
     }

@@ -45,7 +45,7 @@ pub(super) fn show(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>) 
     layers::slice(panel, ui, input);
     layers::particles(panel, ui, photo);
     layers::photo(&mut panel.settings, ui, photo);
-    let help = "The field's length from the target to its decision boundary (Fig. 1c)";
+    let help = "The field magnitude from the target to its decision boundary (Fig. 1c)";
     let curve = &mut panel.settings.curve;
     group(ui, "Gradient curve", help, Some(curve), |_| {});
     export::controls(panel, ui, input);

@@ -29,7 +29,7 @@ pub(super) fn lines(tally: &Tally) -> Vec<String> {
             share(tally.arrived)
         ),
         format!(
-            "{:.1} % crossed a foreign neighbourhood ({} traversals)",
+            "{:.1} % crossed another class's neighbourhood ({} traversals)",
             share(tally.crossing),
             tally.traversals
         ),

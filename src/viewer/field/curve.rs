@@ -30,7 +30,7 @@ pub(super) fn show(
     let projected = projected(&panel.settings, input);
     ui.horizontal(|ui| {
         let from = drawn_name(&panel.settings, input, panel.settings.target);
-        ui.label(RichText::new(format!("Length of the field from {from}")).strong());
+        ui.label(RichText::new(format!("Field magnitude from {from}")).strong());
         let mut towards = curve.towards;
         let names = panel.settings.clone();
         ui.scope(|ui| {

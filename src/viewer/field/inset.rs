@@ -62,10 +62,12 @@ impl Inset {
         pins(painter, place, cloud.size, input);
         let brush = self.brush(ui, &response, cloud.size, input);
         let undo = keys_of(ui.ctx(), Action::Undo);
-        response.on_hover_cursor(egui::CursorIcon::Crosshair).on_hover_text(format!(
-            "Drag to brush a region: its points are highlighted in the cube. Shift and drag in the \
-             cube brushes points. A click here or Escape clears the brush, {undo} brings it back.",
-        ));
+        response
+            .on_hover_cursor(egui::CursorIcon::Crosshair)
+            .on_hover_text(format!(
+                "Drag to brush a region: its points are highlighted in the cube. Shift-drag in the \
+             cube to brush points. A click here or Escape clears the brush, {undo} brings it back.",
+            ));
         brush
     }
 

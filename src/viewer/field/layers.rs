@@ -11,7 +11,7 @@ use eframe::egui::{RichText, Ui};
 
 pub(super) fn arrows(toggle: &mut Toggle<Arrows>, ui: &mut Ui) {
     let Toggle { shown, settings } = toggle;
-    let help = "The field as arrows, whose length and colour show the field's length";
+    let help = "The field as arrows, whose length and colour show its magnitude";
     group(ui, "Arrows", help, Some(shown), |ui| {
         let places = [
             (ArrowPlace::Cube, "cube", "On a lattice that fills the cube"),
@@ -88,7 +88,7 @@ pub(super) fn slice(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>)
         }
         let probability = "The target's probability (equation 9)";
         let quantities = [
-            (Quantity::Magnitude, "|f|", "The field's length"),
+            (Quantity::Magnitude, "|f|", "The field magnitude"),
             (Quantity::Potential, "Φ", "The potential (equation 10)"),
             (Quantity::Probability, "p", probability),
             (Quantity::Cells, "cells", "The nearest centroid's colour"),
@@ -155,8 +155,8 @@ pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, photo: bool) {
         log_slider(ui, "Count", help, &mut settings.count, 16..=100_000);
         let help = "Number of particles that leave a trail";
         slider(ui, "Trails", help, &mut particles.trails, 0..=1000);
-        let traversals = "Orange once it has entered a foreign neighbourhood (a traversal: the one in \
-                          which it starts does not count, but returning to it does)";
+        let traversals = "Orange once it has entered another class's neighbourhood (a traversal: the \
+                          one in which it starts does not count, but returning to it does)";
         let class = "The nearest centroid's colour";
         let colours = [
             (ParticleColours::Traversal, "traversals", traversals),
@@ -208,6 +208,6 @@ pub(super) fn photo(settings: &mut FieldSettings, ui: &mut Ui, photo: bool) {
                     highlighted";
         let inset = ui.checkbox(&mut settings.inset, "the photo beside them");
         inset.on_hover_text(help);
-        ui.label(RichText::new("Shift and drag in the cube brushes points").weak());
+        ui.label(RichText::new("Shift-drag in the cube to brush points").weak());
     });
 }

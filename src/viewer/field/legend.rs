@@ -60,7 +60,7 @@ pub(super) fn show(panel: &FieldPanel, ui: &Ui, scene: &FieldScene, area: Rect) 
     all
 }
 
-/// The field's length on a logarithmic scale: one tick per decade, or at both ends of a short range.
+/// The field magnitude on a logarithmic scale: one tick per decade, or at both ends of a short range.
 fn magnitude([low, high]: [f32; 2]) -> Bar {
     let at = |exponent: f32| {
         let share = (exponent - low) / (high - low);
@@ -72,7 +72,7 @@ fn magnitude([low, high]: [f32; 2]) -> Bar {
         ticks = vec![at(low), at(high)];
     }
     Bar {
-        title: "|f|, length of the field (1 = half the cube)",
+        title: "|f|, field magnitude (1 = half the cube)",
         ticks,
     }
 }

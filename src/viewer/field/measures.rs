@@ -27,7 +27,7 @@ impl FieldPanel {
         kinds.iter().all(|kind| particles && panes.contains(kind))
     }
 
-    /// How many times as long as vanilla the reshaped field is, at the target's decision boundary and a
+    /// How many times the magnitude of vanilla the reshaped field has, at the target's decision boundary and a
     /// tenth of the way there from its centroid. `None` without a curve.
     pub(super) fn times_vanilla(&mut self, model: &Centroids) -> Option<[f64; 2]> {
         let table = self.derived.table(&self.settings, model);

@@ -60,7 +60,7 @@ impl Panel for FieldPanel {
 
     fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
         let Some(model) = &app.model else {
-            theme::empty(ui, "The field appears with a model.");
+            theme::empty(ui, "Open a model to see the field.");
             return;
         };
         let axes = self.settings.fitting_axes(model.centroids.dims());

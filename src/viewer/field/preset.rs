@@ -102,15 +102,15 @@ fn in_the_slice(settings: &mut FieldSettings) {
     };
 }
 
-/// What to look at, in a few sentences. `times` says how many times as long as vanilla the reshaped field is,
-/// at the target's decision boundary and a tenth of the way there from its centroid.
+/// What to look at, in a few sentences. `times` says how many times the magnitude of vanilla the reshaped field
+/// has, at the target's decision boundary and a tenth of the way there from its centroid.
 pub(super) fn caption(settings: &FieldSettings, photo: bool, times: Option<[f64; 2]>) -> String {
     if settings.layers.cloud.shown && !photo {
         return "Open a photo to see its pixels here, each a point at its colour.".to_owned();
     }
     if settings.layers.cloud.shown {
-        return "Every pixel starts at its colour and flows to the centroid of its class. Drag with \
-                Shift to brush points: the same pixels light up in the photo."
+        return "Every pixel starts at its colour and flows to the centroid of its class. Shift-drag \
+                to brush points: the same pixels light up in the photo."
             .to_owned();
     }
     let reshaped = reshaped(settings, times);
@@ -134,8 +134,8 @@ pub(super) fn caption(settings: &FieldSettings, photo: bool, times: Option<[f64;
              through their neighbourhoods{turn}. {reshaped}"
         ),
         (false, FieldKind::Reconstructive) => format!(
-            "Vanilla: the field fades towards the target and runs straight through foreign \
-             neighbourhoods{turn}."
+            "Vanilla: the field fades towards the target and runs straight through other \
+             classes' neighbourhoods{turn}."
         ),
         (false, FieldKind::Correction) if settings.correction() == 0.0 => NOTHING.to_owned(),
         (false, FieldKind::Correction) => {
@@ -162,8 +162,8 @@ fn reshaped(settings: &FieldSettings, times: Option<[f64; 2]>) -> String {
     };
     let [boundary, near] = times.map(factor);
     format!(
-        "{bends}; the field is {boundary} times as long as vanilla at the decision boundary and {near} times \
-         at a tenth of the way there from the centroid."
+        "{bends}; the field has {boundary} times the magnitude of vanilla at the decision boundary and \
+         {near} times at a tenth of the way there from the centroid."
     )
 }
 
@@ -205,7 +205,7 @@ mod tests {
             for (found, expected) in times.into_iter().zip(expected) {
                 assert!((found / expected - 1.0).abs() < 0.02, "{found} {expected}");
             }
-            let said = format!("{} times as long", factor(times[0]));
+            let said = format!("{} times the magnitude", factor(times[0]));
             assert!(text.contains(&said), "{text}");
         }
     }

@@ -1,4 +1,4 @@
-//! The Network panel: what the network looks at in the open photo.
+//! The Network panel: what the network attends to in the open photo.
 //!
 //! `NetworkPanel` draws; `worker` evaluates the network on its own thread, with its own copy of the
 //! model; `heat` turns its answers into pictures.

@@ -297,7 +297,7 @@ impl NetworkPanel {
     }
 
     /// The row and the column of the patch, for the keyboard, and the scale of the colours up to the
-    /// greatest weight, in per cent.
+    /// greatest weight, in %.
     fn place(
         &mut self,
         ui: &mut egui::Ui,

@@ -111,7 +111,7 @@ fn facts(run: &Run) -> Vec<(&'static str, String)> {
         facts.push(("time left", format!("about {}", duration(left))));
     }
     if run.status == Status::Stale {
-        facts.push(("last line", format!("{} ago", duration(run.silence))));
+        facts.push(("last update", format!("{} ago", duration(run.silence))));
     }
     if run.curves.damaged_lines > 0 {
         let count = thousands(run.curves.damaged_lines as u64);

@@ -209,7 +209,7 @@ fn runs_are_overlaid() {
     let mut results = snapshots("overlaid", &folders, [1280.0, 800.0], loaded);
     let mut window = window(folders, Theme::Dark, [1920.0, 1080.0]);
     until(&mut window, loaded);
-    window.get_by_label("Logarithmic loss").click();
+    window.get_by_label("Log scale for the loss").click();
     window.run();
     window.snapshot("runs_overlaid_large");
     results.extend_harness(&mut window);
@@ -253,7 +253,7 @@ fn controls_do_what_they_say() {
     window.run();
     assert_eq!(visible(&window), [true; 3]);
 
-    window.get_by_label("Logarithmic loss").click();
+    window.get_by_label("Log scale for the loss").click();
     window
         .get_by_role_and_label(egui::Role::Slider, "Smoothing")
         .set_value_accesskit(0.9);

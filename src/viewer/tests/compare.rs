@@ -17,7 +17,7 @@ fn compared(window: &mut Window) {
     window.run_steps(3);
 }
 
-/// Measures of doubt in three panes, and two results with their disagreement.
+/// Measures of uncertainty in three panes, and two results with their disagreement.
 #[test]
 fn pictures_of_doubt_and_of_comparisons() {
     let mut results = egui_kittest::SnapshotResults::new();

@@ -164,7 +164,7 @@ fn everything_shown_has_a_name() {
     let score = |side: usize| 100.0 * record.last().unwrap()[side].miou;
     for name in [
         "Photo".to_owned(),
-        "Truth".to_owned(),
+        "Ground truth".to_owned(),
         format!("vanilla: mIoU {:.1} %", score(0)),
         format!("cross-entropy: mIoU {:.1} %", score(1)),
         "mIoU (%)".to_owned(),
