@@ -3,12 +3,13 @@
 //! It has its own worker; its network is freed when the comparison is closed.
 
 use super::canvas_renderer::CanvasRenderer;
-use super::flow::Flow;
+use super::flow::{Flow, MixKey};
 use super::latest::Latest;
 use super::open_model::OpenModel;
 use super::photo_list::Item;
 use super::platform;
 use super::settings::STEPS;
+use super::shown_classes::ShownClasses;
 use super::view::View;
 use super::worker_events::{EventConverter, WorkerEvent};
 use crate::compare::{self, Comparison, JointClasses, Side, Truth};
@@ -76,8 +77,7 @@ struct Request {
 /// The inputs of the uploaded labels.
 #[derive(PartialEq)]
 struct Uploaded {
-    flow: u64,
-    step: usize,
+    state: MixKey,
     colours: Vec<[u8; 3]>,
     hidden: BTreeSet<usize>,
 }
@@ -94,6 +94,7 @@ pub(super) struct Second {
     busy: bool,
     counting: Latest<Request, (Key, Comparison)>,
     counted: Option<(Key, Comparison)>,
+    decoded: ShownClasses,
     uploaded: RefCell<Option<(Uploaded, Arc<canvas::Second>)>>,
 }
 
@@ -128,6 +129,7 @@ impl Second {
             busy: true,
             counting: Latest::start("flowseg-compare", context, count)?,
             counted: None,
+            decoded: ShownClasses::start(context)?,
             uploaded: RefCell::default(),
         })
     }
@@ -258,6 +260,7 @@ impl Second {
     /// Whether everything about a flow is computed.
     pub(super) fn settled(&self, flow: &Flow) -> bool {
         !self.busy
+            && self.decoded.ready()
             && (self.flow.is_none() || self.classes.is_none() || self.comparison(flow).is_some())
     }
 
@@ -273,21 +276,21 @@ impl Second {
         }
     }
 
-    /// The joint class at a pixel of the first result's states, whose size is `size`, in the state
-    /// nearest to a time.
+    /// The joint class at a pixel of the first result's states, whose size is `size`, at a time.
     pub(super) fn class_at(&self, pixel: usize, size: [usize; 2], t: f32) -> Option<usize> {
         let (flow, classes) = (self.flow.as_ref()?, self.classes.as_ref()?);
-        let (_, host) = flow.nearest(flow.position_at(t))?;
+        let centroids = &self.model.as_ref()?.centroids;
         let [row, column] = [pixel / size[1].max(1), pixel % size[1].max(1)];
         // The centre of the pixel, in this flow's pixels.
         let place = |at: usize, from: usize, to: usize| (2 * at + 1) * to / (2 * from.max(1));
         let row = place(row, size[0], flow.size[0]);
         let column = place(column, size[1], flow.size[1]);
-        let label = *host.labels.get(row * flow.size[1] + column)?;
+        let x = flow.state_of(row * flow.size[1] + column, flow.position_at(t))?;
+        let label = *centroids.decode(&x).first()?;
         Some(usize::from(classes.index(Side::B, label)))
     }
 
-    /// Its classes near a time in graphics memory, or `None` before its first state.
+    /// Its classes at a time in graphics memory, or `None` before its first state.
     ///
     /// # Errors
     /// Not enough graphics memory.
@@ -298,15 +301,16 @@ impl Second {
         hidden: &BTreeSet<usize>,
         t: f32,
     ) -> Result<Option<Arc<canvas::Second>>, GpuError> {
-        let (Some(flow), Some(classes)) = (&self.flow, &self.classes) else {
+        let (Some(flow), Some(model), Some(classes)) = (&self.flow, &self.model, &self.classes)
+        else {
             return Ok(None);
         };
-        let Some((step, host)) = flow.nearest(flow.position_at(t)) else {
+        let position = flow.position_at(t);
+        let Some(shown) = self.decoded.of(flow, &model.centroids, position) else {
             return Ok(None);
         };
         let key = Uploaded {
-            flow: flow.id,
-            step,
+            state: shown.key,
             colours: classes.colours(&first.colours),
             hidden: hidden.clone(),
         };
@@ -316,7 +320,7 @@ impl Second {
         {
             return Ok(Some(labels.clone()));
         }
-        let labels = classes.labels(Side::B, host.labels.to_vec());
+        let labels = classes.labels(Side::B, shown.labels.to_vec());
         let shown = |class| !hidden.contains(&class);
         let pipelines = renderer.pipelines();
         let labels = Arc::new(pipelines.second(&labels, flow.size, &key.colours, shown)?);

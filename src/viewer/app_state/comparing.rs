@@ -1,4 +1,5 @@
-//! Comparing the result with a second one, the doubt of the shown state, and listing photos by class.
+//! Comparing the result with a second one, classes and doubt of the shown state, and listing photos by
+//! class.
 
 use super::AppState;
 use crate::compare;
@@ -8,6 +9,7 @@ use crate::viewer::class_photos::ClassPhotos;
 use crate::viewer::doubt_maps;
 use crate::viewer::photo_list::Item;
 use crate::viewer::second::{Choice, Second};
+use crate::viewer::shown_classes::Classes;
 use crate::viewer::view::Arrangement;
 use crate::viewer::worker_events::WorkerEvent;
 use eframe::egui;
@@ -153,6 +155,13 @@ impl AppState {
         }
     }
 
+    /// The classes of the shown state; `None` before its numbers have been read back.
+    pub(crate) fn shown_classes(&self) -> Option<Classes> {
+        let (flow, model) = (self.flow.as_ref()?, self.model.as_ref()?);
+        let position = self.playhead.position;
+        self.classes.of(flow, &model.centroids, position)
+    }
+
     fn shows_doubt(&self) -> bool {
         let shown = self.settings.view.shown();
         shown
@@ -160,11 +169,12 @@ impl AppState {
             .any(|layer| doubt_maps::measure(*layer).is_some())
     }
 
-    /// Whether the wanted doubt and second result are computed.
+    /// Whether the wanted classes, doubt and second result are computed.
     pub(crate) fn is_compared(&self) -> bool {
         let Some(flow) = &self.flow else { return true };
         let doubt = !self.shows_doubt() || self.doubt.ready(flow, self.playhead.position);
         doubt
+            && self.classes.ready()
             && self
                 .second
                 .as_ref()

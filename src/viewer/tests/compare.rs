@@ -108,6 +108,12 @@ fn a_second_result_is_computed_shown_and_closed() {
             second.class_at(pixel, flow.size, t),
             Some(usize::from(host.labels[pixel]))
         );
+        // Between its two states, it is that of the state between them.
+        let x = of_second.state_of(pixel, 0.3).unwrap();
+        assert_eq!(
+            second.class_at(pixel, flow.size, 0.3),
+            Some(usize::from(model.centroids.decode(&x)[0]))
+        );
     };
     check(&window);
     let layout = &window.state().layout;
