@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::encoding::Centroids;
+use crate::flow::Source;
 use crate::gpu::field::{Cloud, CloudState};
 use crate::vector_field::CentroidTable;
 use crate::vector_field::seeds::Seeding;
@@ -20,9 +21,11 @@ struct App {
     panel: FieldPanel,
     centroids: Centroids,
     names: Vec<String>,
+    colours: Vec<[u8; 3]>,
     source: Vec<f32>,
     labels: Vec<u16>,
     photo: bool,
+    from: Source,
     brushed: Arc<Vec<bool>>,
     out: FieldOutput,
 }
@@ -33,6 +36,7 @@ impl eframe::App for App {
         let input = FieldInput {
             centroids: &self.centroids,
             classes: &self.names,
+            colours: &self.colours,
             cloud: self.photo.then_some(Cloud {
                 size: SIZE,
                 state: CloudState::Host(&self.source),
@@ -43,6 +47,7 @@ impl eframe::App for App {
                 photo: 1,
                 generation: 1,
             }),
+            source: self.from,
             brushed: &self.brushed,
             pins: &[],
         };
@@ -93,9 +98,11 @@ fn harness_with(
                 panel,
                 centroids: Centroids::kronecker(11),
                 names: (0..11).map(|k| format!("thing {k}")).collect(),
+                colours: Vec::new(),
                 source: (0..3 * pixels).map(|i| wave(i, 0.013)).collect(),
                 labels: (0..pixels).map(|i| (i / 300) as u16).collect(),
                 photo: true,
+                from: Source::Image,
                 brushed: Arc::default(),
                 out: FieldOutput::default(),
             }
