@@ -78,7 +78,8 @@ pub(super) struct Arguments {
     /// Also write OUT/NAME.trajectory.gif: the flow from photo to mask, in at most 256 colours
     #[arg(long)]
     trajectory: bool,
-    /// Also write OUT/NAME.numbers.csv: class shares, settled pixels and speed of every state
+    /// Also write OUT/NAME.numbers.csv: class shares and settled pixels of every state, and the mean
+    /// speed from it to the next one
     #[arg(long)]
     numbers: bool,
     /// Print one JSON object per photo with the share of every class. Bytes of a name that are not
