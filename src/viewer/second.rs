@@ -14,6 +14,7 @@ use super::view::View;
 use super::worker_events::{EventConverter, WorkerEvent};
 use crate::compare::{self, Comparison, JointClasses, Side, Truth};
 use crate::encoding::Centroids;
+use crate::flow::Source;
 use crate::gpu::GpuError;
 use crate::gpu::canvas;
 use crate::inference::Sampling;
@@ -90,6 +91,8 @@ pub(super) struct Second {
     pub classes: Option<Arc<JointClasses>>,
     /// The canvas's settings before the comparison.
     pub before: View,
+    /// Where its flow starts; `None` for what its model was trained with.
+    source: Option<Source>,
     worker: Worker<WorkerEvent>,
     busy: bool,
     counting: Latest<Request, (Key, Comparison)>,
@@ -125,6 +128,7 @@ impl Second {
             flow: None,
             classes: None,
             before,
+            source: None,
             worker,
             busy: true,
             counting: Latest::start("flowseg-compare", context, count)?,
@@ -139,7 +143,7 @@ impl Second {
         platform::drop_aside(self);
     }
 
-    /// Segments a photo with the first result's settings, but with this one's steps and solver.
+    /// Segments a photo with the given settings, but with this result's steps and solver.
     pub(super) fn sample(&mut self, item: &Item, first: Sampling) {
         self.flow = None;
         let Some(model) = &self.model else { return };
@@ -153,9 +157,9 @@ impl Second {
         let sampling = Sampling {
             steps,
             solver: self.choice.solver,
-            source: None,
             ..first
         };
+        self.source = sampling.source;
         self.choice.steps = Some(steps);
         self.busy = true;
         self.worker.flow(item.photo(), sampling);
@@ -271,7 +275,7 @@ impl Second {
             (None, _) | (_, 0) => self.choice.model.clone(),
             (Some(model), steps) => {
                 let name = compare::model_name(&model.name);
-                compare::caption(&name, steps, self.choice.solver)
+                compare::caption(&name, steps, self.choice.solver) + model.origin(self.source)
             }
         }
     }

@@ -4,6 +4,7 @@
 use super::AppState;
 use crate::compare;
 use crate::gpu::canvas::Layer;
+use crate::inference::Sampling;
 use crate::viewer::app_event::AppEvent;
 use crate::viewer::class_photos::ClassPhotos;
 use crate::viewer::doubt_maps;
@@ -17,9 +18,17 @@ use eframe::egui;
 impl AppState {
     /// The caption of the result in a comparison.
     pub(crate) fn caption(&self) -> String {
-        let name = self.model.as_ref().map_or("", |model| &model.name);
-        let name = compare::model_name(name);
-        compare::caption(&name, self.sampling.steps, self.sampling.solver)
+        let Some(model) = &self.model else {
+            return String::new();
+        };
+        let Sampling {
+            steps,
+            solver,
+            source,
+            ..
+        } = self.sampling;
+        let caption = compare::caption(&compare::model_name(&model.name), steps, solver);
+        caption + model.origin(source)
     }
 
     /// The comparison that is offered first: the same model with one step, or with ten if it already
@@ -86,7 +95,15 @@ impl AppState {
     /// Samples the second result of the open photo, if there is a comparison.
     pub(crate) fn sample_second(&mut self) {
         if let (Some(second), Some(item)) = (&mut self.second, self.photos.item()) {
-            second.sample(item, self.sampling);
+            // Results of one model are compared from one source; another model starts at its own.
+            let model = self.model.as_ref().map(|model| &model.name);
+            let source = self.sampling.source;
+            let source = source.filter(|_| model == Some(&second.choice.model));
+            let sampling = Sampling {
+                source,
+                ..self.sampling
+            };
+            second.sample(item, sampling);
         }
     }
 
