@@ -370,7 +370,7 @@ pub(super) mod testing {
     use super::*;
 
     /// A flow of a black photo with a state for each label map, whose pixels are at their centroids.
-    pub(in crate::viewer) fn flow(
+    pub(crate) fn flow(
         centroids: &Centroids,
         states: &[impl AsRef<[u16]>],
         size: [usize; 2],
