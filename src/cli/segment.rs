@@ -82,7 +82,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     trajectory: bool,
     /// Also write OUT/NAME.numbers.csv: for every state the share of each class, the share of pixels that
-    /// already have their final class and keep it, and the mean speed |v|
+    /// already have their final class and keep it, and the mean speed |v| from it to the next one
     #[arg(long)]
     numbers: bool,
     /// Print one JSON object per photo with the share of every class. Bytes of a name that are not

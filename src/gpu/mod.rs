@@ -30,6 +30,16 @@ pub struct GpuError {
 /// What to do about an error that the program does not expect.
 pub const UPDATE: &str = "update the graphics driver";
 
+/// What to do about a lack of graphics memory.
+const FREE: &str = "close other programs, open a smaller photo or choose fewer steps";
+
+fn remedy(error: &wgpu::Error) -> &'static str {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => FREE,
+        _ => UPDATE,
+    }
+}
+
 /// A driver's message in ASCII on one line.
 fn one_line(text: &str) -> String {
     let plain = text.replace(|c: char| !c.is_ascii(), " ");
@@ -61,7 +71,7 @@ pub fn guarded<T>(
     let failed = move |error: wgpu::Error| GpuError {
         what,
         reason: one_line(&error.to_string()),
-        remedy: UPDATE,
+        remedy: remedy(&error),
     };
     #[cfg(target_arch = "wasm32")]
     {

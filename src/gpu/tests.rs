@@ -2,7 +2,7 @@
 //! such as Mesa's software one.
 
 use super::canvas::{DOUBT_COLOURS, Layer, Look, Pipelines, Sources, Values};
-use super::{field, guarded};
+use super::{field, guarded, remedy};
 use crate::encoding::Centroids;
 use crate::labels::IGNORE;
 use image::RgbImage;
@@ -589,4 +589,11 @@ fn the_canvas_shaders_keep_the_rules() {
     ] {
         super::shader_rules::check(name, source);
     }
+}
+
+#[test]
+fn a_lack_of_memory_is_not_blamed_on_the_driver() {
+    let source = "refused".into();
+    let error = wgpu::Error::OutOfMemory { source };
+    assert!(!remedy(&error).contains("driver"));
 }

@@ -65,7 +65,8 @@ impl Default for Neighbourhood {
 #[derive(Clone, Debug, PartialEq)]
 pub struct CentroidTable {
     pub centroids: Centroids,
-    /// The classes' colours, which are their first three coordinates whichever axes are drawn, `[N]`.
+    /// The classes' colours, `[N]`: unless they are replaced, their first three coordinates, whichever axes are
+    /// drawn.
     pub colours: Vec<[u8; 3]>,
     /// The points `mu_k`, `[N]`.
     pub points: Vec<DVec3>,

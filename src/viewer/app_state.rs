@@ -22,6 +22,7 @@ use super::platform;
 use super::second::Second;
 use super::selection::SelectionHistory;
 use super::settings::Settings;
+use super::shown_classes::ShownClasses;
 use super::worker_events::{EventConverter, WorkerEvent};
 use crate::device::{Graphics, Opened};
 use crate::export::Look;
@@ -118,6 +119,7 @@ pub(super) struct AppState {
     /// The open photos, listed by a class.
     pub class_photos: Option<ClassPhotos>,
     pub doubt: DoubtMaps,
+    classes: ShownClasses,
     pub playhead: Playhead,
     pub selection: SelectionHistory,
     pub sampling: Sampling,
@@ -157,6 +159,10 @@ impl AppState {
             errors.report(format!("cannot start a worker thread: {error}"));
             DoubtMaps::none()
         });
+        let classes = ShownClasses::start(context).unwrap_or_else(|error| {
+            errors.report(format!("cannot start a worker thread: {error}"));
+            ShownClasses::default()
+        });
         let mut converter = EventConverter::new(context.clone(), pipelines);
         let wake = context.clone();
         let worker = Worker::start(
@@ -184,6 +190,7 @@ impl AppState {
             second: None,
             class_photos: None,
             doubt,
+            classes,
             playhead: Playhead {
                 position: 0.0,
                 playing: true,

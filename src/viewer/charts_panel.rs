@@ -102,15 +102,20 @@ fn settled<'a>(flow: &Flow) -> Lines<'a> {
 }
 
 fn speed<'a>(flow: &Flow) -> Lines<'a> {
-    let points: PlotPoints<'a> = flow
-        .states
-        .iter()
-        .filter_map(|state| {
-            let speed = state.host.as_ref()?.speed?;
-            Some([f64::from(state.t), f64::from(speed)])
-        })
-        .collect();
+    let points: PlotPoints<'a> = speeds(flow).into_iter().flatten().collect();
     vec![Line::new("|v|", points).color(theme::ACCENT).width(2.0)]
+}
+
+/// The mean speed over each step, at both of its times: `[t, |v|]`.
+fn speeds(flow: &Flow) -> Vec<[[f64; 2]; 2]> {
+    let steps = flow.states.iter().zip(flow.states.iter().skip(1));
+    steps
+        .filter_map(|(before, after)| {
+            // It is known with the state that the step leads to.
+            let speed = f64::from(after.host.as_ref()?.speed?);
+            Some([before.t, after.t].map(|t| [f64::from(t), speed]))
+        })
+        .collect()
 }
 
 /// Draws one chart; returns the time that was clicked or dragged to.
@@ -154,8 +159,24 @@ fn chart(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoding::Centroids;
+    use crate::viewer::flow::testing;
     use crate::viewer::worker_events::OpenedPhoto;
     use std::sync::Arc;
+
+    #[test]
+    fn a_speed_is_drawn_over_its_step() {
+        let centroids = Centroids::kronecker(2);
+        let mut flow = testing::flow(&centroids, &[[0u16], [1], [0]], [1, 1]);
+        for (step, speed) in [(1, 3.0), (2, 5.0)] {
+            flow.states[step].host.as_mut().unwrap().speed = Some(speed);
+        }
+        let expected = [[[0.0, 3.0], [0.5, 3.0]], [[0.5, 5.0], [1.0, 5.0]]];
+        assert_eq!(speeds(&flow), expected);
+        // A flow of one step has a line as well.
+        flow.states.truncate(2);
+        assert_eq!(speeds(&flow), expected[..1]);
+    }
 
     #[test]
     fn a_time_is_found_between_its_states() {

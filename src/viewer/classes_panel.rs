@@ -68,12 +68,10 @@ impl ClassesPanel {
         ui: &mut egui::Ui,
         commands: &mut Vec<Command>,
     ) -> Option<usize> {
-        let shares = |position: f32| {
-            let state = app.flow.as_ref().and_then(|flow| flow.nearest(position));
-            state.map_or(&[][..], |(_, host)| &host.shares)
-        };
-        let now = shares(app.playhead.position);
-        let order = order(model, shares(f32::MAX), &self.search);
+        let now = app.shown_classes().map_or(Vec::new(), |shown| shown.shares);
+        let last = app.flow.as_ref().and_then(|flow| flow.nearest(f32::MAX));
+        let last = last.map_or(&[][..], |(_, host)| &host.shares);
+        let order = order(model, last, &self.search);
         let correcting = app.correct.is_ready();
         if order.is_empty() {
             theme::empty(ui, "No class name contains this.");

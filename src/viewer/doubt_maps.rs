@@ -1,6 +1,6 @@
 //! The doubt of the shown state, computed from its soft votes on a separate thread.
 
-use super::flow::Flow;
+use super::flow::{Flow, Mix, MixKey};
 use super::latest::Latest;
 use super::open_model::OpenModel;
 use crate::encoding::Centroids;
@@ -10,26 +10,21 @@ use crate::votes::{Doubt, Votes};
 use eframe::egui;
 use std::sync::Arc;
 
-/// The id of a flow and the number of a state.
-type Key = (u64, usize);
-
 struct Request {
-    key: Key,
+    mix: Mix,
     centroids: Centroids,
-    /// `[d, H, W]`
-    x: Arc<Vec<f32>>,
     size: [usize; 2],
 }
 
 /// The three maps `[3, H, W]` of a state in graphics memory; `None` without a graphics device.
 type Maps = Option<Arc<wgpu::Buffer>>;
 
-type Answer = (Key, Result<Maps, GpuError>);
+type Answer = (MixKey, Result<Maps, GpuError>);
 
 /// Computes the doubt of the shown state, one state at a time.
 pub(super) struct DoubtMaps {
     worker: Option<Latest<Request, Answer>>,
-    shown: Option<(Key, Maps)>,
+    shown: Option<(MixKey, Maps)>,
 }
 
 pub(super) fn measure(layer: Layer) -> Option<Doubt> {
@@ -51,10 +46,10 @@ impl DoubtMaps {
         pipelines: Option<Arc<Pipelines>>,
     ) -> std::io::Result<Self> {
         let answer = move |request: Request| {
-            let maps = maps(&request.centroids, &request.x, request.size);
+            let maps = maps(&request.centroids, &request.mix.state(), request.size);
             let uploaded = pipelines.as_ref().map(|pipelines| pipelines.doubt(&maps));
             (
-                request.key,
+                request.mix.key,
                 uploaded.transpose().map(|map| map.map(Arc::new)),
             )
         };
@@ -72,22 +67,21 @@ impl DoubtMaps {
         }
     }
 
-    /// Requests the maps of the state nearest to a position, unless they are available.
+    /// Requests the maps of the state at a position, unless they are available.
     pub(super) fn want(&mut self, flow: &Flow, model: &OpenModel, position: f32) {
-        let Some((step, host)) = flow.nearest(position) else {
+        let Some(mix) = flow.mix(position) else {
             return;
         };
-        let key = (flow.id, step);
-        if self.shown.as_ref().is_some_and(|(shown, _)| *shown == key) {
+        let known = self.shown.as_ref().map(|(key, _)| *key);
+        if known == Some(mix.key) {
             return;
         }
         if let Some(worker) = &mut self.worker
             && !worker.busy()
         {
             worker.ask(Request {
-                key,
+                mix,
                 centroids: model.centroids.clone(),
-                x: host.x.clone(),
                 size: flow.size,
             });
         }
@@ -106,13 +100,13 @@ impl DoubtMaps {
 
     /// The maps computed last for a flow: just after the playhead moved, those of the previous state.
     pub(super) fn of(&self, flow: &Flow) -> Maps {
-        let (_, maps) = self.shown.as_ref().filter(|((id, _), _)| *id == flow.id)?;
+        let (_, maps) = self.shown.as_ref().filter(|((id, ..), _)| *id == flow.id)?;
         maps.clone()
     }
 
-    /// Whether the maps of the state nearest to a position are available.
+    /// Whether the maps of the state at a position are available.
     pub(super) fn ready(&self, flow: &Flow, position: f32) -> bool {
-        let wanted = flow.nearest(position).map(|(step, _)| (flow.id, step));
+        let wanted = flow.mix(position).map(|mix| mix.key);
         self.worker.is_none() || wanted == self.shown.as_ref().map(|(key, _)| *key)
     }
 }
@@ -126,6 +120,26 @@ fn maps(centroids: &Centroids, x: &[f32], size: [usize; 2]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::testing::tiny;
+    use crate::viewer::flow::testing;
+
+    #[test]
+    fn doubt_is_that_of_the_state_between_two_stored_ones() {
+        let classes = ["a", "b", "c"];
+        let card = tiny(&classes, [16, 24], |_| ()).card;
+        let centroids = card.centroids();
+        let flow = testing::flow(&centroids, &[[0u16, 1], [2, 1]], [1, 2]);
+        let model = OpenModel::new("test".to_owned(), card, centroids);
+        let mut doubt = DoubtMaps::start(&egui::Context::default(), None).unwrap();
+        for position in [0.0, 0.25, 0.75, 1.0] {
+            doubt.want(&flow, &model, position);
+            while !doubt.ready(&flow, position) {
+                assert_eq!(doubt.receive(), None);
+                std::thread::yield_now();
+            }
+        }
+        assert!(!doubt.ready(&flow, 0.75));
+    }
 
     #[test]
     fn maps_come_in_the_order_that_the_shader_reads() {

@@ -6,11 +6,13 @@ use super::canvas_renderer::CanvasRenderer;
 use super::mask_store::LabelPicture;
 use super::worker_events::{Host, OpenedPhoto, Thumbnails};
 use crate::data::Truth;
+use crate::encoding::Centroids;
 use crate::gpu::GpuError;
 use crate::gpu::canvas::{Sources, Values};
 use crate::gpu::textures::{LabelTexture, Photo};
 use crate::inference::Sampling;
 use image::RgbImage;
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,6 +73,44 @@ pub(super) struct Flow {
 }
 
 type DecodedKey = (u64, usize, usize, u32);
+
+/// The id of a flow, the index of the stored state before, and the bits of the fraction beyond it.
+pub(super) type MixKey = (u64, usize, u32);
+
+/// The numbers of a state at a position: linear between two stored states, which is exact for Euler.
+#[derive(Clone)]
+pub(super) struct Mix {
+    pub key: MixKey,
+    /// `[d, H, W]` each.
+    before: Arc<Vec<f32>>,
+    after: Arc<Vec<f32>>,
+    share: f32,
+}
+
+impl Mix {
+    pub(super) fn position(&self) -> f32 {
+        self.key.1 as f32 + self.share
+    }
+
+    /// Whether it is a stored state.
+    pub(super) fn is_stored(&self) -> bool {
+        self.share == 0.0
+    }
+
+    /// `[d, H, W]`
+    pub(super) fn state(&self) -> Cow<'_, [f32]> {
+        if self.is_stored() {
+            return Cow::Borrowed(&self.before);
+        }
+        let both = self.before.iter().zip(self.after.iter());
+        both.map(|(a, b)| a + (b - a) * self.share).collect()
+    }
+
+    /// The nearest class of every pixel, `[H, W]`.
+    pub(super) fn labels(&self, centroids: &Centroids) -> Vec<u16> {
+        centroids.decode_between(&self.before, &self.after, self.share)
+    }
+}
 
 impl Flow {
     pub(super) fn new(name: String, opened: OpenedPhoto) -> Self {
@@ -151,6 +191,26 @@ impl Flow {
         let last = self.states.len().checked_sub(1)?;
         let at = (position.max(0.0).round() as usize).min(last);
         Some((at, self.states[at].host.as_ref()?))
+    }
+
+    /// The numbers at `position`: those of the nearest stored state until both of those around it have been
+    /// read back.
+    pub(super) fn mix(&self, position: f32) -> Option<Mix> {
+        let (low, high, share) = self.around(position)?;
+        let host = |step: usize| self.states[step].host.as_ref();
+        let (step, before, after, share) = match (host(low), host(high)) {
+            (Some(before), Some(after)) => (low, before, after, share),
+            _ => {
+                let (step, host) = self.nearest(position)?;
+                (step, host, host, 0.0)
+            }
+        };
+        Some(Mix {
+            key: (self.id, step, share.to_bits()),
+            before: before.x.clone(),
+            after: after.x.clone(),
+            share,
+        })
     }
 
     pub(super) fn time(&self, position: f32) -> f32 {
@@ -302,5 +362,73 @@ impl Flow {
     pub(super) fn resident(&self) -> usize {
         let states = self.states.iter();
         states.filter(|state| state.is_resident()).count()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// A flow of a black photo with a state for each label map, whose pixels are at their centroids.
+    pub(crate) fn flow(
+        centroids: &Centroids,
+        states: &[impl AsRef<[u16]>],
+        size: [usize; 2],
+    ) -> Flow {
+        let [height, width] = size.map(|side| side as u32);
+        let mut flow = Flow::new(
+            "test".to_owned(),
+            OpenedPhoto {
+                photo: Arc::new(RgbImage::new(width, height)),
+                picture: None,
+                truth: None,
+                truth_picture: None,
+                size,
+            },
+        );
+        let steps = states.len().saturating_sub(1).max(1) as f32;
+        for (step, labels) in states.iter().enumerate() {
+            let labels = labels.as_ref().to_vec();
+            let host = Host {
+                x: Arc::new(centroids.encode(&labels)),
+                shares: crate::labels::shares(&labels, centroids.len()),
+                labels: Arc::new(labels),
+                speed: None,
+            };
+            flow.push(step as f32 / steps, None);
+            flow.read(step, host, None);
+        }
+        flow
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_between_two_states_are_those_of_each_pixel() {
+        let centroids = Centroids::kronecker(3);
+        let flow = testing::flow(&centroids, &[[0u16, 1], [2, 1], [1, 0]], [1, 2]);
+        for position in [0.0, 0.25, 1.0, 1.75, 2.0, 5.0] {
+            let mix = flow.mix(position).unwrap();
+            assert_eq!(mix.position(), position.min(2.0));
+            let state = mix.state();
+            for pixel in 0..2 {
+                let x: Vec<f32> = state.iter().skip(pixel).step_by(2).copied().collect();
+                assert_eq!(Some(x), flow.state_of(pixel, position));
+            }
+        }
+        let [first, other] = [0.25, 0.75].map(|position| flow.mix(position).unwrap().key);
+        assert_ne!(first, other);
+    }
+
+    #[test]
+    fn a_state_without_numbers_is_not_mixed() {
+        let centroids = Centroids::kronecker(3);
+        let mut flow = testing::flow(&centroids, &[[0u16, 1]], [1, 2]);
+        flow.push(1.0, None);
+        assert!(flow.mix(0.25).unwrap().is_stored());
+        assert!(flow.mix(0.75).is_none());
     }
 }

@@ -67,6 +67,7 @@ mod runs;
 mod second;
 mod selection;
 mod settings;
+mod shown_classes;
 #[cfg(not(target_arch = "wasm32"))]
 mod software;
 #[cfg(test)]

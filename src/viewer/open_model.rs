@@ -1,5 +1,6 @@
 use crate::data;
 use crate::encoding::Centroids;
+use crate::flow::Source;
 use crate::fonts;
 use crate::model::Card;
 
@@ -44,6 +45,16 @@ impl OpenModel {
             .extend(colours.into_iter().skip(self.card.classes.len()));
     }
 
+    /// Where a flow starts, for a caption, as in ", from noise"; empty for the source that the model was trained
+    /// with.
+    pub(super) fn origin(&self, source: Option<Source>) -> &'static str {
+        match source.filter(|source| *source != self.card.source) {
+            None => "",
+            Some(Source::Image) => ", from the photo",
+            Some(Source::Noise) => ", from noise",
+        }
+    }
+
     /// Appends classes.
     pub(super) fn add_classes(&mut self, names: &[String]) {
         if names.is_empty() {
@@ -54,5 +65,26 @@ impl OpenModel {
         let own = self.colours[..self.card.classes.len().min(self.colours.len())].to_vec();
         let published = own != self.centroids.colours();
         self.colour(published);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::tiny;
+
+    #[test]
+    fn captions_name_a_source_that_is_not_the_models() {
+        let mut card = tiny(&["a", "b"], [16, 24], |_| ()).card;
+        card.source = Source::Noise;
+        let centroids = card.centroids();
+        let model = OpenModel::new("test".to_owned(), card, centroids);
+        for (source, origin) in [
+            (None, ""),
+            (Some(Source::Noise), ""),
+            (Some(Source::Image), ", from the photo"),
+        ] {
+            assert_eq!(model.origin(source), origin);
+        }
     }
 }

@@ -103,7 +103,7 @@ pub(super) fn tooltip(app: &AppState, ui: &mut egui::Ui, pixel: usize) {
     ui.weak("click to pin, Shift-drag to brush");
 }
 
-/// The class of a pixel in the second result near the shown time, with its colour.
+/// The class of a pixel in the second result at the shown time, with its colour.
 pub(super) fn second_class(app: &AppState, pixel: usize) -> Option<(&str, [u8; 3])> {
     let (flow, model, second) = (
         app.flow.as_ref()?,

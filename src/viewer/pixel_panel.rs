@@ -96,12 +96,12 @@ fn numbers(ui: &mut egui::Ui, info: &PixelInfo) {
             );
             row(
                 "Velocity v",
-                "Units per unit of t, over the step shown",
+                "Mean over the step shown, in units per unit of t",
                 info.velocity.clone().map_or_else(none, vector),
             );
             row(
                 "Target x1",
-                "Where it is heading: x + (1 - t) v",
+                "Where it ends if it goes on as in this step: x + (1 - t) v",
                 info.prediction.clone().map_or_else(none, vector),
             );
             let settled = info

@@ -3,17 +3,19 @@
 //! It has its own worker; its network is freed when the comparison is closed.
 
 use super::canvas_renderer::CanvasRenderer;
-use super::flow::Flow;
+use super::flow::{Flow, MixKey};
 use super::latest::Latest;
 use super::open_model::OpenModel;
 use super::photo_list::Item;
 use super::platform;
 use super::settings::STEPS;
+use super::shown_classes::ShownClasses;
 use super::view::View;
 use super::worker_events::{EventConverter, WorkerEvent};
 use crate::compare::{self, Comparison, JointClasses, Side};
 use crate::data::Truth;
 use crate::encoding::Centroids;
+use crate::flow::Source;
 use crate::gpu::GpuError;
 use crate::gpu::canvas;
 use crate::inference::Sampling;
@@ -77,8 +79,7 @@ struct Request {
 /// The inputs of the uploaded labels.
 #[derive(PartialEq)]
 struct Uploaded {
-    flow: u64,
-    step: usize,
+    state: MixKey,
     colours: Vec<[u8; 3]>,
     hidden: BTreeSet<usize>,
 }
@@ -91,10 +92,13 @@ pub(super) struct Second {
     pub classes: Option<Arc<JointClasses>>,
     /// The canvas's settings before the comparison.
     pub before: View,
+    /// Where its flow starts; `None` for what its model was trained with.
+    source: Option<Source>,
     worker: Worker<WorkerEvent>,
     busy: bool,
     counting: Latest<Request, (Key, Comparison)>,
     counted: Option<(Key, Comparison)>,
+    decoded: ShownClasses,
     uploaded: RefCell<Option<(Uploaded, Arc<canvas::Second>)>>,
 }
 
@@ -125,10 +129,12 @@ impl Second {
             flow: None,
             classes: None,
             before,
+            source: None,
             worker,
             busy: true,
             counting: Latest::start("flowseg-compare", context, count)?,
             counted: None,
+            decoded: ShownClasses::start(context)?,
             uploaded: RefCell::default(),
         })
     }
@@ -138,7 +144,7 @@ impl Second {
         platform::drop_aside(self);
     }
 
-    /// Segments a photo with the first result's settings, but with this one's steps and solver.
+    /// Segments a photo with the given settings, but with this result's steps and solver.
     pub(super) fn sample(&mut self, item: &Item, first: Sampling) {
         self.flow = None;
         let Some(model) = &self.model else { return };
@@ -152,9 +158,9 @@ impl Second {
         let sampling = Sampling {
             steps,
             solver: self.choice.solver,
-            source: None,
             ..first
         };
+        self.source = sampling.source;
         self.choice.steps = Some(steps);
         self.busy = true;
         self.worker.flow(item.photo(), sampling);
@@ -255,6 +261,7 @@ impl Second {
     /// Whether everything about a flow is computed.
     pub(super) fn settled(&self, flow: &Flow) -> bool {
         !self.busy
+            && self.decoded.ready()
             && (self.flow.is_none() || self.classes.is_none() || self.comparison(flow).is_some())
     }
 
@@ -265,26 +272,26 @@ impl Second {
             (None, _) | (_, 0) => self.choice.model.clone(),
             (Some(model), steps) => {
                 let name = compare::model_name(&model.name);
-                compare::caption(&name, steps, self.choice.solver)
+                compare::caption(&name, steps, self.choice.solver) + model.origin(self.source)
             }
         }
     }
 
-    /// The joint class at a pixel of the first result's states, whose size is `size`, in the state
-    /// nearest to a time.
+    /// The joint class at a pixel of the first result's states, whose size is `size`, at a time.
     pub(super) fn class_at(&self, pixel: usize, size: [usize; 2], t: f32) -> Option<usize> {
         let (flow, classes) = (self.flow.as_ref()?, self.classes.as_ref()?);
-        let (_, host) = flow.nearest(flow.position_at(t))?;
+        let centroids = &self.model.as_ref()?.centroids;
         let [row, column] = [pixel / size[1].max(1), pixel % size[1].max(1)];
         // The centre of the pixel, in this flow's pixels.
         let place = |at: usize, from: usize, to: usize| (2 * at + 1) * to / (2 * from.max(1));
         let row = place(row, size[0], flow.size[0]);
         let column = place(column, size[1], flow.size[1]);
-        let label = *host.labels.get(row * flow.size[1] + column)?;
+        let x = flow.state_of(row * flow.size[1] + column, flow.position_at(t))?;
+        let label = *centroids.decode(&x).first()?;
         Some(usize::from(classes.index(Side::B, label)))
     }
 
-    /// Its classes near a time in graphics memory, or `None` before its first state.
+    /// Its classes at a time in graphics memory, or `None` before its first state.
     ///
     /// # Errors
     /// Not enough graphics memory.
@@ -295,15 +302,16 @@ impl Second {
         hidden: &BTreeSet<usize>,
         t: f32,
     ) -> Result<Option<Arc<canvas::Second>>, GpuError> {
-        let (Some(flow), Some(classes)) = (&self.flow, &self.classes) else {
+        let (Some(flow), Some(model), Some(classes)) = (&self.flow, &self.model, &self.classes)
+        else {
             return Ok(None);
         };
-        let Some((step, host)) = flow.nearest(flow.position_at(t)) else {
+        let position = flow.position_at(t);
+        let Some(shown) = self.decoded.of(flow, &model.centroids, position) else {
             return Ok(None);
         };
         let key = Uploaded {
-            flow: flow.id,
-            step,
+            state: shown.key,
             colours: classes.colours(&first.colours),
             hidden: hidden.clone(),
         };
@@ -313,7 +321,7 @@ impl Second {
         {
             return Ok(Some(labels.clone()));
         }
-        let labels = classes.labels(Side::B, host.labels.to_vec());
+        let labels = classes.labels(Side::B, shown.labels.to_vec());
         let shown = |class| !hidden.contains(&class);
         let pipelines = renderer.pipelines();
         let labels = Arc::new(pipelines.second(&labels, flow.size, &key.colours, shown)?);

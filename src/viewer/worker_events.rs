@@ -8,7 +8,7 @@ use crate::gpu::canvas::{Pipelines, Values};
 use crate::gpu::resident::Resident;
 use crate::gpu::textures::{LabelTexture, Photo};
 use crate::job::Message;
-use crate::labels::{self, LabelMap};
+use crate::labels;
 use crate::model::{Card, tensors::read};
 use crate::trajectory;
 use crate::votes::{Outlines, Votes};
@@ -231,24 +231,23 @@ impl EventConverter {
         let (mut picture, mut truth_picture) = (None, None);
         if let Some(pipelines) = &self.pipelines {
             let longest = pipelines.longest_side();
-            let side = photo.width().max(photo.height());
-            let uploaded = if side > longest {
-                let scale =
-                    |v: u32| ((u64::from(v) * u64::from(longest) / u64::from(side)) as u32).max(1);
-                let (width, height) = (scale(photo.width()), scale(photo.height()));
-                pipelines.photo(&imageops::thumbnail(&*photo, width, height))?
-            } else {
-                pipelines.photo(&photo)?
+            let uploaded = match reduced(photo.dimensions().into(), longest) {
+                Some([width, height]) => {
+                    pipelines.photo(&imageops::thumbnail(&*photo, width, height))?
+                }
+                None => pipelines.photo(&photo)?,
             };
             picture = Some(Arc::new(uploaded));
-            // A label file too large for the device is not drawn, but still scored.
-            if let Some(truth) = truth.as_ref().filter(|_| side <= longest) {
-                let LabelMap {
-                    width,
-                    height,
-                    data,
-                } = &truth.labels;
-                let uploaded = pipelines.labels([*height, *width], data)?;
+            // They are scored at their own size.
+            if let Some(labels) = truth.as_ref().map(|truth| &truth.labels) {
+                let size = [labels.height, labels.width];
+                let uploaded = match reduced(size.map(|side| side as u32), longest) {
+                    Some(smaller) => {
+                        let smaller = smaller.map(|side| side as usize);
+                        pipelines.labels(smaller, &labels.scaled(smaller))?
+                    }
+                    None => pipelines.labels(size, &labels.data)?,
+                };
                 truth_picture = Some(Arc::new(uploaded));
             }
         }
@@ -313,9 +312,28 @@ impl EventConverter {
     }
 }
 
+/// A size with the same shape whose longer side is `longest`; `None` if neither side is longer.
+fn reduced(size: [u32; 2], longest: u32) -> Option<[u32; 2]> {
+    let longer = size[0].max(size[1]);
+    let scaled = |side: u32| u64::from(side) * u64::from(longest) / u64::from(longer);
+    (longer > longest).then(|| size.map(|side| (scaled(side) as u32).max(1)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_beyond_the_limit_of_a_device_are_reduced() {
+        for (size, reduced_to) in [
+            ([8192, 10], None),
+            ([0, 0], None),
+            ([16_384, 4096], Some([8192, 2048])),
+            ([3, 40_000], Some([1, 8192])),
+        ] {
+            assert_eq!(reduced(size, 8192), reduced_to);
+        }
+    }
 
     #[test]
     fn a_state_along_three_of_its_axes() {

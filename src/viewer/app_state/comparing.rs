@@ -1,13 +1,16 @@
-//! Comparing the result with a second one, the doubt of the shown state, and listing photos by class.
+//! Comparing the result with a second one, classes and doubt of the shown state, and listing photos by
+//! class.
 
 use super::AppState;
 use crate::compare;
 use crate::gpu::canvas::Layer;
+use crate::inference::Sampling;
 use crate::viewer::app_event::AppEvent;
 use crate::viewer::class_photos::ClassPhotos;
 use crate::viewer::doubt_maps;
 use crate::viewer::photo_list::Item;
 use crate::viewer::second::{Choice, Second};
+use crate::viewer::shown_classes::Classes;
 use crate::viewer::view::Arrangement;
 use crate::viewer::worker_events::WorkerEvent;
 use eframe::egui;
@@ -15,9 +18,17 @@ use eframe::egui;
 impl AppState {
     /// The caption of the result in a comparison.
     pub(crate) fn caption(&self) -> String {
-        let name = self.model.as_ref().map_or("", |model| &model.name);
-        let name = compare::model_name(name);
-        compare::caption(&name, self.sampling.steps, self.sampling.solver)
+        let Some(model) = &self.model else {
+            return String::new();
+        };
+        let Sampling {
+            steps,
+            solver,
+            source,
+            ..
+        } = self.sampling;
+        let caption = compare::caption(&compare::model_name(&model.name), steps, solver);
+        caption + model.origin(source)
     }
 
     /// The comparison that is offered first: the same model with one step, or with ten if it already
@@ -84,7 +95,15 @@ impl AppState {
     /// Samples the second result of the open photo, if there is a comparison.
     pub(crate) fn sample_second(&mut self) {
         if let (Some(second), Some(item)) = (&mut self.second, self.photos.item()) {
-            second.sample(item, self.sampling);
+            // Results of one model are compared from one source; another model starts at its own.
+            let model = self.model.as_ref().map(|model| &model.name);
+            let source = self.sampling.source;
+            let source = source.filter(|_| model == Some(&second.choice.model));
+            let sampling = Sampling {
+                source,
+                ..self.sampling
+            };
+            second.sample(item, sampling);
         }
     }
 
@@ -153,6 +172,13 @@ impl AppState {
         }
     }
 
+    /// The classes of the shown state; `None` before its numbers have been read back.
+    pub(crate) fn shown_classes(&self) -> Option<Classes> {
+        let (flow, model) = (self.flow.as_ref()?, self.model.as_ref()?);
+        let position = self.playhead.position;
+        self.classes.of(flow, &model.centroids, position)
+    }
+
     fn shows_doubt(&self) -> bool {
         let shown = self.settings.view.shown();
         shown
@@ -160,11 +186,12 @@ impl AppState {
             .any(|layer| doubt_maps::measure(*layer).is_some())
     }
 
-    /// Whether the wanted doubt and second result are computed.
+    /// Whether the wanted classes, doubt and second result are computed.
     pub(crate) fn is_compared(&self) -> bool {
         let Some(flow) = &self.flow else { return true };
         let doubt = !self.shows_doubt() || self.doubt.ready(flow, self.playhead.position);
         doubt
+            && self.classes.ready()
             && self
                 .second
                 .as_ref()

@@ -212,11 +212,12 @@ fn resample(app: &mut AppState, sampling: Sampling) {
     let chosen = Some(sampling.steps).filter(|n| Some(*n) != recommended);
     app.settings.choose_steps(chosen);
     app.playhead.playing = true;
-    let reseeded = app.sampling.seed != sampling.seed;
+    let start = |sampling: Sampling| (sampling.source, sampling.seed);
+    let elsewhere = start(app.sampling) != start(sampling);
     app.sampling = sampling;
     app.sample();
-    if reseeded {
-        // Two flows are compared from the same noise.
+    if elsewhere {
+        // Two flows are compared from the same source, such as the same noise.
         app.sample_second();
     }
 }

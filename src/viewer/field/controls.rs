@@ -2,7 +2,7 @@
 
 use super::interface::{FieldInput, drawn_name, kind_name};
 use super::panel::FieldPanel;
-use super::preset::{Preset, caption};
+use super::preset::{Preset, anew, caption};
 use super::settings::{AxisName, FieldSettings};
 use super::widgets::{OPERATORS, choice, class, group, log_slider, row, slider};
 use super::{export, layers};
@@ -12,7 +12,7 @@ use crate::viewer::theme::GRID;
 use eframe::egui::{self, RichText, Ui};
 
 pub(super) fn show(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>) {
-    let photo = input.cloud.is_some();
+    let source = input.cloud.map(|_| input.source);
     ui.add_space(GRID);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = GRID / 2.0;
@@ -25,26 +25,19 @@ pub(super) fn show(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>) 
         }
         let help = "Vanilla and reshaped side by side, with particles";
         if ui.button("Compare").on_hover_text(help).clicked() {
-            panel.settings = FieldSettings {
-                models_table: panel.settings.models_table,
-                classes: panel.settings.classes,
-                axes: panel.settings.axes,
-                target: panel.settings.target,
-                potential: panel.settings.potential,
-                ..FieldSettings::default()
-            };
+            panel.settings = anew(&panel.settings);
             panel.paused = false;
         }
     });
     let times = panel.times_vanilla(input.centroids);
-    let text = caption(&panel.settings, photo, times);
+    let text = caption(&panel.settings, source, times);
     ui.label(RichText::new(text).small().weak());
     field(&mut panel.settings, ui, input);
     view(panel, ui);
     layers::arrows(&mut panel.settings.layers.arrows, ui);
     layers::slice(panel, ui, input);
-    layers::particles(panel, ui, photo);
-    layers::photo(&mut panel.settings, ui, photo);
+    layers::particles(panel, ui, source);
+    layers::photo(&mut panel.settings, ui, source.is_some());
     let help = "The field magnitude from the target to its decision boundary (Fig. 1c)";
     let curve = &mut panel.settings.curve;
     group(ui, "Gradient curve", help, Some(curve), |_| {});
@@ -152,13 +145,14 @@ fn view(panel: &mut FieldPanel, ui: &mut Ui) {
         let help = "One field, or vanilla and reshaped with linked cameras";
         choice(ui, "Show", help, &mut settings.compare, &panes);
         if !settings.compare {
+            let names = FieldKind::ALL.map(|kind| (kind, kind_name(settings, kind)));
             row(ui, "Which", "Which field is shown", |ui| {
                 egui::ComboBox::from_id_salt("which field")
                     .width(ui.available_width() - GRID)
-                    .selected_text(kind_name(settings.kind))
+                    .selected_text(kind_name(settings, settings.kind))
                     .show_ui(ui, |ui| {
-                        for kind in FieldKind::ALL {
-                            ui.selectable_value(&mut settings.kind, kind, kind_name(kind));
+                        for (kind, name) in names {
+                            ui.selectable_value(&mut settings.kind, kind, name);
                         }
                     })
                     .response

@@ -5,8 +5,8 @@ use super::settings::{Cut, FieldSettings};
 use super::style::pin_colour;
 use crate::encoding::{COLOUR_AXES, Centroids};
 use crate::gpu::field::{
-    FieldScene, FieldStyle, FieldView, LayerSettings, Lines, Particles, Polyline, Quantity, Slice,
-    Spheres,
+    CloudStyle, FieldScene, FieldStyle, FieldView, LayerSettings, Lines, Particles, Polyline,
+    Slice, Spheres,
 };
 use crate::potential::Potential;
 use crate::vector_field::seeds::{self, Seeding};
@@ -66,6 +66,8 @@ const COARSE: usize = 60;
 /// Cached results, each with its inputs.
 #[derive(Default)]
 pub(super) struct Derived {
+    /// The colours of the open model's classes; empty for those of the centroids.
+    pub(super) colours: Vec<[u8; 3]>,
     table: Option<(TableKey, Arc<CentroidTable>)>,
     seeds: Option<(SeedKey, Arc<Vec<Vec3>>)>,
     curve: Option<(CurveKey, GradientCurve)>,
@@ -79,8 +81,8 @@ pub(super) type Curves = Vec<(f64, GradientCurve)>;
 /// The paths of a particle in the vanilla and in the reshaped field.
 pub(super) type Paths = [ParticlePath; 2];
 
-/// The axes that are drawn, and all axes of the centroids.
-type TableKey = ([usize; COLOUR_AXES], Centroids);
+/// The axes that are drawn, all axes of the centroids, and their colours if they are not their own.
+type TableKey = ([usize; COLOUR_AXES], Centroids, Option<Vec<[u8; 3]>>);
 
 /// Kind, number and random seed of starting points.
 type SeedKey = (Source, u32, u64);
@@ -135,8 +137,11 @@ impl Derived {
     ) -> Arc<CentroidTable> {
         // A control may just have chosen centroids with fewer axes than are drawn.
         let drawn = settings.fitting_axes(model.dims());
-        let fits = |(axes, centroids): &TableKey| {
+        let colours = self.colours.get(..model.len());
+        let colours = colours.filter(|_| settings.models_table);
+        let fits = |(axes, centroids, coloured): &TableKey| {
             *axes == drawn
+                && coloured.as_deref() == colours
                 && if settings.models_table {
                     centroids == model
                 } else {
@@ -147,13 +152,18 @@ impl Derived {
         if let Some((_, table)) = self.table.as_ref().filter(|(key, _)| fits(key)) {
             return table.clone();
         }
+        let colours = colours.map(<[_]>::to_vec);
         let centroids = if settings.models_table {
             model.clone()
         } else {
             Centroids::kronecker(settings.classes)
         };
-        let table = Arc::new(CentroidTable::along(&centroids, drawn));
-        let key = (drawn, centroids);
+        let mut table = CentroidTable::along(&centroids, drawn);
+        if let Some(colours) = &colours {
+            table.colours.clone_from(colours);
+        }
+        let table = Arc::new(table);
+        let key = (drawn, centroids, colours);
         self.table.insert((key, table)).1.clone()
     }
 
@@ -276,10 +286,8 @@ impl Derived {
             camera: settings.camera,
             style: options.style,
         };
-        // The network's field is known only at pixels, so that particles cannot follow it and the
-        // slice cannot show its length.
-        let network = view.has_network();
-        let particles = layers.particles.shown().filter(|_| !network);
+        let particles = layers.particles.shown();
+        let particles = particles.filter(|_| !settings.has_network());
         if particles.is_some() {
             view.seeds = self.seeds(settings, table, plane, input);
         }
@@ -287,12 +295,12 @@ impl Derived {
         let layers = LayerSettings {
             frame: Some(Lines::cube(options.style.ink)),
             arrows: layers.arrows.shown(),
-            cloud: layers.cloud.shown(),
+            cloud: layers.cloud.shown().map(|cloud| CloudStyle {
+                colours: settings.drawn_colours(),
+                ..cloud
+            }),
             slice: layers.slice.shown().map(|slice| Slice {
-                quantity: match slice.quantity {
-                    Quantity::Magnitude if network => Quantity::Potential,
-                    quantity => quantity,
-                },
+                quantity: settings.drawn_quantity(),
                 ..slice
             }),
             streamlines: Some(layers.streamlines),
@@ -356,6 +364,26 @@ pub(super) fn neighbours(table: &CentroidTable, target: usize) -> Option<[usize;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::Source as FlowSource;
+
+    #[test]
+    fn the_models_centroids_have_the_colours_of_its_classes() {
+        let model = Centroids::kronecker(4);
+        let mut settings = FieldSettings::default();
+        let mut derived = Derived::default();
+        let own = derived.table(&settings, &model);
+        assert_eq!(own.colours, model.colours());
+        // One class was added for corrections.
+        let colours: Vec<[u8; 3]> = (0..5).map(|k| [k, 100, 200]).collect();
+        derived.colours.clone_from(&colours);
+        let coloured = derived.table(&settings, &model);
+        assert_eq!(coloured.colours, colours[..4]);
+        assert_eq!(coloured.points, own.points);
+        assert!(Arc::ptr_eq(&coloured, &derived.table(&settings, &model)));
+        settings.models_table = false;
+        settings.classes = 4;
+        assert_eq!(derived.table(&settings, &model).colours, model.colours());
+    }
 
     #[test]
     fn the_slice_passes_through_the_target_and_its_nearest_neighbour() {
@@ -457,7 +485,9 @@ mod tests {
         let input = FieldInput {
             centroids: &model,
             classes: &[],
+            colours: &[],
             cloud: None,
+            source: FlowSource::Image,
             brushed: &Arc::default(),
             pins: &[],
         };

@@ -3,7 +3,7 @@
 use super::interface::{FieldInput, class_name, kind_name};
 use super::panel::FieldPanel;
 use super::settings::FieldSettings;
-use super::widgets::group;
+use super::widgets::{OPERATORS, group};
 use crate::csv;
 use crate::gpu::field::Tally;
 use crate::vector_field::{CentroidTable, FieldKind, GradientCurve};
@@ -33,8 +33,8 @@ pub(super) fn controls(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'
                 let field = panel.field(&table);
                 let towards = panel.towards(&table);
                 let curve = towards.and_then(|class| panel.derived.curve(field, &table, class));
-                let axes = axes(&panel.settings, input);
-                let export = |curve| NewFile::text("gradient-curve.csv", curve_csv(&curve, &axes));
+                let about = about(&panel.settings, input);
+                let export = |curve| NewFile::text("gradient-curve.csv", curve_csv(&curve, &about));
                 panel.pending.export = curve.map(export);
             }
             let help = "Every class at the picked point, or at the cube's centre, as CSV";
@@ -47,8 +47,8 @@ pub(super) fn controls(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'
             let known = !panel.picture.tallies().is_empty();
             if ui.add_enabled(known, counts).on_hover_text(help).clicked() {
                 let panes = panel.settings.panes();
-                let axes = axes(&panel.settings, input);
-                let text = tally_csv(panes.into_iter().zip(panel.picture.tallies()), &axes);
+                let runs = panes.into_iter().zip(panel.picture.tallies());
+                let text = tally_csv(runs, &panel.settings, &about(&panel.settings, input));
                 panel.pending.export = Some(NewFile::text("field-counts.csv", text));
             }
         });
@@ -62,19 +62,30 @@ fn axes(settings: &FieldSettings, input: &FieldInput<'_>) -> String {
     format!("{} of {dims}", names.join(" "))
 }
 
-fn curve_csv(curve: &GradientCurve, axes: &str) -> String {
-    let mut text = csv::line([
-        "distance",
-        "vanilla",
-        "reshaped",
-        "phi",
-        "probability",
-        "axes",
-    ]);
+/// The last columns of every table, see [`about`].
+const ABOUT: &str = "t operator temperature epsilon axes";
+
+/// What every line of a table is about: the weight of the correction, which is the time t of the annealed
+/// target and 1 for the static one, the potential, and the axes that are drawn.
+fn about(settings: &FieldSettings, input: &FieldInput<'_>) -> [String; 5] {
+    let potential = settings.potential;
+    let operator = OPERATORS.iter().find(|(of, ..)| *of == potential.operator);
+    [
+        settings.correction().to_string(),
+        operator.map_or(String::new(), |(_, name, _)| (*name).to_owned()),
+        potential.temperature.to_string(),
+        potential.epsilon.to_string(),
+        axes(settings, input),
+    ]
+}
+
+fn curve_csv(curve: &GradientCurve, about: &[String; 5]) -> String {
+    let header = format!("distance vanilla reshaped phi probability {ABOUT}");
+    let mut text = csv::line(header.split(' '));
     for p in &curve.points {
         let numbers = [p.distance, p.vanilla, p.reshaped, p.phi, p.probability];
         let numbers = numbers.map(|number| number.to_string());
-        text += &csv::line(numbers.into_iter().chain([axes.to_owned()]));
+        text += &csv::line(numbers.into_iter().chain(about.clone()));
     }
     text
 }
@@ -91,12 +102,12 @@ fn class_csv(panel: &FieldPanel, table: &CentroidTable, input: &FieldInput<'_>) 
             .join(" ")
     };
     let header = format!(
-        "class name target {} half_gap distance probability {} phi vanilla correction reshaped axes",
+        "class name target {} half_gap distance probability {} phi vanilla correction reshaped {ABOUT}",
         along("mu"),
         along("x")
     );
     let mut text = csv::line(header.split(' '));
-    let axes = axes(&panel.settings, input);
+    let about = about(&panel.settings, input);
     let x = panel.picked.unwrap_or_default().as_dvec3();
     let field = panel.field(table);
     let (here, _) = field.at(x);
@@ -110,14 +121,19 @@ fn class_csv(panel: &FieldPanel, table: &CentroidTable, input: &FieldInput<'_>) 
         let target = u8::from(k == panel.settings.target).to_string();
         let numbers = own.into_iter().chain(shared).map(|n| n.to_string());
         let cells = [k.to_string(), name, target].into_iter().chain(numbers);
-        text += &csv::line(cells.chain([axes.clone()]));
+        text += &csv::line(cells.chain(about.clone()));
     }
     text
 }
 
 /// One line per pane: the counts of its particles.
-fn tally_csv<'a>(runs: impl Iterator<Item = (FieldKind, &'a Tally)>, axes: &str) -> String {
-    let header = "field particles steps arrived crossing traversals mean_arrival_s axes";
+fn tally_csv<'a>(
+    runs: impl Iterator<Item = (FieldKind, &'a Tally)>,
+    settings: &FieldSettings,
+    about: &[String; 5],
+) -> String {
+    let header =
+        format!("field particles steps arrived crossing traversals mean_arrival_s {ABOUT}");
     let mut text = csv::line(header.split(' '));
     for (kind, tally) in runs {
         let Tally {
@@ -135,9 +151,9 @@ fn tally_csv<'a>(runs: impl Iterator<Item = (FieldKind, &'a Tally)>, axes: &str)
         ];
         let counts = counts.map(|count| count.to_string());
         let clock = tally.mean_clock.map_or(String::new(), |s| s.to_string());
-        let name = kind_name(kind).to_owned();
+        let name = kind_name(settings, kind);
         let cells = std::iter::once(name).chain(counts);
-        text += &csv::line(cells.chain([clock, axes.to_owned()]));
+        text += &csv::line(cells.chain([clock]).chain(about.clone()));
     }
     text
 }

@@ -2,6 +2,7 @@
 
 use super::settings::FieldSettings;
 use crate::encoding::{COLOUR_AXES, Centroids};
+use crate::flow::Source;
 use crate::fonts;
 use crate::gpu::field::Cloud;
 use crate::vector_field::FieldKind;
@@ -14,8 +15,12 @@ pub(crate) struct FieldInput<'a> {
     pub(crate) centroids: &'a Centroids,
     /// Their classes' names, in the same order.
     pub(crate) classes: &'a [String],
+    /// Their classes' colours, in the same order; empty for those of the centroids.
+    pub(crate) colours: &'a [[u8; 3]],
     /// The open photo's pixels at the playhead, if there is a photo.
     pub(crate) cloud: Option<Cloud<'a>>,
+    /// Where the flow of that photo starts.
+    pub(crate) source: Source,
     /// For each pixel, whether it is brushed; empty if none is.
     pub(crate) brushed: &'a Arc<Vec<bool>>,
     pub(crate) pins: &'a [Pin<'a>],
@@ -61,11 +66,37 @@ pub(super) fn projected(settings: &FieldSettings, input: &FieldInput<'_>) -> Opt
     (dims > COLOUR_AXES).then(|| format!("points projected on {COLOUR_AXES} of {dims} axes"))
 }
 
-pub(super) fn kind_name(kind: FieldKind) -> &'static str {
+/// A field's name with its formula, as in "reshaped: μ − x − t grad Φ (t = 0.50)".
+pub(super) fn kind_name(settings: &FieldSettings, kind: FieldKind) -> String {
+    let [gradient, time] = [settings.gradient().to_owned(), settings.at_time()];
     match kind {
-        FieldKind::Reconstructive => "vanilla: μ − x",
-        FieldKind::Correction => "correction: −grad Φ",
-        FieldKind::Reshaped => "reshaped: μ − x − grad Φ",
-        FieldKind::Network => "network's velocity",
+        FieldKind::Reconstructive => "vanilla: μ − x".to_owned(),
+        FieldKind::Correction => format!("correction: −{gradient}{time}"),
+        FieldKind::Reshaped => format!("reshaped: μ − x − {gradient}{time}"),
+        FieldKind::Network => "network's velocity, mean of the step".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_annealed_fields_state_their_time() {
+        let mut settings = FieldSettings::default();
+        let names = |settings: &FieldSettings| FieldKind::ALL.map(|kind| kind_name(settings, kind));
+        let [vanilla, correction, reshaped, network] = names(&settings);
+        assert_eq!(correction, "correction: −grad Φ");
+        assert_eq!(reshaped, "reshaped: μ − x − grad Φ");
+        (settings.annealed, settings.time) = (true, 0.25);
+        assert_eq!(
+            names(&settings),
+            [
+                vanilla,
+                "correction: −t grad Φ (t = 0.25)".to_owned(),
+                "reshaped: μ − x − t grad Φ (t = 0.25)".to_owned(),
+                network,
+            ]
+        );
     }
 }

@@ -5,6 +5,7 @@ use super::interface::{FieldInput, drawn_name};
 use super::panel::FieldPanel;
 use super::settings::{Cut, FieldSettings, Toggle};
 use super::widgets::{choice, class, group, log_slider, slider};
+use crate::flow::Source;
 use crate::gpu::field::{ArrowPlace, Arrows, CloudColours, ParticleColours, Quantity};
 use crate::vector_field::seeds::Seeding;
 use eframe::egui::{RichText, Ui};
@@ -87,6 +88,8 @@ pub(super) fn slice(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>)
             ui.label(RichText::new(text).small().weak());
         }
         let probability = "The target's probability (equation 9)";
+        // The other quantities do not depend on the field.
+        let network = names.has_network();
         let quantities = [
             (Quantity::Magnitude, "|f|", "The field magnitude"),
             (Quantity::Potential, "Φ", "The potential (equation 10)"),
@@ -94,7 +97,17 @@ pub(super) fn slice(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>)
             (Quantity::Cells, "cells", "The nearest centroid's colour"),
         ];
         let help = "What the heat map shows";
-        choice(ui, "Colours", help, &mut slice.quantity, &quantities);
+        let quantities = &quantities[usize::from(network)..];
+        let mut quantity = names.drawn_quantity();
+        choice(ui, "Colours", help, &mut quantity, quantities);
+        if quantity != names.drawn_quantity() {
+            slice.quantity = quantity;
+        }
+        if network {
+            let text =
+                "The network's velocity is known only at pixels: its length |f| is not drawn.";
+            ui.label(RichText::new(text).small().weak());
+        }
         let help = "Number of streamlines along an edge of the cube";
         let per_edge = &mut settings.layers.streamlines.per_edge;
         slider(ui, "Streamlines", help, per_edge, 0..=40);
@@ -114,14 +127,21 @@ pub(super) fn slice(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>)
     });
 }
 
-pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, photo: bool) {
+/// Controls of the particles. `source` is where the open photo's flow starts, `None` without a photo.
+pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, source: Option<Source>) {
     let settings = &mut panel.settings;
+    let network = settings.has_network();
     let Toggle {
         shown,
         settings: particles,
     } = &mut settings.layers.particles;
     let help = "Particles that follow the field, dx/ds = f(x), from the same starts in both panes";
     group(ui, "Particles", help, Some(shown), |ui| {
+        if network {
+            let text =
+                "The network's velocity is known only at pixels: particles cannot follow it.";
+            ui.label(RichText::new(text).small().weak());
+        }
         ui.horizontal(|ui| {
             let name = if panel.paused { "Run" } else { "Pause" };
             if ui.button(name).on_hover_text("Pause or continue").clicked() {
@@ -142,9 +162,15 @@ pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, photo: bool) {
             (Seeding::Cube, "cube", "At random in the cube"),
             (Seeding::Sphere, "sphere", sphere),
             (Seeding::Slice, "slice", "At random on the slice"),
-            (Seeding::Photo, "photo", "At the open photo's pixels"),
+            match source {
+                Some(Source::Noise) => {
+                    let help = "At the flow's source: a point of noise for each pixel";
+                    (Seeding::Photo, "source", help)
+                }
+                _ => (Seeding::Photo, "photo", "At the open photo's pixels"),
+            },
         ];
-        let starts = if photo { &starts } else { &starts[..3] };
+        let starts = &starts[..3 + usize::from(source.is_some())];
         let help = "Where particles start";
         choice(ui, "Starts", help, &mut settings.seeding, starts);
         if settings.seeding == Seeding::Sphere {
@@ -184,6 +210,7 @@ pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, photo: bool) {
 
 /// Controls of the photo's pixels.
 pub(super) fn photo(settings: &mut FieldSettings, ui: &mut Ui, photo: bool) {
+    let (drawn, models_table) = (settings.drawn_colours(), settings.models_table);
     let Toggle {
         shown,
         settings: cloud,
@@ -201,7 +228,19 @@ pub(super) fn photo(settings: &mut FieldSettings, ui: &mut Ui, photo: bool) {
             (CloudColours::Photo, "photo", photo),
         ];
         let help = "What a point's colour shows";
-        choice(ui, "Colours", help, &mut cloud.colours, &colours);
+        let colours = colours.into_iter();
+        let known = |colour| models_table || colour != CloudColours::Class;
+        let colours: Vec<_> = colours.filter(|(colour, ..)| known(*colour)).collect();
+        let mut chosen = drawn;
+        choice(ui, "Colours", help, &mut chosen, &colours);
+        if chosen != drawn {
+            cloud.colours = chosen;
+        }
+        if !models_table {
+            let text =
+                "Its class is one of the model's, which are not drawn: choose its centroids.";
+            ui.label(RichText::new(text).small().weak());
+        }
         let help = "Radius of a point";
         slider(ui, "Size", help, &mut cloud.radius, 0.5..=5.0);
         let help = "The photo in the corner; dragging over it brushes a region, whose points are \

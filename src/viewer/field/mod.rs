@@ -18,6 +18,7 @@ mod motion;
 mod mouse;
 mod overlay;
 mod panel;
+mod photo_colours;
 mod picture;
 mod preset;
 mod projection;
@@ -38,7 +39,8 @@ pub(crate) use settings::FieldSettings;
 pub(super) use widgets::PANEL as CONTROLS;
 
 use crate::encoding::{Centroids, FIRST_AXES};
-use crate::gpu::field::{Cloud, CloudState};
+use crate::flow::Source;
+use crate::gpu::field::{Cloud, CloudColours, CloudState};
 use crate::viewer::app_state::AppState;
 use crate::viewer::background;
 use crate::viewer::commands::Command;
@@ -48,6 +50,7 @@ use crate::viewer::theme;
 use eframe::egui;
 use interface::{FieldInput, FieldOutput, Pin};
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 impl Panel for FieldPanel {
     fn title(&self) -> &'static str {
@@ -100,6 +103,14 @@ impl Panel for FieldPanel {
         });
         let source = flow.and_then(|flow| flow.states.first()?.host.as_ref());
         let source = source.map(|host| (host.along(axes), host.along(FIRST_AXES)));
+        let chosen = flow.and_then(|flow| flow.sampling?.source);
+        let from = chosen.unwrap_or(model.card.source);
+        // Of a flow from noise, no state has the photo's colours.
+        let photo = flow.filter(|_| from == Source::Noise);
+        let photo = photo.map(|flow| self.photo.of(flow));
+        let by_class = self.settings.layers.cloud.shown
+            && self.settings.drawn_colours() == CloudColours::Class;
+        let classes = if by_class { app.shown_classes() } else { None };
         let nearest = flow.and_then(|flow| flow.nearest(position));
         let state = match mixed {
             Some(mixed) => Some(Cow::Owned(mixed)),
@@ -112,6 +123,14 @@ impl Panel for FieldPanel {
         let cloud = flow.and_then(|flow| {
             let ((_, host), state) = (nearest?, state.as_deref()?);
             let (source, colours) = source.as_ref()?;
+            let colours = photo.as_ref().map_or(&**colours, |photo| photo.as_slice());
+            let labels = classes
+                .as_ref()
+                .map_or(&host.labels, |classes| &classes.labels);
+            let mut generation = DefaultHasher::new();
+            let of_classes = classes.as_ref().map(|classes| classes.key);
+            let parts = (flow.generation, position.to_bits(), axes, of_classes);
+            (parts, photo.is_some()).hash(&mut generation);
             let on_device = on_device.as_ref().map(|(low, high, share)| {
                 let (buffer, offset) = low.location();
                 CloudState::Device {
@@ -130,16 +149,17 @@ impl Panel for FieldPanel {
                 source,
                 colours,
                 velocity: velocity.as_deref().map(Vec::as_slice),
-                labels: &host.labels,
+                labels,
                 photo: flow.id,
-                generation: (flow.generation << 32 | u64::from(position.to_bits()))
-                    ^ axes.iter().fold(0, |code, &axis| code << 4 | axis as u64) << 52,
+                generation: generation.finish(),
             })
         });
         let input = FieldInput {
             centroids: &model.centroids,
             classes: &model.card.classes,
+            colours: &model.colours,
             cloud,
+            source: from,
             brushed: &app.selection.brushed,
             pins: &pins,
         };
@@ -162,6 +182,9 @@ impl FieldPanel {
     fn show(&mut self, ui: &mut egui::Ui, input: &FieldInput<'_>) -> FieldOutput {
         let before = self.settings.clone();
         self.clamp(input.centroids);
+        if self.derived.colours != input.colours {
+            self.derived.colours = input.colours.to_vec();
+        }
         egui::Panel::right("field controls")
             .frame(background::bare(ui))
             .exact_size(widgets::PANEL)

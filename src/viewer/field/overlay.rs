@@ -55,11 +55,11 @@ fn heading(
     let layers = &scene.layers;
     let field = layers.arrows.is_some() || layers.slice.is_some() || layers.particles.is_some();
     let name = if field {
-        kind_name(kind)
+        kind_name(&panel.settings, kind)
     } else {
-        "the photo's pixels at x_t"
+        "the photo's pixels at x_t".to_owned()
     };
-    let mut lines = vec![(name.to_owned(), 14.0)];
+    let mut lines = vec![(name, 14.0)];
     lines.extend(missing(scene, kind, input).map(|line| (line.to_owned(), 12.0)));
     lines.extend(projected(&panel.settings, input).map(|line| (line, 12.0)));
     let tallies = panel.picture.tallies();
@@ -283,6 +283,7 @@ mod tests {
     use super::super::style::style;
     use super::*;
     use crate::encoding::Centroids;
+    use crate::flow::Source;
     use std::sync::Arc;
 
     #[test]
@@ -291,7 +292,9 @@ mod tests {
         let input = FieldInput {
             centroids: &centroids,
             classes: &[],
+            colours: &[],
             cloud: None,
+            source: Source::Image,
             brushed: &Arc::default(),
             pins: &[],
         };

@@ -2,6 +2,7 @@ use super::derived::Derived;
 use super::inset::Inset;
 use super::interface::FieldOutput;
 use super::motion::Motion;
+use super::photo_colours::PhotoColours;
 use super::picture::Picture;
 use super::preset::Preset;
 use super::quality::Quality;
@@ -19,6 +20,7 @@ pub(crate) struct FieldPanel {
     pub(crate) settings: FieldSettings,
     pub(super) gpu: Option<RenderState>,
     pub(super) velocity: StepVelocity,
+    pub(super) photo: PhotoColours,
     pub(super) derived: Derived,
     pub(super) picture: Picture,
     pub(super) quality: Quality,

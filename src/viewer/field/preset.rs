@@ -1,6 +1,7 @@
 //! Preset views, each with a sentence on what to look at.
 
 use super::settings::{Cut, FieldSettings};
+use crate::flow::Source;
 use crate::gpu::field::{ArrowPlace, ParticleColours, Particles};
 use crate::vector_field::seeds::Seeding;
 use crate::vector_field::{Camera, FieldKind};
@@ -45,20 +46,7 @@ impl Preset {
 
     /// Applies this view to the settings. The centroids, the potential and the target are kept.
     pub(super) fn apply(self, settings: &mut FieldSettings) {
-        let kept = settings.clone();
-        *settings = FieldSettings {
-            models_table: kept.models_table,
-            classes: kept.classes,
-            axes: kept.axes,
-            target: kept.target,
-            potential: kept.potential,
-            annealed: kept.annealed,
-            time: kept.time,
-            neighbourhood: kept.neighbourhood,
-            export: kept.export,
-            seed: kept.seed,
-            ..FieldSettings::default()
-        };
+        *settings = anew(settings);
         match self {
             Preset::Fig1a | Preset::Fig1b => {
                 settings.compare = false;
@@ -87,6 +75,24 @@ impl Preset {
     }
 }
 
+/// The default view of the same field: centroids, target, potential and objective are kept, and so are the
+/// neighbourhood, the random starts and the size of an exported picture.
+pub(super) fn anew(kept: &FieldSettings) -> FieldSettings {
+    FieldSettings {
+        models_table: kept.models_table,
+        classes: kept.classes,
+        axes: kept.axes,
+        target: kept.target,
+        potential: kept.potential,
+        annealed: kept.annealed,
+        time: kept.time,
+        neighbourhood: kept.neighbourhood,
+        export: kept.export,
+        seed: kept.seed,
+        ..FieldSettings::default()
+    }
+}
+
 fn in_the_slice(settings: &mut FieldSettings) {
     settings.cut = Cut::Neighbours;
     let layers = &mut settings.layers;
@@ -103,21 +109,30 @@ fn in_the_slice(settings: &mut FieldSettings) {
 }
 
 /// What to look at, in a few sentences. `times` says how many times the magnitude of vanilla the reshaped field
-/// has, at the target's decision boundary and a tenth of the way there from its centroid.
-pub(super) fn caption(settings: &FieldSettings, photo: bool, times: Option<[f64; 2]>) -> String {
-    if settings.layers.cloud.shown && !photo {
-        return "Open a photo to see its pixels here, each a point at its colour.".to_owned();
-    }
+/// has, at the target's decision boundary and a tenth of the way there from its centroid. `source` is where the open
+/// photo's flow starts, `None` without a photo.
+pub(super) fn caption(
+    settings: &FieldSettings,
+    source: Option<Source>,
+    times: Option<[f64; 2]>,
+) -> String {
     if settings.layers.cloud.shown {
-        return "Every pixel starts at its colour and flows to the centroid of its class. Shift-drag \
-                to brush points: the same pixels light up in the photo."
-            .to_owned();
+        let start = match source {
+            None => {
+                let text = "Open a photo to see its pixels here, each a point at its colour.";
+                return text.to_owned();
+            }
+            Some(Source::Image) => "its colour",
+            Some(Source::Noise) => "noise",
+        };
+        return format!(
+            "Every pixel starts at {start} and flows to the centroid of its class. Shift-drag to \
+             brush points: the same pixels light up in the photo."
+        );
     }
     let reshaped = reshaped(settings, times);
     let particles = settings.layers.particles;
-    let particles = particles
-        .shown()
-        .filter(|_| settings.kind != FieldKind::Network);
+    let particles = particles.shown().filter(|_| !settings.has_network());
     let by_traversal = |settings: Particles| settings.colours == ParticleColours::Traversal;
     let turn = match particles.filter(|settings| by_traversal(*settings)) {
         Some(_) => ", where trails turn red",
@@ -143,7 +158,7 @@ pub(super) fn caption(settings: &FieldSettings, photo: bool, times: Option<[f64;
         }
         (false, FieldKind::Reshaped) => reshaped,
         (false, FieldKind::Network) => {
-            "What the network has learnt: its velocity at the photo's pixels, at the timeline's time."
+            "What the network has learnt: its mean velocity over the timeline's step, at the photo's pixels."
                 .to_owned()
         }
     }
@@ -186,7 +201,7 @@ mod tests {
         change(&mut settings);
         let mut panel = FieldPanel::new(None, settings);
         let times = panel.times_vanilla(&Centroids::kronecker(11)).unwrap();
-        (caption(&panel.settings, false, Some(times)), times)
+        (caption(&panel.settings, None, Some(times)), times)
     }
 
     /// Numbers of equations 7 to 12, computed by another program.
@@ -225,6 +240,37 @@ mod tests {
         none(None, true);
         none(Some(FieldKind::Reshaped), false);
         none(Some(FieldKind::Correction), false);
+    }
+
+    #[test]
+    fn the_photos_caption_says_where_its_pixels_start() {
+        let mut settings = FieldSettings::default();
+        Preset::Cloud.apply(&mut settings);
+        for (source, start) in [
+            (Some(Source::Image), "starts at its colour"),
+            (Some(Source::Noise), "starts at noise"),
+            (None, "Open a photo"),
+        ] {
+            let text = caption(&settings, source, None);
+            assert!(text.contains(start), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_new_view_keeps_the_field() {
+        let mut settings = FieldSettings {
+            annealed: true,
+            time: 0.25,
+            seed: 9,
+            export: [640, 480],
+            target: 2,
+            ..FieldSettings::default()
+        };
+        settings.neighbourhood.cells = true;
+        let kept = settings.clone();
+        settings.compare = false;
+        settings.layers.cloud.shown = true;
+        assert_eq!(anew(&settings), kept);
     }
 
     #[test]

@@ -54,8 +54,12 @@ pub(super) fn show(
                 short(here.probability[panel.settings.target]),
             );
             number(ui, "|μ − x|, vanilla", short(vanilla.length()));
-            number(ui, "|grad Φ|, correction", short(correction.length()));
-            number(ui, "|μ − x − grad Φ|, reshaped", short(reshaped.length()));
+            let gradient = panel.settings.gradient();
+            let time = panel.settings.at_time();
+            let name = format!("|{gradient}|, correction{time}");
+            number(ui, &name, short(correction.length()));
+            let name = format!("|μ − x − {gradient}|, reshaped{time}");
+            number(ui, &name, short(reshaped.length()));
             for (name, path) in ["vanilla", "reshaped"].into_iter().zip(paths.iter()) {
                 let end = if path.arrived {
                     "arrives"

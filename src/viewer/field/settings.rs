@@ -1,7 +1,9 @@
 //! The settings of the panel: plain data, remembered between starts.
 
 use crate::encoding::{COLOUR_AXES, FIRST_AXES};
-use crate::gpu::field::{Arrows, CloudStyle, Particles, Slice, Streamlines};
+use crate::gpu::field::{
+    Arrows, CloudColours, CloudStyle, Particles, Quantity, Slice, Streamlines,
+};
 use crate::potential::{Operator, Potential};
 use crate::vector_field::seeds::Seeding;
 use crate::vector_field::{Camera, FieldKind, Neighbourhood};
@@ -175,6 +177,47 @@ impl FieldSettings {
         if self.annealed { self.time } else { 1.0 }
     }
 
+    /// The gradient in the formulas, with its weight.
+    pub(super) fn gradient(&self) -> &'static str {
+        if self.annealed {
+            "t grad Φ"
+        } else {
+            "grad Φ"
+        }
+    }
+
+    /// The time of the annealed target behind a formula, as in " (t = 0.50)"; empty for the static one.
+    pub(super) fn at_time(&self) -> String {
+        if self.annealed {
+            format!(" (t = {:.2})", self.time)
+        } else {
+            String::new()
+        }
+    }
+
+    /// Whether the network's velocity is shown. It is known only at the photo's pixels, so that particles
+    /// cannot follow it and the slice cannot show its length.
+    pub(super) fn has_network(&self) -> bool {
+        self.panes().contains(&FieldKind::Network)
+    }
+
+    /// What the slice's colours show.
+    pub(super) fn drawn_quantity(&self) -> Quantity {
+        match self.layers.slice.settings.quantity {
+            Quantity::Magnitude if self.has_network() => Quantity::Potential,
+            quantity => quantity,
+        }
+    }
+
+    /// What the colours of the photo's pixels show. The classes are the model's, so that they have no
+    /// colours among other centroids.
+    pub(super) fn drawn_colours(&self) -> CloudColours {
+        match self.layers.cloud.settings.colours {
+            CloudColours::Class if !self.models_table => CloudColours::State,
+            colours => colours,
+        }
+    }
+
     /// The fields of the panes from left to right.
     pub(super) fn panes(&self) -> Vec<FieldKind> {
         if self.compare {
@@ -307,6 +350,20 @@ mod tests {
         assert_eq!(settings.cut, Cut::Classes([4, 3, 4]));
         assert_eq!(settings.time, 0.5);
         assert_eq!(settings.layers.cloud.settings.radius, 1.6);
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_replaced() {
+        let mut settings = FieldSettings::default();
+        settings.layers.cloud.settings.colours = CloudColours::Class;
+        settings.layers.slice.settings.quantity = Quantity::Magnitude;
+        settings.kind = FieldKind::Network;
+        assert_eq!(settings.drawn_colours(), CloudColours::Class);
+        // Two other fields are compared.
+        assert_eq!(settings.drawn_quantity(), Quantity::Magnitude);
+        (settings.compare, settings.models_table) = (false, false);
+        assert_eq!(settings.drawn_colours(), CloudColours::State);
+        assert_eq!(settings.drawn_quantity(), Quantity::Potential);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::encoding::Centroids;
+use crate::flow::Source;
 use crate::gpu::field::{Cloud, CloudState};
 use crate::vector_field::CentroidTable;
 use crate::vector_field::seeds::Seeding;
@@ -20,9 +21,11 @@ struct App {
     panel: FieldPanel,
     centroids: Centroids,
     names: Vec<String>,
+    colours: Vec<[u8; 3]>,
     source: Vec<f32>,
     labels: Vec<u16>,
     photo: bool,
+    from: Source,
     brushed: Arc<Vec<bool>>,
     out: FieldOutput,
 }
@@ -33,6 +36,7 @@ impl eframe::App for App {
         let input = FieldInput {
             centroids: &self.centroids,
             classes: &self.names,
+            colours: &self.colours,
             cloud: self.photo.then_some(Cloud {
                 size: SIZE,
                 state: CloudState::Host(&self.source),
@@ -43,6 +47,7 @@ impl eframe::App for App {
                 photo: 1,
                 generation: 1,
             }),
+            source: self.from,
             brushed: &self.brushed,
             pins: &[],
         };
@@ -93,9 +98,11 @@ fn harness_with(
                 panel,
                 centroids: Centroids::kronecker(11),
                 names: (0..11).map(|k| format!("thing {k}")).collect(),
+                colours: Vec::new(),
                 source: (0..3 * pixels).map(|i| wave(i, 0.013)).collect(),
                 labels: (0..pixels).map(|i| (i / 300) as u16).collect(),
                 photo: true,
+                from: Source::Image,
                 brushed: Arc::default(),
                 out: FieldOutput::default(),
             }
@@ -392,6 +399,48 @@ fn numbers_of_longer_codes_name_the_axes_that_are_drawn() {
             "{}",
             lines[1]
         );
+    }
+}
+
+/// What is not known or not what it is called is not offered.
+#[test]
+fn controls_say_what_is_not_drawn_and_why() {
+    let mut harness = harness([1000.0, 1600.0], Some(Preset::Cloud), true);
+    harness.get_by_label_contains("starts at its colour");
+    harness.state_mut().from = Source::Noise;
+    settle(&mut harness);
+    harness.get_by_label_contains("starts at noise");
+    // The pixels' classes are the model's.
+    let count = |harness: &Harness<'_, App>, name: &str| harness.query_all_by_label(name).count();
+    assert_eq!(count(&harness, "class"), 1);
+    harness.get_by_label("any N").click();
+    settle(&mut harness);
+    assert_eq!(count(&harness, "class"), 0);
+    harness.get_by_label_contains("choose its centroids");
+    // The network's velocity is known only at pixels.
+    let settings = &mut harness.state_mut().panel.settings;
+    settings.kind = crate::vector_field::FieldKind::Network;
+    settings.layers.slice.shown = true;
+    settings.layers.particles.shown = true;
+    settle(&mut harness);
+    assert_eq!(count(&harness, "|f|"), 0);
+    assert_eq!(count(&harness, "source"), 1);
+    harness.get_by_label_contains("particles cannot follow it");
+}
+
+/// Tables state the potential and the time of the annealed target.
+#[test]
+fn tables_of_an_annealed_field_state_its_time() {
+    let mut harness = harness([1000.0, 1600.0], Some(Preset::Fig1c), true);
+    let settings = &mut harness.state_mut().panel.settings;
+    (settings.annealed, settings.time) = (true, 0.25);
+    settle(&mut harness);
+    for button in ["Table", "Curve"] {
+        let (_, bytes) = export(&mut harness, button);
+        let text = String::from_utf8(bytes).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with(",t,operator,temperature,epsilon,axes"));
+        assert!(lines[1].contains(",0.25,log,1,0.01,"), "{}", lines[1]);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The network's velocity along a flow.
+//! The network's velocity along a flow: its mean over each step.
 
 use crate::encoding::COLOUR_AXES;
 use crate::viewer::flow::Flow;

@@ -51,6 +51,8 @@ pub(crate) struct NetworkPanel {
     mosaic: Drawn<Key>,
     /// Whether something that was visible in the last frame is still to be computed.
     waiting: bool,
+    /// The number of the frame that it was drawn in last.
+    drawn: u64,
 }
 
 impl Panel for NetworkPanel {
@@ -64,8 +66,12 @@ impl Panel for NetworkPanel {
 
     fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
         let texts = &app.texts().network;
+        self.drawn = ui.ctx().cumulative_frame_nr();
         let (Some(flow), Some(model)) = (&app.flow, &app.model) else {
             self.waiting = false;
+            if let Some(worker) = &self.worker {
+                worker.want(None);
+            }
             theme::empty(ui, &texts.empty);
             return;
         };
@@ -98,12 +104,22 @@ impl Panel for NetworkPanel {
         self.ask(ui.ctx(), app, flow, model, commands);
     }
 
-    fn on_event(&mut self, event: &AppEvent, _: &egui::Context) {
-        if matches!(event, AppEvent::ModelOpened) {
+    fn on_event(&mut self, event: &AppEvent, context: &egui::Context) {
+        match event {
             // A model of the same name may have other weights now.
-            let (mode, head) = (self.mode, self.head);
-            *self = Self::default();
-            (self.mode, self.head) = (mode, head);
+            AppEvent::ModelOpened => {
+                let (mode, head) = (self.mode, self.head);
+                *self = Self::default();
+                (self.mode, self.head) = (mode, head);
+            }
+            // Behind another tab, nothing is kept for a photo that has been left: neither the network nor
+            // what it recorded.
+            AppEvent::PhotoOpened if context.cumulative_frame_nr() > self.drawn + 1 => {
+                self.worker = None;
+                (self.attention, self.components, self.agreement) = (None, None, None);
+                (self.heat, self.mosaic, self.failed) = (None, None, None);
+            }
+            _ => {}
         }
     }
 }
@@ -148,12 +164,21 @@ impl NetworkPanel {
         self.agreement.as_ref().map(|((flow, ..), _)| *flow)
     }
 
+    /// The flow whose agreement may be computed now; 0 for none.
+    #[cfg(test)]
+    pub(crate) fn wanted_agreement(&self) -> u64 {
+        self.worker.as_ref().map_or(0, Worker::wanted)
+    }
+
     /// Whether everything visible is computed.
     pub(crate) fn settled(&self) -> bool {
         !self.waiting
     }
 
     fn receive(&mut self, (key, found): Answer) {
+        if found.is_ok() {
+            self.failed = None;
+        }
         match found {
             Ok(Found::Attention(attention, photo)) => {
                 self.attention = Some((key, attention, photo))
@@ -212,8 +237,12 @@ impl NetworkPanel {
         commands: &mut Vec<Command>,
     ) {
         self.waiting = false;
+        let wanted = self.wanted(app, flow, model);
+        if let Some(worker) = &self.worker {
+            worker.want(wanted);
+        }
         // Evaluations would compete with the flow for the device.
-        let Some(key) = self.wanted(app, flow, model).filter(|_| !app.busy()) else {
+        let Some(key) = wanted.filter(|_| !app.busy()) else {
             return;
         };
         let known = [
@@ -239,6 +268,8 @@ impl NetworkPanel {
         if let (Some(worker), Some(request)) =
             (&mut self.worker, Request::of(key, flow, &model.name))
         {
+            // It may just have been started.
+            worker.want(wanted);
             worker.ask(request);
         }
     }
@@ -343,7 +374,7 @@ impl NetworkPanel {
             .filter(|((id, ..), ..)| *id == flow.id);
         let Some((key, attention, photo)) = known else {
             self.place(ui, grid, None, texts);
-            self.missing(ui, texts);
+            self.missing(ui, flow.id, texts);
             return;
         };
         let (key, head) = (*key, self.head.filter(|head| *head < attention.heads()));
@@ -400,7 +431,7 @@ impl NetworkPanel {
             .as_ref()
             .filter(|((id, ..), _)| *id == flow.id);
         let Some((key, components)) = known else {
-            self.missing(ui, texts);
+            self.missing(ui, flow.id, texts);
             return;
         };
         let grid = model.card.network.patches(flow.size).grid();
@@ -432,7 +463,7 @@ impl NetworkPanel {
             .as_ref()
             .filter(|((id, ..), _)| *id == flow.id);
         let Some((_, agreement)) = known else {
-            self.missing(ui, texts);
+            self.missing(ui, flow.id, texts);
             return;
         };
         let ink = ui.visuals().strong_text_color();
@@ -475,12 +506,20 @@ impl NetworkPanel {
             });
     }
 
-    /// Says that something is being computed, or why it is not.
-    fn missing(&self, ui: &mut egui::Ui, texts: &NetworkTexts) {
-        match &self.failed {
-            Some((_, error)) => theme::empty(ui, error),
-            None => theme::empty(ui, &texts.computing),
-        }
+    /// Says that something about a flow is being computed, or why it is not.
+    fn missing(&self, ui: &mut egui::Ui, flow: u64, texts: &NetworkTexts) {
+        theme::empty(ui, self.error(flow).unwrap_or(&texts.computing));
+    }
+
+    /// Why what is shown about a flow could not be computed. What could not be before may be now.
+    fn error(&self, flow: u64) -> Option<&str> {
+        let (key, error) = self.failed.as_ref().filter(|_| !self.waiting)?;
+        let mode = match key.2 {
+            Want::Attention(..) => Mode::Attention,
+            Want::Components(_) => Mode::Components,
+            Want::Agreement => Mode::Agreement,
+        };
+        (key.0 == flow && mode == self.mode).then_some(error)
     }
 }
 
@@ -516,4 +555,28 @@ fn mark(ui: &egui::Ui, picture: &egui::Response, patch: usize, grid: [usize; 2])
 
 fn percent(share: f32) -> String {
     format!("{:.1}", 100.0 * share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_shown_only_where_it_belongs() {
+        let mut panel = NetworkPanel {
+            mode: Mode::Agreement,
+            failed: Some(((1, 0, Want::Agreement), "broken".to_owned())),
+            ..NetworkPanel::default()
+        };
+        assert_eq!(panel.error(1), Some("broken"));
+        assert_eq!(panel.error(2), None);
+        panel.waiting = true;
+        assert_eq!(panel.error(1), None);
+        panel.waiting = false;
+        panel.mode = Mode::Components;
+        assert_eq!(panel.error(1), None);
+        panel.mode = Mode::Agreement;
+        panel.receive(((1, 0, Want::Agreement), Ok(Found::Nothing)));
+        assert_eq!(panel.error(1), None);
+    }
 }

@@ -78,7 +78,7 @@ pub(super) type Answer = (Key, Result<Found, String>);
 
 pub(super) struct Worker {
     worker: Latest<Request, Answer>,
-    /// The flow that answers are wanted for; 0 for none.
+    /// The flow whose agreement is wanted; 0 for none.
     wanted: Arc<AtomicU64>,
 }
 
@@ -106,11 +106,25 @@ impl Worker {
         })
     }
 
-    /// Sends a request, unless an answer is pending. A running one about another flow is stopped
-    /// between two evaluations of the network.
+    /// Says what is wanted now. A running agreement that is not is stopped between two evaluations of the
+    /// network; other answers take only one.
+    pub(super) fn want(&self, key: Option<Key>) {
+        let flow = match key {
+            Some((flow, _, Want::Agreement)) => flow,
+            _ => 0,
+        };
+        self.wanted.store(flow, Ordering::Relaxed);
+    }
+
+    /// Sends a request that is wanted, unless an answer is pending.
     pub(super) fn ask(&mut self, request: Request) {
-        self.wanted.store(request.key.0, Ordering::Relaxed);
         self.worker.ask(request);
+    }
+
+    /// The flow whose agreement is wanted; 0 for none.
+    #[cfg(test)]
+    pub(super) fn wanted(&self) -> u64 {
+        self.wanted.load(Ordering::Relaxed)
     }
 
     pub(super) fn poll(&mut self) -> Option<Answer> {

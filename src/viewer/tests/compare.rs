@@ -3,7 +3,12 @@
 use super::*;
 use crate::compare::{Comparison, JointClasses};
 use crate::encoding::Centroids;
+use crate::flow::Source;
+use crate::inference::Sampling;
 use crate::sampler::Solver;
+use crate::viewer::commands::Command;
+use crate::viewer::commands::run::run;
+use crate::viewer::flow::Flow;
 use crate::viewer::second::Choice;
 use crate::viewer::view::Arrangement;
 use crate::votes::Votes;
@@ -72,6 +77,35 @@ fn doubt_is_computed_for_the_shown_state() {
     until(&mut window, "the doubt of the next photo", ready);
 }
 
+/// A difference between two results of one model is never that of their sources.
+#[test]
+fn a_second_result_of_the_same_model_starts_at_the_same_source() {
+    let mut window = done(2, Theme::Dark);
+    press(&mut window, Key::K);
+    compared(&mut window);
+    let captions = |window: &Window| {
+        let app = &window.state().shared;
+        [app.caption(), app.second.as_ref().unwrap().caption()]
+    };
+    let of_photo = captions(&window);
+    let context = window.ctx.clone();
+    let app = &mut window.state_mut().shared;
+    let sampling = Sampling {
+        source: Some(Source::Noise),
+        ..app.sampling
+    };
+    run(app, &context, Command::Sample(sampling));
+    compared(&mut window);
+    assert_eq!(captions(&window), of_photo.map(|of| of + ", from noise"));
+    let app = &window.state().shared;
+    let source = |flow: &Option<Flow>| {
+        let flow = flow.as_ref().unwrap();
+        flow.states[0].host.as_ref().unwrap().x.clone()
+    };
+    let second = app.second.as_ref().unwrap();
+    assert_eq!(source(&app.flow), source(&second.flow));
+}
+
 #[test]
 fn a_second_result_is_computed_shown_and_closed() {
     let mut window = done(4, Theme::Dark);
@@ -86,7 +120,7 @@ fn a_second_result_is_computed_shown_and_closed() {
         let second = app.second.as_ref().unwrap();
         let of_second = second.flow.as_ref().unwrap();
         assert_eq!((flow.states.len(), of_second.states.len()), (5, 2));
-        let votes = |flow: &crate::viewer::flow::Flow| {
+        let votes = |flow: &Flow| {
             let (_, host) = flow.nearest(f32::MAX).unwrap();
             Votes::of(&model.centroids, &host.x, flow.size)
         };
@@ -107,6 +141,12 @@ fn a_second_result_is_computed_shown_and_closed() {
         assert_eq!(
             second.class_at(pixel, flow.size, t),
             Some(usize::from(host.labels[pixel]))
+        );
+        // Between its two states, it is that of the state between them.
+        let x = of_second.state_of(pixel, 0.3).unwrap();
+        assert_eq!(
+            second.class_at(pixel, flow.size, 0.3),
+            Some(usize::from(model.centroids.decode(&x)[0]))
         );
     };
     check(&window);

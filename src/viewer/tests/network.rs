@@ -114,6 +114,30 @@ fn the_panel_shows_the_attention_of_the_patch_under_the_pointer() {
     assert_eq!(now.abs_diff(patch), width / 4);
 }
 
+/// Behind another tab, the panel keeps nothing for the next photo.
+#[test]
+fn a_hidden_panel_gives_up_its_copy_of_the_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model_file(folder.path(), &["left", "right"]);
+    let mut of_small = options(&[], 1);
+    of_small.model = Some(model.to_string_lossy().into());
+    let mut window = window(of_small, Theme::Dark);
+    until(&mut window, "the flow", complete);
+    let mut window = shown(window);
+    let next = |window: &mut Window| {
+        press(window, Key::N);
+        until(window, "the next photo", complete);
+    };
+    next(&mut window);
+    assert!(window.state().panels.network.works());
+    settle(&mut window);
+    dock::reveal(&mut window.state_mut().layout, PanelKind::Pixel);
+    window.run_steps(3);
+    assert!(window.state().panels.network.works());
+    next(&mut window);
+    assert!(!window.state().panels.network.works());
+}
+
 /// Another photo stops what is computed about the previous one, and a model file that has disappeared is
 /// named.
 #[test]
@@ -129,6 +153,20 @@ fn answers_follow_the_photo_and_errors_are_shown() {
     window.get_by_label(&texts.agreement).click();
     settle(&mut window);
     let first = window.state().panels.network.shown_agreement().unwrap();
+    let wanted = |window: &Window| window.state().panels.network.wanted_agreement();
+    assert_eq!(wanted(&window), first);
+    // Neither another view nor a photo to come needs it.
+    window.get_by_label(&texts.attention).click();
+    window.run_steps(2);
+    assert_eq!(wanted(&window), 0);
+    window.get_by_label(&texts.agreement).click();
+    settle(&mut window);
+    assert_eq!(wanted(&window), first);
+    let flow = window.state_mut().shared.flow.take();
+    window.step();
+    assert_eq!(wanted(&window), 0);
+    window.state_mut().shared.flow = flow;
+    settle(&mut window);
     press(&mut window, Key::N);
     until(&mut window, "the next photo", complete);
     settle(&mut window);
