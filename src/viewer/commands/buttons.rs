@@ -1,18 +1,23 @@
 use super::Command;
+use super::enabled::is_enabled;
 use super::table::{Action, entry, help};
+use crate::viewer::app_state::AppState;
 use crate::viewer::theme;
 use eframe::egui;
 use egui_material_icons::MaterialIcon;
 
-/// An icon button for an action, whose tooltip is the action's name with its keys.
+/// An icon button for an action, whose tooltip is the action's name with its keys. It is disabled while
+/// the action has no effect.
 pub(crate) fn button(
+    app: &AppState,
     ui: &mut egui::Ui,
     action: Action,
     icon: MaterialIcon,
     commands: &mut Vec<Command>,
 ) {
     let help = help(ui.ctx(), action);
-    if theme::icon_button(ui, icon, &help).clicked() {
+    let enabled = is_enabled(app, action);
+    if theme::icon_button_if(ui, enabled, icon, &help).clicked() {
         commands.push(action.into());
     }
 }
