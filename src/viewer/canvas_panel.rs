@@ -130,7 +130,6 @@ fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
 
 /// Draws the buttons of layers, arrangements and zoom, with or without lines between these groups.
 fn views(app: &AppState, ui: &mut egui::Ui, lines: bool, commands: &mut Vec<Command>) {
-    let view = &app.settings.view;
     let line = |ui: &mut egui::Ui| {
         if lines {
             ui.separator();
@@ -139,14 +138,13 @@ fn views(app: &AppState, ui: &mut egui::Ui, lines: bool, commands: &mut Vec<Comm
     layers(app, ui, commands);
     line(ui);
     for (arrangement, icon, _) in Arrangement::ALL {
-        let on = view.arrangement == arrangement;
-        commands::toggle(ui, on, Action::Arrange(arrangement), icon, commands);
+        commands::toggle(app, ui, Action::Arrange(arrangement), icon, commands);
     }
     line(ui);
     commands::button(app, ui, Action::Fit, icons::ICON_FIT_SCREEN, commands);
     let actual = Action::ActualSize;
     commands::button(app, ui, actual, icons::ICON_ASPECT_RATIO, commands);
-    commands::toggle(ui, view.fine, Action::Fine, icons::ICON_GRAIN, commands);
+    commands::toggle(app, ui, Action::Fine, icons::ICON_GRAIN, commands);
 }
 
 /// Whether a visible layer has an opacity.
@@ -160,7 +158,7 @@ fn opacity(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let mut opacity = before;
     // The number and the buttons at the right keep their room.
     let room = ui.available_size_before_wrap().x - 17.0 * GRID;
-    ui.spacing_mut().slider_width = room.clamp(5.0 * GRID, 10.0 * GRID);
+    ui.spacing_mut().slider_width = room.clamp(4.0 * GRID, 10.0 * GRID);
     let slider = egui::Slider::new(&mut opacity, 0.0..=1.0)
         .custom_formatter(|value, _| format!("{:.0} %", 100.0 * value))
         .custom_parser(|text| Some(text.trim_end_matches([' ', '%']).parse::<f64>().ok()? / 100.0));
@@ -184,7 +182,7 @@ fn brush_toggle(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) 
 
 fn correct_toggle(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let correct = Action::CorrectMask;
-    commands::toggle(ui, app.correct.on, correct, icons::ICON_EDIT, commands);
+    commands::toggle(app, ui, correct, icons::ICON_EDIT, commands);
 }
 
 /// Draws the choice of layers: buttons, a menu for the measures of doubt and, during a comparison,

@@ -147,9 +147,21 @@ pub(super) fn icon_toggle(
     picture: MaterialIcon,
     name: &str,
 ) -> egui::Response {
+    icon_toggle_if(ui, true, on, picture, name)
+}
+
+/// The same, grey and without an effect unless it is `enabled`.
+pub(super) fn icon_toggle_if(
+    ui: &mut egui::Ui,
+    enabled: bool,
+    on: bool,
+    picture: MaterialIcon,
+    name: &str,
+) -> egui::Response {
     let size = egui::Vec2::splat(3.5 * GRID);
     let button = egui::Button::selectable(on, icon(picture)).frame_when_inactive(on);
-    named(ui.add_sized(size, button), name, name)
+    let added = ui.add_sized(size, |ui: &mut egui::Ui| ui.add_enabled(enabled, button));
+    named(added, name, name)
 }
 
 /// Gives a control a name for screen readers and a tooltip.

@@ -210,8 +210,7 @@ fn transport(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ] {
         commands::button(app, ui, action, icon, commands);
     }
-    let looping = app.settings.looping;
-    commands::toggle(ui, looping, Action::Loop, icons::ICON_REPEAT, commands);
+    commands::toggle(app, ui, Action::Loop, icons::ICON_REPEAT, commands);
     let mut speed = app.settings.speed;
     let drag = egui::DragValue::new(&mut speed)
         .range(SPEED)

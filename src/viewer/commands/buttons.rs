@@ -1,5 +1,5 @@
 use super::Command;
-use super::enabled::is_enabled;
+use super::enabled::{is_enabled, is_on};
 use super::table::{Action, entry, help};
 use crate::viewer::app_state::AppState;
 use crate::viewer::theme;
@@ -22,10 +22,11 @@ pub(crate) fn button(
     }
 }
 
-/// A button that switches an action `on` or off; none where the platform lacks what it needs.
+/// A button that switches an action on or off, disabled while it has no effect; none where the platform
+/// lacks what it needs.
 pub(crate) fn toggle(
+    app: &AppState,
     ui: &mut egui::Ui,
-    on: bool,
     action: Action,
     icon: MaterialIcon,
     commands: &mut Vec<Command>,
@@ -34,7 +35,8 @@ pub(crate) fn toggle(
         return;
     }
     let help = help(ui.ctx(), action);
-    if theme::icon_toggle(ui, on, icon, &help).clicked() {
+    let [enabled, on] = [is_enabled(app, action), is_on(app, action) == Some(true)];
+    if theme::icon_toggle_if(ui, enabled, on, icon, &help).clicked() {
         commands.push(action.into());
     }
 }
