@@ -228,7 +228,8 @@ fn a_loss_that_is_not_finite_ends_the_race_and_keeps_what_there_is() {
     config.b.temperature = 1e-30;
     let (record, outcome) = run(config);
     let error = outcome.unwrap_err().to_string();
-    assert!(error.starts_with("reshaped has no finite loss"), "{error}");
+    let expected = "the loss of reshaped is no longer finite";
+    assert!(error.starts_with(expected), "{error}");
     assert!(!record.unwrap().points[1].is_empty());
 }
 

@@ -33,6 +33,8 @@ pub(super) struct App {
     pub(super) layout: Tree<PanelKind>,
     /// Whether the window was opened with a view of the field.
     field_in_front: bool,
+    /// Whether the next photos leave the panel in front, which the window was opened with.
+    front_stays: bool,
     pub(super) capture: Option<Capture>,
     pub(super) lessons: Driver,
     frames: FrameStats,
@@ -86,7 +88,8 @@ impl App {
         if let Some(error) = error {
             shared.errors.report(error.to_string());
         }
-        if !paths.is_empty() {
+        let has_paths = !paths.is_empty();
+        if has_paths {
             shared.open_paths(paths);
         }
         let mut panels = Panels {
@@ -122,6 +125,7 @@ impl App {
             panels,
             layout,
             field_in_front: options.field.is_some(),
+            front_stays: options.race.is_some() && has_paths,
             capture: None,
             lessons,
             frames: FrameStats::default(),
@@ -179,6 +183,8 @@ impl App {
                 AppEvent::ComparisonStarted => {
                     dock::reveal(&mut self.layout, PanelKind::Compare);
                 }
+                AppEvent::PhotosShown if std::mem::take(&mut self.front_stays) => {}
+                AppEvent::PhotosShown if !self.lessons.is_open() => self.uncover_photo(),
                 AppEvent::RunsOpened(_) => dock::reveal(&mut self.layout, PanelKind::Runs),
                 // In a lesson, the list would cover the photo.
                 AppEvent::PhotosListed if !self.lessons.is_open() => {
@@ -190,6 +196,19 @@ impl App {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Brings the canvas to the front of the panels that are not about photos.
+    fn uncover_photo(&mut self) {
+        let covers = [PanelKind::Runs, PanelKind::Race];
+        let hidden = !dock::is_shown(&self.layout, PanelKind::Canvas);
+        if hidden
+            && covers
+                .iter()
+                .any(|panel| dock::is_shown(&self.layout, *panel))
+        {
+            dock::reveal(&mut self.layout, PanelKind::Canvas);
         }
     }
 
@@ -355,11 +374,12 @@ impl eframe::App for App {
         {
             context.request_repaint();
         }
-        egui::Panel::bottom("timeline")
+        let timeline = egui::Panel::bottom("timeline")
             .frame(background::bare(ui))
             .show(ui, |ui| {
                 self.panels.timeline.ui(ui, &self.shared, &mut commands);
             });
+        let timeline = timeline.response.rect.top();
         self.run(&context, std::mem::take(&mut commands));
         let mut dock = Dock {
             app: &mut self.shared,
@@ -370,7 +390,7 @@ impl eframe::App for App {
         correct::teach_dialog(&self.shared, &context, &mut commands);
         correct::leave_dialog(&self.shared, &context, &mut commands);
         self.dialogs(&context, &mut commands);
-        self.shared.errors.show(&context, &mut commands);
+        self.shared.errors.show(&context, timeline, &mut commands);
         self.run(&context, commands);
         if asked && !self.shared.correct.asks() {
             // The answer is followed, and files that have waited for it are opened, in the next frame.

@@ -7,6 +7,8 @@ pub(super) enum AppEvent {
     ModelOpened,
     /// Another photo is shown, or the same one was opened again.
     PhotoOpened,
+    /// Other photos were opened.
+    PhotosShown,
     RunsOpened(Vec<PathBuf>),
     /// A second result is being computed.
     ComparisonStarted,

@@ -308,6 +308,7 @@ impl AppState {
             self.flow = None;
             self.open_model(suitable);
         }
+        self.emit(AppEvent::PhotosShown);
         if self.photos.wanted {
             self.segment_all(true);
             self.emit(AppEvent::PhotosListed);

@@ -2,7 +2,6 @@
 
 use super::app_state::AppState;
 use super::commands::{self, Action, Command, Entry, TABLE};
-use super::correct::Correction;
 use super::photo_list::{Item, PhotoList, SAMPLES};
 use super::platform;
 use super::theme::{self, GRID};
@@ -35,10 +34,10 @@ pub(super) fn top(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>
             Action::Next,
             Action::Export,
         ] {
-            button(ui, action, commands);
+            button(app, ui, action, commands);
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            button(ui, Action::Help, commands);
+            button(app, ui, Action::Help, commands);
             themes(ui);
             model(app, ui, commands);
             ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
@@ -48,23 +47,37 @@ pub(super) fn top(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>
     });
 }
 
-fn button(ui: &mut egui::Ui, action: Action, commands: &mut Vec<Command>) {
+fn button(app: &AppState, ui: &mut egui::Ui, action: Action, commands: &mut Vec<Command>) {
     if let Some(entry) = commands::entry(action).filter(|entry| entry.is_offered()) {
-        commands::button(ui, action, entry.icon, commands);
+        commands::button(app, ui, action, entry.icon, commands);
     }
 }
 
-/// Draws the name of the photo and its place in the list.
+/// Draws the name of the photo, as far as there is room beside its place in the list.
 fn title(app: &AppState, ui: &mut egui::Ui) {
     ui.add_space(GRID / 2.0);
     let name = app.photos.item().map(Item::name).unwrap_or_default();
-    let label = ui.add(egui::Label::new(egui::RichText::new(name).strong()).truncate());
-    if let Some(path) = app.photos.file() {
-        label.on_hover_text(path.display().to_string());
-    }
     let (at, count) = app.photos.place();
-    if count > 1 {
-        ui.weak(format!("{} of {count}", at + 1));
+    let place = match count {
+        0 | 1 => String::new(),
+        _ => format!("{} of {count}", at + 1),
+    };
+    let font = egui::TextStyle::Body.resolve(ui.style());
+    let galley = ui
+        .painter()
+        .layout_no_wrap(place.clone(), font, egui::Color32::WHITE);
+    let room = ui.available_width() - galley.size().x - 2.0 * ui.spacing().item_spacing.x;
+    if room > 2.0 * GRID {
+        ui.scope(|ui| {
+            ui.set_max_width(room);
+            let label = ui.add(egui::Label::new(egui::RichText::new(name).strong()).truncate());
+            if let Some(path) = app.photos.file() {
+                label.on_hover_text(path.display().to_string());
+            }
+        });
+    }
+    if room > 0.0 && !place.is_empty() {
+        ui.weak(place);
     }
 }
 
@@ -109,24 +122,18 @@ fn themes(ui: &mut egui::Ui) {
 
 fn menu(app: &AppState, ui: &mut egui::Ui, group: &str, commands: &mut Vec<Command>) {
     ui.set_min_width(30.0 * GRID);
-    let [undo, redo] = app.can_undo();
     for entry in TABLE
         .iter()
         .filter(|entry| entry.group == group && entry.is_offered())
     {
         let keys = entry.keys.first();
         let keys = keys.map_or_else(String::new, |keys| commands::text(ui.ctx(), keys));
-        let enabled = match entry.action {
-            Action::Undo => undo,
-            Action::Redo => redo,
-            Action::ClearBrush => !app.selection.brushed.is_empty(),
-            Action::CorrectMask => app.flow.is_some(),
-            Action::Correct(Correction::ChooseFolder | Correction::FineTune) => true,
-            Action::Correct(_) => app.correct.is_ready(),
-            _ => true,
-        };
+        let enabled = commands::is_enabled(app, entry.action);
         let label = (theme::icon(entry.icon), entry.name);
-        let button = egui::Button::new(label).shortcut_text(keys);
+        let mut button = egui::Button::new(label).shortcut_text(keys);
+        if let Some(on) = commands::is_on(app, entry.action) {
+            button = button.selected(on);
+        }
         if ui.add_enabled(enabled, button).clicked() {
             commands.push(entry.action.into());
             ui.close();
@@ -187,27 +194,7 @@ fn files(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
 
 pub(super) fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
-        let devices = &app.devices;
-        let computes = ui.small(format!("Compute: {}", devices.compute));
-        if let Some(note) = &devices.note {
-            computes.on_hover_text(note);
-        }
-        ui.separator();
-        let software = if devices.software {
-            ", a software adapter"
-        } else {
-            ""
-        };
-        ui.small(format!("Graphics: {}{software}", devices.adapter));
-        ui.separator();
-        if let Some(model) = &app.model {
-            let card = &model.card;
-            let score = card.score.as_ref().map_or(String::new(), |score| {
-                format!(", mIoU {:.1}", 100.0 * score.miou)
-            });
-            let classes = card.classes.len();
-            ui.small(format!("{}, {classes} classes{score}", card.dataset));
-        }
+        // The problems keep their room; what is at the left is cut where it does not fit.
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             app.errors.button(ui, commands);
             if let Some(flow) = &app.flow {
@@ -219,8 +206,39 @@ pub(super) fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Comma
                     super::flow::BUDGET >> 20
                 ));
             }
+            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                about(app, ui);
+            });
         });
     });
+}
+
+/// Draws the names of the devices and what the model was trained on.
+fn about(app: &AppState, ui: &mut egui::Ui) {
+    let devices = &app.devices;
+    let small = |ui: &mut egui::Ui, text: String| {
+        ui.add(egui::Label::new(egui::RichText::new(text).small()).truncate())
+    };
+    let computes = small(ui, format!("Compute: {}", devices.compute));
+    if let Some(note) = &devices.note {
+        computes.on_hover_text(note);
+    }
+    ui.separator();
+    let software = if devices.software {
+        ", a software adapter"
+    } else {
+        ""
+    };
+    small(ui, format!("Graphics: {}{software}", devices.adapter));
+    ui.separator();
+    if let Some(model) = &app.model {
+        let card = &model.card;
+        let score = card.score.as_ref().map_or(String::new(), |score| {
+            format!(", mIoU {:.1}", 100.0 * score.miou)
+        });
+        let classes = card.classes.len();
+        small(ui, format!("{}, {classes} classes{score}", card.dataset));
+    }
 }
 
 /// Draws the list of keyboard shortcuts.
@@ -253,7 +271,7 @@ fn columns_of_keys(ui: &mut egui::Ui) {
             &["View"],
         ] {
             ui.vertical(|ui| {
-                ui.set_width(36.0 * GRID);
+                ui.set_width(33.0 * GRID);
                 for group in groups
                     .iter()
                     .filter(|group| platform::DESKTOP || **group != "Correct")
@@ -306,7 +324,8 @@ fn keys(ui: &mut egui::Ui, group: &str) {
         .map(|(name, how)| (*name, (*how).to_owned()));
     egui::Grid::new(group)
         .num_columns(2)
-        .spacing([2.0 * GRID, GRID / 2.0])
+        // The longest column fits a window of 800 points.
+        .spacing([2.0 * GRID, 0.0])
         .show(ui, |ui| {
             for (name, keys) in of_table.chain(of_mouse) {
                 ui.label(name);

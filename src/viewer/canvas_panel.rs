@@ -16,8 +16,15 @@ use crate::gpu::canvas::{Layer, Sources};
 use eframe::egui::{self, Color32, Pos2, Rect, Sense, Stroke, Vec2, pos2, vec2};
 use egui_material_icons::icons;
 
-/// Height of the toolbar, in points.
-pub(super) const BAR: f32 = 5.0 * GRID;
+/// Height of the toolbar in one row, and of every further row, in points.
+const BAR: f32 = 5.0 * GRID;
+const FURTHER: f32 = 4.0 * GRID;
+/// Width of the toolbar's buttons in one row, of those for a second result, and of the opacity, in points.
+const BUTTONS: f32 = 97.0 * GRID;
+const OF_SECOND: f32 = 9.5 * GRID;
+const OPACITY: f32 = 13.0 * GRID;
+/// The most rows of the toolbar.
+const MOST_ROWS: f32 = 4.0;
 
 #[derive(Default)]
 pub(super) struct CanvasPanel {
@@ -43,7 +50,7 @@ impl Panel for CanvasPanel {
     fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
         egui::Panel::top("canvas bar")
             .frame(background::bare(ui))
-            .exact_size(BAR)
+            .exact_size(bar_height(app, ui.available_width()))
             .show(ui, |ui| bar(app, ui, commands));
         correct::bar(app, ui, commands);
         egui::CentralPanel::no_frame().show(ui, |ui| {
@@ -69,56 +76,116 @@ impl Panel for CanvasPanel {
     }
 }
 
-/// Draws the toolbar above the panes.
+/// The number of rows of the toolbar at a width in points.
+fn rows(app: &AppState, width: f32) -> f32 {
+    let second = if app.second.is_some() { OF_SECOND } else { 0.0 };
+    let opacity = if shows_opacity(app) { OPACITY } else { 0.0 };
+    let needed = BUTTONS + second + opacity;
+    if width >= needed {
+        return 1.0;
+    }
+    // What does not fit into the rest of a row leaves it empty.
+    (needed / (0.85 * width.max(1.0)))
+        .ceil()
+        .clamp(2.0, MOST_ROWS)
+}
+
+/// The height of the toolbar at a width, both in points.
+pub(super) fn bar_height(app: &AppState, width: f32) -> f32 {
+    BAR + (rows(app, width) - 1.0) * FURTHER
+}
+
+/// Draws the toolbar above the panes, in as many rows as it needs.
 fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
-    ui.horizontal_centered(|ui| {
-        ui.spacing_mut().item_spacing.x = GRID / 2.0;
-        let view = &app.settings.view;
-        layers(app, ui, commands);
-        ui.separator();
-        for (arrangement, icon, _) in Arrangement::ALL {
-            let on = view.arrangement == arrangement;
-            commands::toggle(ui, on, Action::Arrange(arrangement), icon, commands);
-        }
-        ui.separator();
-        commands::button(ui, Action::Fit, icons::ICON_FIT_SCREEN, commands);
-        commands::button(ui, Action::ActualSize, icons::ICON_ASPECT_RATIO, commands);
-        commands::toggle(ui, view.fine, Action::Fine, icons::ICON_GRAIN, commands);
-        if view.shown().iter().any(|layer| has_opacity(*layer)) {
-            ui.separator();
-            // A comparison has more buttons: the slider leaves room for those at the right.
-            let room = ui.available_width() - 10.0 * GRID;
-            ui.spacing_mut().slider_width = room.clamp(5.0 * GRID, 10.0 * GRID);
-            let mut opacity = view.opacity;
-            let has_room_for_value = ui.available_width() > 28.0 * GRID;
-            let slider = egui::Slider::new(&mut opacity, 0.0..=1.0)
-                .show_value(has_room_for_value)
-                .custom_formatter(|value, _| format!("{:.0} %", 100.0 * value))
-                .custom_parser(|text| {
-                    Some(text.trim_end_matches([' ', '%']).parse::<f64>().ok()? / 100.0)
-                });
-            ui.add(slider)
-                .on_hover_text("Opacity of the layer over the photo");
-            if opacity != view.opacity {
-                commands.push(Command::SetOpacity(opacity));
+    ui.spacing_mut().item_spacing.x = GRID / 2.0;
+    // The margins are part of the panel's width.
+    if rows(app, ui.available_width() + 2.0 * GRID) > 1.0 {
+        ui.add_space(GRID / 4.0);
+        ui.spacing_mut().interact_size.y = 3.5 * GRID;
+        ui.horizontal_wrapped(|ui| {
+            views(app, ui, false, commands);
+            if shows_opacity(app) {
+                if ui.available_size_before_wrap().x < OPACITY {
+                    ui.end_row();
+                }
+                opacity(app, ui, commands);
             }
+            correct_toggle(app, ui, commands);
+            brush_toggle(app, ui, commands);
+        });
+        return;
+    }
+    ui.horizontal_centered(|ui| {
+        views(app, ui, true, commands);
+        if shows_opacity(app) {
+            ui.separator();
+            opacity(app, ui, commands);
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            let help = format!(
-                "{}\nDrag over the photo, with this on or Shift held: its pixels light up in the Field \
-                 panel's cube. Escape clears the brush.",
-                help(ui.ctx(), Action::Brush)
-            );
-            if theme::icon_toggle(ui, app.brushing, icons::ICON_SELECT, &help).clicked() {
-                commands.push(Action::Brush.into());
-            }
-            let correct = Action::CorrectMask;
-            commands::toggle(ui, app.correct.on, correct, icons::ICON_EDIT, commands);
+            brush_toggle(app, ui, commands);
+            correct_toggle(app, ui, commands);
         });
     });
 }
 
-/// Draws the choice of layers: buttons, a menu for the measures of uncertainty and, during a comparison,
+/// Draws the buttons of layers, arrangements and zoom, with or without lines between these groups.
+fn views(app: &AppState, ui: &mut egui::Ui, lines: bool, commands: &mut Vec<Command>) {
+    let line = |ui: &mut egui::Ui| {
+        if lines {
+            ui.separator();
+        }
+    };
+    layers(app, ui, commands);
+    line(ui);
+    for (arrangement, icon, _) in Arrangement::ALL {
+        commands::toggle(app, ui, Action::Arrange(arrangement), icon, commands);
+    }
+    line(ui);
+    commands::button(app, ui, Action::Fit, icons::ICON_FIT_SCREEN, commands);
+    let actual = Action::ActualSize;
+    commands::button(app, ui, actual, icons::ICON_ASPECT_RATIO, commands);
+    commands::toggle(app, ui, Action::Fine, icons::ICON_GRAIN, commands);
+}
+
+/// Whether a visible layer has an opacity.
+fn shows_opacity(app: &AppState) -> bool {
+    let view = &app.settings.view;
+    view.shown().iter().any(|layer| has_opacity(*layer))
+}
+
+fn opacity(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let before = app.settings.view.opacity;
+    let mut opacity = before;
+    // The number and the buttons at the right keep their room.
+    let room = ui.available_size_before_wrap().x - 17.0 * GRID;
+    ui.spacing_mut().slider_width = room.clamp(4.0 * GRID, 10.0 * GRID);
+    let slider = egui::Slider::new(&mut opacity, 0.0..=1.0)
+        .custom_formatter(|value, _| format!("{:.0} %", 100.0 * value))
+        .custom_parser(|text| Some(text.trim_end_matches([' ', '%']).parse::<f64>().ok()? / 100.0));
+    ui.add(slider)
+        .on_hover_text("Opacity of the layer over the photo");
+    if opacity != before {
+        commands.push(Command::SetOpacity(opacity));
+    }
+}
+
+fn brush_toggle(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let help = format!(
+        "{}\nDrag over the photo, with this on or Shift held: its pixels light up in the Field panel's \
+         cube. Escape clears the brush.",
+        help(ui.ctx(), Action::Brush)
+    );
+    if theme::icon_toggle(ui, app.brushing, icons::ICON_SELECT, &help).clicked() {
+        commands.push(Action::Brush.into());
+    }
+}
+
+fn correct_toggle(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let correct = Action::CorrectMask;
+    commands::toggle(app, ui, correct, icons::ICON_EDIT, commands);
+}
+
+/// Draws the choice of layers: buttons, a menu for the measures of doubt and, during a comparison,
 /// buttons for the second result.
 fn layers(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let active = app.active_layer();
@@ -155,11 +222,8 @@ fn layer_button(
     &(layer, name, description): &(Layer, &str, &str),
     commands: &mut Vec<Command>,
 ) -> bool {
-    let known = !matches!(layer, Layer::Truth | Layer::Error) || app.has_truth();
-    // A comparison leaves no room for the whole name.
-    let is_short = layer == Layer::Truth && app.second.is_some();
-    let text = if is_short { "Truth" } else { name };
-    let button = egui::Button::selectable(app.active_layer() == layer, text);
+    let known = commands::is_enabled(app, Action::Show(layer));
+    let button = egui::Button::selectable(app.active_layer() == layer, name);
     let keys = help(ui.ctx(), Action::Show(layer));
     let response = ui
         .add_enabled(known, button)
@@ -493,25 +557,26 @@ fn pins(app: &AppState, painter: &egui::Painter, target: Rect, [height, width]: 
     }
 }
 
-/// Draws what to do, or the worker's status, if no photo is shown.
+/// Draws what to do, what is wrong, or the worker's status, if no photo is shown.
 fn nothing(app: &AppState, ui: &mut egui::Ui, area: Rect) {
-    let text = app.doing().unwrap_or_else(|| {
+    let problem = app.problem();
+    let icon = match problem {
+        Some(_) => icons::ICON_BROKEN_IMAGE,
+        None => icons::ICON_ADD_PHOTO_ALTERNATE,
+    };
+    let text = app.doing().or(problem).unwrap_or_else(|| {
         let open = keys_of(ui.ctx(), Action::OpenPhotos);
         format!("Drop a photo here, press {open} to open one, or choose a sample in the File menu")
     });
     let colour = ui.visuals().weak_text_color();
     let font = egui::TextStyle::Body.resolve(ui.style());
     let painter = ui.painter();
+    // Paths in errors may be longer than the pane is wide.
+    let galley = painter.layout(text, font, colour, area.width() - 4.0 * GRID);
+    let corner = area.center() - galley.size() / 2.0;
+    painter.galley(corner, galley, colour);
     painter.text(
-        area.center(),
-        egui::Align2::CENTER_CENTER,
-        text,
-        font,
-        colour,
-    );
-    let icon = icons::ICON_ADD_PHOTO_ALTERNATE;
-    painter.text(
-        area.center() - vec2(0.0, 5.0 * GRID),
+        pos2(area.center().x, corner.y - 4.0 * GRID),
         egui::Align2::CENTER_CENTER,
         icon.codepoint,
         egui::FontId::new(40.0, icon.font_family()),

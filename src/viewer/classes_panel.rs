@@ -54,9 +54,8 @@ impl ClassesPanel {
                 .hint_text("Search classes")
                 .desired_width(width);
             ui.add(search);
-            ui.add_enabled_ui(!app.selection.hidden.is_empty(), |ui| {
-                commands::button(ui, Action::ShowAll, icons::ICON_VISIBILITY, commands);
-            });
+            let all = Action::ShowAll;
+            commands::button(app, ui, all, icons::ICON_VISIBILITY, commands);
         });
     }
 

@@ -11,6 +11,9 @@ use crate::models;
 use crate::sampler::Solver;
 use eframe::egui;
 
+/// Letters of the columns of numbers.
+const WIDTHS: [usize; 4] = [8, 5, 5, 5];
+
 #[derive(Default)]
 pub(super) struct ComparePanel {
     /// The choice being edited.
@@ -140,13 +143,18 @@ fn summary(comparison: &Comparison, ui: &mut egui::Ui) {
     ui.strong(format!("{:.2} % of the pixels differ", 100.0 * differing));
     match comparison.miou() {
         [Some(a), Some(b)] => ui.label(format!(
-            "mIoU: A {:.1}, B {:.1} ({:+.1})",
+            "mIoU: A {:.1}, B {:.1} ({})",
             100.0 * a,
             100.0 * b,
-            100.0 * (b - a)
+            signed(100.0 * (b - a))
         )),
         _ => ui.weak("No labels are known for this photo, so neither is scored."),
     };
+}
+
+/// A number with its sign and one decimal.
+fn signed(number: f64) -> String {
+    format!("{number:+.1}").replace('-', "\u{2212}")
 }
 
 /// Draws the classes, those with the most differing pixels first.
@@ -162,12 +170,15 @@ fn table(app: &AppState, comparison: &Comparison, classes: &JointClasses, ui: &m
     };
     let heads = [
         (
-            "differ",
+            "differ %",
             "Of the pixels that either result gives to the class, the share that the other does not, in %",
         ),
         ("A", "IoU of the first result with the labels, in %"),
         ("B", "IoU of the second result with the labels, in %"),
-        ("B - A", "Difference of the IoU, in percentage points"),
+        (
+            "B \u{2212} A",
+            "Difference of the IoU, in percentage points",
+        ),
     ];
     let shown = if scored { heads.len() } else { 1 };
     egui::Grid::new("compared classes")
@@ -178,32 +189,44 @@ fn table(app: &AppState, comparison: &Comparison, classes: &JointClasses, ui: &m
         .show(ui, |ui| {
             ui.label("");
             ui.weak("class");
-            for (head, about) in &heads[..shown] {
-                ui.weak(*head).on_hover_text(*about);
+            for ((head, about), width) in heads.iter().zip(WIDTHS).take(shown) {
+                let text = egui::RichText::new(format!("{head:>width$}"));
+                ui.label(text.monospace().weak()).on_hover_text(*about);
             }
             ui.end_row();
             for row in &rows {
                 let colour = colours.get(row.class).copied().unwrap_or_default();
                 theme::swatch(ui, colour, 1.5 * GRID);
                 let name = &classes.names()[row.class];
-                let size = egui::vec2(12.5 * GRID, theme::ROW);
+                let size = egui::vec2(10.0 * GRID, theme::ROW);
                 let left = egui::Layout::left_to_right(egui::Align::Center);
                 ui.allocate_ui_with_layout(size, left, |ui| {
                     ui.set_min_width(size.x);
                     ui.add(egui::Label::new(name).truncate())
                         .on_hover_text(name);
                 });
-                let difference = row.difference.map(|d| format!("{:+.1}", 100.0 * d));
+                let difference = row.difference.map(|d| signed(100.0 * d));
                 let numbers = [
                     percent(row.disagreement),
                     percent(row.iou[0]),
                     percent(row.iou[1]),
                     difference.unwrap_or_else(|| "-".to_owned()),
                 ];
-                for number in &numbers[..shown] {
-                    ui.monospace(format!("{number:>5}"));
+                for (number, width) in numbers.iter().zip(WIDTHS).take(shown) {
+                    ui.monospace(format!("{number:>width$}"));
                 }
                 ui.end_row();
             }
         });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_have_a_sign_and_no_hyphen() {
+        assert_eq!(signed(-4.44), "\u{2212}4.4");
+        assert_eq!(signed(0.3), "+0.3");
+    }
 }

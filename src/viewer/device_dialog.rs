@@ -76,11 +76,11 @@ impl Panel for DeviceDialog {
             ui.weak("For bug reports; flowseg devices prints the same");
         });
         ui.separator();
-        egui::ScrollArea::both()
+        egui::ScrollArea::vertical()
             .max_height(ui.ctx().viewport_rect().height() - 20.0 * GRID)
             .show(ui, |ui| {
                 let label = egui::Label::new(egui::RichText::new(text).monospace());
-                ui.add(label.selectable(true).wrap_mode(egui::TextWrapMode::Extend));
+                ui.add(label.selectable(true).wrap());
             });
     }
 }

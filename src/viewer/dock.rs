@@ -38,8 +38,9 @@ pub(super) fn tree() -> Tree<PanelKind> {
     ]);
     let side = tiles.insert_container(Linear::new(LinearDir::Vertical, vec![above, below]));
     let mut row = Linear::new(LinearDir::Horizontal, vec![centre, side]);
-    row.shares.set_share(centre, 0.75);
-    row.shares.set_share(side, 0.25);
+    // Shares of 1 on average: a panel that is docked beside these gets 1, and so its fair share.
+    row.shares.set_share(centre, 1.5);
+    row.shares.set_share(side, 0.5);
     let root = tiles.insert_container(row);
     Tree::new(egui::Id::unique("panels"), root, tiles)
 }
@@ -64,8 +65,8 @@ pub(super) fn lesson_tree(front: PanelKind, below: &[PanelKind]) -> Tree<PanelKi
     side.shares.set_share(rows[0], 2.2);
     let side = tiles.insert_container(side);
     let mut row = Linear::new(LinearDir::Horizontal, vec![centre, side]);
-    row.shares.set_share(centre, 0.7);
-    row.shares.set_share(side, 0.3);
+    row.shares.set_share(centre, 1.4);
+    row.shares.set_share(side, 0.6);
     let root = tiles.insert_container(row);
     let mut tree = Tree::new(egui::Id::unique("panels"), root, tiles);
     reveal(&mut tree, front);

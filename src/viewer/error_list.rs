@@ -49,6 +49,12 @@ impl ErrorList {
         self.lines.first().map(String::as_str)
     }
 
+    /// The latest line that contains a text.
+    pub(super) fn about(&self, text: &str) -> Option<&str> {
+        let mut lines = self.lines.iter().rev();
+        lines.find(|line| line.contains(text)).map(String::as_str)
+    }
+
     #[cfg(test)]
     pub(super) fn lines(&self) -> &[String] {
         &self.lines
@@ -66,19 +72,26 @@ impl ErrorList {
         }
         let count = self.lines.len();
         let text = format!("{count} problem{}", if count == 1 { "" } else { "s" });
-        let label = egui::RichText::new(text).small().color(theme::ERROR);
+        // Red is hard to read on the blue of a pressed button.
+        let colour = if self.open {
+            ui.visuals().strong_text_color()
+        } else {
+            theme::ERROR
+        };
+        let label = egui::RichText::new(text).small().color(colour);
         let button = ui.selectable_label(self.open, label);
         if button.on_hover_text("Show what went wrong").clicked() {
             commands.push(Command::ShowErrors(!self.open));
         }
     }
 
-    /// Draws the list at the lower right.
-    pub(super) fn show(&self, context: &egui::Context, commands: &mut Vec<Command>) {
+    /// Draws the list at the right, above what begins at `bottom`, in points.
+    pub(super) fn show(&self, context: &egui::Context, bottom: f32, commands: &mut Vec<Command>) {
         if !self.open || self.lines.is_empty() {
             return;
         }
-        let offset = egui::vec2(-2.0 * GRID, -6.0 * GRID);
+        let up = context.content_rect().bottom() - bottom;
+        let offset = egui::vec2(-2.0 * GRID, -up - GRID);
         egui::Window::new("problems")
             .anchor(egui::Align2::RIGHT_BOTTOM, offset)
             .title_bar(false)
@@ -134,5 +147,8 @@ mod tests {
         }
         assert_eq!(errors.lines().len(), MOST);
         assert!(errors.open);
+        errors.report("file 99: newer");
+        assert_eq!(errors.about("file 99"), Some("file 99: newer"));
+        assert_eq!(errors.about("no file"), None);
     }
 }

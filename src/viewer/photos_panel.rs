@@ -178,7 +178,7 @@ fn row(
     let visuals = ui.visuals();
     let fill = match (shown, response.hovered()) {
         (true, _) => visuals.selection.bg_fill,
-        (false, true) => visuals.widgets.hovered.bg_fill,
+        (false, true) => visuals.widgets.hovered.weak_bg_fill,
         (false, false) => Color32::TRANSPARENT,
     };
     let painter = ui.painter();
@@ -189,14 +189,19 @@ fn row(
     );
     painter.rect_filled(frame, 2.0, visuals.extreme_bg_color);
     if let Some(picture) = picture {
-        let scale = (frame.size() / picture.size_vec2()).min_elem();
-        let inner = Rect::from_center_size(frame.center(), picture.size_vec2() * scale);
+        let inner = theme::fitted(frame, picture.size_vec2());
         egui::Image::new(&picture)
-            .corner_radius(2.0)
+            .corner_radius(theme::picture_corner(inner))
             .paint_at(ui, inner);
     }
     let font = egui::FontId::new(16.0, icon.font_family());
     let mark = rect.right_center() - vec2(1.5 * GRID, 0.0);
+    // Red and blue are hard to see on the blue of the shown row.
+    let colour = match colour {
+        Color32::TRANSPARENT => colour,
+        _ if shown => visuals.strong_text_color(),
+        _ => colour,
+    };
     painter.text(
         mark,
         egui::Align2::CENTER_CENTER,
@@ -215,6 +220,13 @@ fn row(
             .layout(egui::Layout::left_to_right(egui::Align::Center)),
     );
     inside.add(label);
+    let body = egui::TextStyle::Body.resolve(ui.style());
+    let whole = ui
+        .painter()
+        .layout_no_wrap(name.clone(), body, Color32::WHITE);
+    if whole.size().x > text.width() {
+        response = response.on_hover_text(name);
+    }
     if let MaskState::Failed(error) = state {
         response = response.on_hover_text(error);
     }

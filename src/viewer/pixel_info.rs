@@ -10,8 +10,8 @@ const NEAREST: usize = 5;
 const SHOWN: usize = 3;
 
 pub(super) struct PixelInfo {
-    pub row: usize,
-    pub column: usize,
+    /// Column and row of its centre in the photo, from 0.
+    pub place: [usize; 2],
     /// `[d]`
     pub x: Vec<f32>,
     pub velocity: Option<Vec<f32>>,
@@ -50,8 +50,7 @@ pub(super) fn pixel_info(app: &AppState, pixel: usize) -> Option<PixelInfo> {
     nearest.sort_by(|a, b| a.1.total_cmp(&b.1));
     nearest.truncate(NEAREST);
     Some(PixelInfo {
-        row: pixel / flow.size[1],
-        column: pixel % flow.size[1],
+        place: place_in_photo(pixel, flow.size, flow.photo.dimensions()),
         x,
         velocity,
         prediction,
@@ -59,6 +58,18 @@ pub(super) fn pixel_info(app: &AppState, pixel: usize) -> Option<PixelInfo> {
         settled: flow.settled.as_ref().map(|settled| settled[pixel]),
         doubt: [Doubt::Margin, Doubt::Entropy].map(|doubt| doubt.of(probability.at(0))),
     })
+}
+
+/// Column and row of the photo, from 0, at the centre of a pixel of the network. `size` is that of the
+/// states, `[height, width]`, and `photo` the photo's width and height.
+fn place_in_photo(pixel: usize, size: [usize; 2], photo: (u32, u32)) -> [usize; 2] {
+    let [rows, columns] = size.map(|side| side.max(1));
+    // Half a pixel of the network is one of twice as many.
+    let scaled = |at: usize, of: usize, side: u32| (2 * at + 1) * side as usize / (2 * of);
+    [
+        scaled(pixel % columns, columns, photo.0),
+        scaled(pixel / columns, rows, photo.1),
+    ]
 }
 
 /// The distance from a state to a centroid, `[d]` each.
@@ -75,6 +86,7 @@ pub(super) fn tooltip(app: &AppState, ui: &mut egui::Ui, pixel: usize) {
         return;
     };
     ui.set_max_width(36.0 * GRID);
+    let [column, row] = info.place;
     let x: Vec<String> = info
         .x
         .iter()
@@ -83,21 +95,19 @@ pub(super) fn tooltip(app: &AppState, ui: &mut egui::Ui, pixel: usize) {
         .collect();
     let more = if info.x.len() > SHOWN { ", …" } else { "" };
     ui.monospace(format!(
-        "pixel {}, {}   x = ({}{more})",
-        info.column,
-        info.row,
+        "pixel {column}, {row}   x = ({}{more})",
         x.join(", ")
     ));
     for &(class, distance, _) in info.nearest.iter().take(3) {
         ui.horizontal(|ui| {
             theme::swatch(ui, model.colours[class], 1.5 * GRID);
-            ui.monospace(format!("{distance:5.2}  {}", model.names[class]));
+            ui.monospace(format!("distance {distance:.2}  {}", model.names[class]));
         });
     }
     if let Some((name, colour)) = second_class(app, pixel) {
         ui.horizontal(|ui| {
             theme::swatch(ui, colour, 1.5 * GRID);
-            ui.monospace(format!("    B  {name}"));
+            ui.monospace(format!("{:>13}  {name}", "B"));
         });
     }
     ui.weak("click to pin, Shift-drag to brush");
@@ -115,4 +125,20 @@ pub(super) fn second_class(app: &AppState, pixel: usize) -> Option<(&str, [u8; 3
     let classes = second.classes.as_ref()?;
     let colour = classes.colours(&model.colours).get(class).copied()?;
     Some((classes.names().get(class)?.as_str(), colour))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_are_named_by_their_place_in_the_photo() {
+        let photo = (960, 720);
+        assert_eq!(place_in_photo(0, [12, 16], photo), [30, 30]);
+        assert_eq!(place_in_photo(17, [12, 16], photo), [90, 90]);
+        assert_eq!(place_in_photo(191, [12, 16], photo), [930, 690]);
+        // A photo smaller than the states.
+        assert_eq!(place_in_photo(191, [12, 16], (8, 6)), [7, 5]);
+        assert_eq!(place_in_photo(5, [2, 3], (3, 2)), [2, 1]);
+    }
 }

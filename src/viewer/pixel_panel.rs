@@ -87,8 +87,13 @@ fn numbers(ui: &mut egui::Ui, info: &PixelInfo) {
                 lines.join("\n")
             };
             let none = || "-".to_owned();
-            let place = format!("column {}, row {}", info.column, info.row);
-            row("Pixel", "At the network's size", place);
+            let [x, y] = info.place;
+            let place = format!("column {x}, row {y}");
+            row(
+                "Pixel",
+                "Of the photo, from 0, at the centre of the network's pixel",
+                place,
+            );
             row(
                 "State x",
                 "Its position among the centroids, each axis about -1 to 1; the first three axes are its colour",

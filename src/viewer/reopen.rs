@@ -122,7 +122,7 @@ mod tests {
                     assert_eq!(options.model.as_deref(), Some("scenes"));
                     assert!(options.race.is_none());
                     assert!(shown.notice.contains("(a reset)"), "{}", shown.notice);
-                    assert_eq!(shown.notice.contains("the CPU computes"), number == 3);
+                    assert_eq!(shown.notice.contains("The CPU is used"), number == 3);
                 }
             }
             if devices.len() < 3 {

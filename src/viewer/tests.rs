@@ -2,6 +2,7 @@
 //! compared with kept pictures, and interactions are checked by the state.
 
 mod compare;
+mod controls;
 mod correct;
 mod exports;
 mod leaving;

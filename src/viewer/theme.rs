@@ -20,6 +20,8 @@ struct Greys {
     raised: u8,
     /// Buttons at rest, under the pointer and pressed.
     button: [u8; 3],
+    /// Empty checkboxes and the rails of sliders, at rest and under the pointer.
+    field: [u8; 2],
     line: u8,
     text: [u8; 3],
 }
@@ -29,6 +31,7 @@ const DARK: Greys = Greys {
     panel: 24,
     raised: 32,
     button: [42, 54, 66],
+    field: [101, 115],
     line: 44,
     text: [134, 200, 240],
 };
@@ -38,6 +41,7 @@ const LIGHT: Greys = Greys {
     panel: 246,
     raised: 252,
     button: [230, 220, 206],
+    field: [143, 128],
     line: 208,
     text: [112, 52, 16],
 };
@@ -104,6 +108,12 @@ fn coloured(mut visuals: Visuals, greys: &Greys) -> Visuals {
         widget.expansion = 0.0;
     }
     widgets.noninteractive.bg_stroke = Stroke::new(1.0, grey(greys.line));
+    for (widget, fill) in [
+        (&mut widgets.inactive, greys.field[0]),
+        (&mut widgets.hovered, greys.field[1]),
+    ] {
+        widget.bg_fill = grey(fill);
+    }
     visuals
 }
 
@@ -114,9 +124,20 @@ pub(super) fn icon(icon: MaterialIcon) -> egui::RichText {
 
 /// An icon button; its tooltip is also its name for screen readers.
 pub(super) fn icon_button(ui: &mut egui::Ui, picture: MaterialIcon, name: &str) -> egui::Response {
+    icon_button_if(ui, true, picture, name)
+}
+
+/// The same, grey and without an effect unless it is `enabled`.
+pub(super) fn icon_button_if(
+    ui: &mut egui::Ui,
+    enabled: bool,
+    picture: MaterialIcon,
+    name: &str,
+) -> egui::Response {
     let size = egui::Vec2::splat(3.5 * GRID);
     let button = egui::Button::new(icon(picture)).frame_when_inactive(false);
-    named(ui.add_sized(size, button), name, name)
+    let added = ui.add_sized(size, |ui: &mut egui::Ui| ui.add_enabled(enabled, button));
+    named(added, name, name)
 }
 
 /// An icon button that looks pressed while `on`.
@@ -126,9 +147,21 @@ pub(super) fn icon_toggle(
     picture: MaterialIcon,
     name: &str,
 ) -> egui::Response {
+    icon_toggle_if(ui, true, on, picture, name)
+}
+
+/// The same, grey and without an effect unless it is `enabled`.
+pub(super) fn icon_toggle_if(
+    ui: &mut egui::Ui,
+    enabled: bool,
+    on: bool,
+    picture: MaterialIcon,
+    name: &str,
+) -> egui::Response {
     let size = egui::Vec2::splat(3.5 * GRID);
     let button = egui::Button::selectable(on, icon(picture)).frame_when_inactive(on);
-    named(ui.add_sized(size, button), name, name)
+    let added = ui.add_sized(size, |ui: &mut egui::Ui| ui.add_enabled(enabled, button));
+    named(added, name, name)
 }
 
 /// Gives a control a name for screen readers and a tooltip.
@@ -137,7 +170,7 @@ pub(super) fn named(response: egui::Response, name: &str, help: &str) -> egui::R
     let spoken = name.to_owned();
     response
         .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, enabled, spoken.as_str()));
-    response.on_hover_text(help)
+    response.on_hover_text(help).on_disabled_hover_text(help)
 }
 
 /// The heading of a section within a panel.
@@ -194,6 +227,23 @@ pub(super) fn badge(
     rect
 }
 
+/// The rectangle of a picture of a size within `frame`, which keeps its shape unless that is too narrow to
+/// be seen.
+pub(super) fn fitted(frame: egui::Rect, size: egui::Vec2) -> egui::Rect {
+    let scale = (frame.size() / size).min_elem();
+    let least = egui::Vec2::splat(4.0).min(frame.size());
+    egui::Rect::from_center_size(frame.center(), (size * scale).max(least))
+}
+
+/// The radius of a small picture's corners: round ones would take most of a narrow one.
+pub(super) fn picture_corner(rect: egui::Rect) -> f32 {
+    if rect.size().min_elem() < GRID {
+        0.0
+    } else {
+        2.0
+    }
+}
+
 /// A strip of colours from left to right.
 pub(super) fn gradient(rect: egui::Rect, ramp: &[Color32]) -> egui::Mesh {
     let mut mesh = egui::Mesh::default();
@@ -218,4 +268,45 @@ pub(super) fn empty(ui: &mut egui::Ui, text: &str) {
         ui.set_max_width((72.0 * GRID).min(ui.available_width()));
         ui.weak(text);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eframe::egui::{Rect, Vec2, pos2, vec2};
+
+    #[test]
+    fn pictures_keep_their_shape_and_narrow_ones_stay_visible() {
+        let frame = Rect::from_min_size(pos2(10.0, 20.0), vec2(44.0, 32.0));
+        for (picture, expected) in [
+            (vec2(88.0, 32.0), vec2(44.0, 16.0)),
+            (vec2(6000.0, 20.0), vec2(44.0, 4.0)),
+            (vec2(1.0, 2800.0), vec2(4.0, 32.0)),
+        ] {
+            let place = fitted(frame, picture);
+            let off: Vec2 = place.size() - expected;
+            assert!(off.length() < 1e-3, "{picture:?}: {place:?}");
+            assert!(place.center().distance(frame.center()) < 1e-3);
+        }
+        assert_eq!(picture_corner(fitted(frame, vec2(6000.0, 20.0))), 0.0);
+        assert_eq!(picture_corner(frame), 2.0);
+    }
+
+    /// The contrast of two greys as in WCAG, 1 to 21.
+    fn contrast(a: u8, b: u8) -> f32 {
+        let light = |grey: u8| egui::Rgba::from(Color32::from_gray(grey)).r() + 0.05;
+        light(a.max(b)) / light(a.min(b))
+    }
+
+    #[test]
+    fn empty_checkboxes_are_seen_on_every_background() {
+        for greys in [DARK, LIGHT] {
+            for background in [greys.panel, greys.raised] {
+                for fill in greys.field {
+                    let contrast = contrast(fill, background);
+                    assert!(contrast >= 2.6, "{fill} on {background}: {contrast}");
+                }
+            }
+        }
+    }
 }

@@ -18,7 +18,9 @@ use egui_material_icons::icons;
 /// Height of the filmstrip, in points.
 const STRIP: f32 = 7.0 * GRID;
 /// The width from which all controls have room in one row, in points.
-const ONE_ROW: f32 = 124.0 * GRID;
+const ONE_ROW: f32 = 126.0 * GRID;
+/// The width from which the position has room beside the buttons.
+const POSITION: f32 = 66.0 * GRID;
 
 #[derive(Default)]
 pub(super) struct TimelinePanel {
@@ -38,16 +40,22 @@ impl Panel for TimelinePanel {
         }
         track(app, ui, commands);
         let one_row = ui.available_width() >= ONE_ROW;
+        let has_position = ui.available_width() >= POSITION;
         ui.horizontal(|ui| {
             transport(app, ui, commands);
-            ui.separator();
-            reading(app, ui);
+            if has_position {
+                ui.separator();
+                reading(app, ui);
+            }
             if one_row {
                 ui.separator();
                 self.sampling(app, ui, commands);
             }
             progress(app, ui, commands);
         });
+        if !has_position {
+            reading(app, ui);
+        }
         if !one_row {
             ui.horizontal(|ui| self.sampling(app, ui, commands));
         }
@@ -110,9 +118,10 @@ fn filmstrip(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             } else {
                 &thumbnails.map
             };
+            let inner = theme::fitted(cell, vec2(aspect, 1.0));
             egui::Image::new(texture)
-                .corner_radius(2.0)
-                .paint_at(ui, cell);
+                .corner_radius(theme::picture_corner(inner))
+                .paint_at(ui, inner);
         }
         if step == now {
             let stroke = Stroke::new(2.0, theme::ACCENT);
@@ -156,7 +165,7 @@ fn track(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         let max = pos2(x_of(rect, to, steps), rect.center().y + 2.0);
         painter.rect_filled(Rect::from_min_max(min, max), 2.0, colour);
     };
-    bar(steps, visuals.widgets.inactive.bg_fill);
+    bar(steps, visuals.widgets.inactive.weak_bg_fill);
     bar(
         app.reachable(),
         visuals.weak_text_color().gamma_multiply(0.6),
@@ -186,7 +195,8 @@ fn track(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
 
 fn transport(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.spacing_mut().item_spacing.x = GRID / 4.0;
-    let play = if app.playhead.playing {
+    // Without a flow, nothing plays, whatever will happen once there is one.
+    let play = if app.playhead.playing && commands::is_enabled(app, Action::Play) {
         icons::ICON_PAUSE
     } else {
         icons::ICON_PLAY_ARROW
@@ -198,10 +208,9 @@ fn transport(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         (Action::StepForward, icons::ICON_CHEVRON_RIGHT),
         (Action::Last, icons::ICON_LAST_PAGE),
     ] {
-        commands::button(ui, action, icon, commands);
+        commands::button(app, ui, action, icon, commands);
     }
-    let looping = app.settings.looping;
-    commands::toggle(ui, looping, Action::Loop, icons::ICON_REPEAT, commands);
+    commands::toggle(app, ui, Action::Loop, icons::ICON_REPEAT, commands);
     let mut speed = app.settings.speed;
     let drag = egui::DragValue::new(&mut speed)
         .range(SPEED)
@@ -369,16 +378,21 @@ fn progress(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         } else {
             (Action::Rerun, icons::ICON_REFRESH)
         };
-        commands::button(ui, action, icon, commands);
+        commands::button(app, ui, action, icon, commands);
         if let Some(doing) = app.doing() {
-            let share = app.reachable() / app.sampling.steps.max(1) as f32;
-            ui.add(
-                egui::ProgressBar::new(share)
-                    .desired_width(12.0 * GRID)
-                    .desired_height(GRID)
-                    .fill(theme::ACCENT),
-            );
-            ui.weak(doing);
+            if ui.available_width() > 24.0 * GRID {
+                let share = app.reachable() / app.sampling.steps.max(1) as f32;
+                ui.add(
+                    egui::ProgressBar::new(share)
+                        .desired_width(12.0 * GRID)
+                        .desired_height(GRID)
+                        .fill(theme::ACCENT),
+                );
+            }
+            if ui.available_width() > 4.0 * GRID {
+                let text = egui::RichText::new(doing).weak();
+                ui.add(egui::Label::new(text).truncate());
+            }
         }
     });
 }

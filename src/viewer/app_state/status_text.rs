@@ -1,6 +1,7 @@
 //! The state in words.
 
 use super::{AppState, Phase};
+use crate::viewer::photo_list::Item;
 use crate::viewer::platform;
 
 impl AppState {
@@ -35,10 +36,26 @@ impl AppState {
         })
     }
 
+    /// Why the open photo is not shown although nothing is under way, or `None` without a photo.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let name = self.photos.item().map(Item::name)?;
+        if self.busy() || self.flow.is_some() {
+            return None;
+        }
+        let reported = self.errors.about(&name);
+        Some(match (reported, &self.model) {
+            (Some(line), _) => line.to_owned(),
+            (None, None) => format!("{name} is shown once a model is open"),
+            (None, Some(_)) => format!("{name} is not segmented: sample it again"),
+        })
+    }
+
     /// A description of the canvas for screen readers.
     pub(crate) fn describe(&self) -> String {
         let (Some(flow), Some(model)) = (&self.flow, &self.model) else {
-            return "canvas, empty".into();
+            let problem = self.problem();
+            return problem
+                .map_or_else(|| "canvas, empty".into(), |text| format!("canvas: {text}"));
         };
         let Some((step, host)) = flow.nearest(self.playhead.position) else {
             return format!("{}, no state yet", flow.name);

@@ -1,26 +1,32 @@
 use super::Command;
+use super::enabled::{is_enabled, is_on};
 use super::table::{Action, entry, help};
+use crate::viewer::app_state::AppState;
 use crate::viewer::theme;
 use eframe::egui;
 use egui_material_icons::MaterialIcon;
 
-/// An icon button for an action, whose tooltip is the action's name with its keys.
+/// An icon button for an action, whose tooltip is the action's name with its keys. It is disabled while
+/// the action has no effect.
 pub(crate) fn button(
+    app: &AppState,
     ui: &mut egui::Ui,
     action: Action,
     icon: MaterialIcon,
     commands: &mut Vec<Command>,
 ) {
     let help = help(ui.ctx(), action);
-    if theme::icon_button(ui, icon, &help).clicked() {
+    let enabled = is_enabled(app, action);
+    if theme::icon_button_if(ui, enabled, icon, &help).clicked() {
         commands.push(action.into());
     }
 }
 
-/// A button that switches an action `on` or off; none where the platform lacks what it needs.
+/// A button that switches an action on or off, disabled while it has no effect; none where the platform
+/// lacks what it needs.
 pub(crate) fn toggle(
+    app: &AppState,
     ui: &mut egui::Ui,
-    on: bool,
     action: Action,
     icon: MaterialIcon,
     commands: &mut Vec<Command>,
@@ -29,7 +35,8 @@ pub(crate) fn toggle(
         return;
     }
     let help = help(ui.ctx(), action);
-    if theme::icon_toggle(ui, on, icon, &help).clicked() {
+    let [enabled, on] = [is_enabled(app, action), is_on(app, action) == Some(true)];
+    if theme::icon_toggle_if(ui, enabled, on, icon, &help).clicked() {
         commands.push(action.into());
     }
 }

@@ -1,11 +1,13 @@
-//! Commands: requests of panels, menus and keys. `table` lists those with a name, `run` carries them
-//! all out.
+//! Commands: requests of panels, menus and keys. `table` lists those with a name, `enabled` says which
+//! of these have an effect now, and `run` carries them all out.
 
 mod buttons;
+mod enabled;
 pub(super) mod run;
 mod table;
 
 pub(super) use buttons::{button, toggle};
+pub(super) use enabled::{is_enabled, is_on};
 pub(super) use table::{Action, Entry, TABLE, entry, help, keys_of, pressed, pressed_number, text};
 
 use super::brush::Brush;

@@ -1,8 +1,7 @@
 //! What commands do. Panels change the shared state only through them.
 
-use super::{Action, Command};
+use super::{Action, Command, is_enabled};
 use crate::export::{Artifact, Look};
-use crate::gpu::canvas::Layer;
 use crate::inference::Sampling;
 use crate::viewer::app_event::{AppEvent, Zoom};
 use crate::viewer::app_state::{AppState, Dialogs};
@@ -23,7 +22,10 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
     };
     match command {
         Command::Action(action) => act(app, context, action),
-        Command::OpenPaths(paths) => app.open_paths(paths),
+        Command::OpenPaths(paths) => {
+            app.errors.open = false;
+            app.open_paths(paths);
+        }
         Command::PasteImage(image) => app.paste(&image),
         Command::ShowPhotos(photos) => app.show(photos),
         Command::ShowPhotosBy(model, photos) => app.show_by(&model, photos),
@@ -48,6 +50,7 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::SegmentAll(all) => app.segment_all(all),
         Command::ShowPhoto(at) => {
             if app.photos.go_to(at) {
+                app.errors.open = false;
                 app.open_photo();
             }
         }
@@ -101,6 +104,9 @@ fn stays(photos: &PhotoList, command: &Command) -> bool {
 }
 
 fn act(app: &mut AppState, context: &egui::Context, action: Action) {
+    if !is_enabled(app, action) {
+        return;
+    }
     match action {
         Action::OpenPhotos => ask(app, Dialog::Photos),
         Action::OpenFolder => ask(app, Dialog::Folder),
@@ -109,6 +115,7 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
         Action::Paste => context.send_viewport_cmd(ViewportCommand::RequestPaste),
         Action::Next | Action::Previous => {
             if app.photos.turn(if action == Action::Next { 1 } else { -1 }) {
+                app.errors.open = false;
                 app.open_photo();
             }
         }
@@ -130,13 +137,7 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
             app.sample();
         }
         Action::Cancel => cancel(app),
-        Action::Show(layer) => {
-            let labelled = matches!(layer, Layer::Truth | Layer::Error);
-            let second = matches!(layer, Layer::Second | Layer::Disagreement);
-            if (!labelled || app.has_truth()) && (!second || app.second.is_some()) {
-                app.settings.view.layers[app.active_pane.min(3)] = layer;
-            }
-        }
+        Action::Show(layer) => app.settings.view.layers[app.active_pane.min(3)] = layer,
         Action::Compare => {
             if app.second.is_some() {
                 app.stop_comparing()

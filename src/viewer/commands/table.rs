@@ -106,7 +106,7 @@ macro_rules! table {
     };
 }
 
-/// All actions. Longer key combinations come before the shorter ones that they contain.
+/// All actions, in the order of the menus.
 pub(crate) const TABLE: &[Entry] = table! {
     "File" {
         Action::OpenFolder, "Open folder", [ctrl_shift(Key::O)], ICON_FOLDER_OPEN;
@@ -157,8 +157,8 @@ pub(crate) const TABLE: &[Entry] = table! {
         Action::ResetPanels, "Reset panels", [], ICON_DASHBOARD;
     }
     "Edit" {
-        Action::Redo, "Redo", [ctrl_shift(Key::Z), ctrl(Key::Y)], ICON_REDO;
         Action::Undo, "Undo", [ctrl(Key::Z)], ICON_UNDO;
+        Action::Redo, "Redo", [ctrl_shift(Key::Z), ctrl(Key::Y)], ICON_REDO;
         Action::ShowAll, "Show all classes", [key(Key::A)], ICON_VISIBILITY;
         Action::ClearPins, "Remove pins", [key(Key::Delete)], ICON_KEEP_OFF;
         Action::Brush, "Brush a region", [key(Key::B)], ICON_SELECT;
@@ -261,32 +261,43 @@ pub(crate) fn pressed(context: &egui::Context, correcting: bool) -> Vec<Action> 
     if context.egui_wants_keyboard_input() || egui::Popup::is_any_open(context) {
         return Vec::new();
     }
+    let of_correcting = TABLE.iter().filter(|entry| entry.while_correcting());
+    let others = TABLE.iter().filter(|entry| !entry.while_correcting());
+    let entries = of_correcting.filter(|_| correcting).chain(others);
+    // Keys without Shift are also found where they were pressed with it, so those with it come first.
+    let (with_shift, without): (Vec<_>, Vec<_>) = entries
+        .filter(|entry| entry.is_offered())
+        .flat_map(|entry| entry.keys.iter().map(move |keys| (entry, keys)))
+        .partition(|(_, keys)| keys.modifiers.shift);
     context.input_mut(|input| {
-        let of_correcting = TABLE.iter().filter(|entry| entry.while_correcting());
-        let others = TABLE.iter().filter(|entry| !entry.while_correcting());
-        of_correcting
-            .filter(|_| correcting)
-            .chain(others)
-            .filter(|entry| entry.is_offered())
-            .filter(|entry| entry.keys.iter().any(|keys| consume(input, keys)))
-            .map(|entry| entry.action)
+        with_shift
+            .into_iter()
+            .chain(without)
+            .filter(|(_, keys)| consume(input, keys))
+            .map(|(entry, _)| entry.action)
             .collect()
     })
 }
 
 /// Consumes the key press of a shortcut. Keys without modifiers count with and without shift: `?` and
-/// `+` need it on some keyboards.
+/// `+` need it on some keyboards. The modifiers are those of the key press: at the end of the frame, they
+/// may have been released.
 fn consume(input: &mut egui::InputState, keys: &KeyboardShortcut) -> bool {
-    let bare = keys.modifiers == Modifiers::NONE;
-    if bare && (input.modifiers.command || input.modifiers.alt) {
-        return false;
-    }
-    if !bare {
+    if keys.modifiers != Modifiers::NONE {
         return input.consume_shortcut(keys);
     }
     let before = input.events.len();
-    input.events.retain(|event| {
-        !matches!(event, egui::Event::Key { key, pressed: true, .. } if *key == keys.logical_key)
+    input.events.retain(|event| match event {
+        egui::Event::Key {
+            key,
+            pressed: true,
+            modifiers,
+            ..
+        } => {
+            let bare = !modifiers.command && !modifiers.ctrl && !modifiers.alt;
+            !bare || *key != keys.logical_key
+        }
+        _ => true,
     });
     input.events.len() < before
 }
@@ -314,6 +325,58 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    /// The actions of a key that is pressed and released in one frame, with its modifiers.
+    fn actions_of(key: Key, modifiers: Modifiers, correcting: bool) -> Vec<Action> {
+        let event = |pressed| egui::Event::Key {
+            key,
+            physical_key: None,
+            pressed,
+            repeat: false,
+            modifiers,
+        };
+        let input = egui::RawInput {
+            events: vec![
+                egui::Event::ModifiersChanged(modifiers),
+                event(true),
+                event(false),
+                egui::Event::ModifiersChanged(Modifiers::NONE),
+            ],
+            ..Default::default()
+        };
+        let mut actions = Vec::new();
+        let _ = egui::Context::default()
+            .run_ui(input, |ui| actions.extend(pressed(ui.ctx(), correcting)));
+        actions
+    }
+
+    #[test]
+    fn a_shortcut_counts_with_the_modifiers_of_its_own_press() {
+        let ctrl = Modifiers::CTRL | Modifiers::COMMAND;
+        let shift = Modifiers::SHIFT;
+        let snap = Action::Correct(Correction::Snap);
+        let save = Action::Correct(Correction::Save);
+        for (key, modifiers, expected) in [
+            (Key::S, Modifiers::NONE, vec![snap]),
+            (Key::S, ctrl, vec![save]),
+            (Key::S, Modifiers::ALT, vec![]),
+            (
+                Key::F,
+                ctrl | shift,
+                vec![Action::Correct(Correction::FineTune)],
+            ),
+            (Key::Questionmark, shift, vec![Action::Help]),
+            (Key::Z, ctrl, vec![Action::Undo]),
+            (Key::Z, ctrl | shift, vec![Action::Redo]),
+            (Key::O, ctrl, vec![Action::OpenPhotos]),
+            (Key::O, ctrl | shift, vec![Action::OpenFolder]),
+            (Key::O, Modifiers::NONE, vec![Action::ActualSize]),
+        ] {
+            let actions = actions_of(key, modifiers, true);
+            assert_eq!(actions, expected, "{key:?} with {modifiers:?}");
+        }
+        assert_eq!(actions_of(Key::S, Modifiers::NONE, false), []);
     }
 
     #[test]

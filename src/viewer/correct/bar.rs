@@ -165,12 +165,11 @@ fn name(model: &OpenModel, class: u16) -> &str {
 }
 
 fn history(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
-    let [undo, redo] = app.correct.can_undo();
-    for (action, icon, enabled) in [
-        (Action::Undo, icons::ICON_UNDO, undo),
-        (Action::Redo, icons::ICON_REDO, redo),
+    for (action, icon) in [
+        (Action::Undo, icons::ICON_UNDO),
+        (Action::Redo, icons::ICON_REDO),
     ] {
-        ui.add_enabled_ui(enabled, |ui| commands::button(ui, action, icon, commands));
+        commands::button(app, ui, action, icon, commands);
     }
 }
 

@@ -259,7 +259,10 @@ impl Storage {
         let (sender, wake) = (self.sender.clone(), self.wake.clone());
         platform::ask_folder("Folder for corrected photos", move |folder| {
             // Without a receiver, the window has closed.
-            let _ = sender.send(Report::Folder(folder));
+            let _ = sender.send(match folder {
+                Ok(folder) => Report::Folder(folder),
+                Err(error) => Report::Failed(error),
+            });
             wake.request_repaint();
         })
     }

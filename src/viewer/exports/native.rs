@@ -7,6 +7,7 @@ use super::{
 use crate::export::{self, Artifact, Pictures};
 use crate::files::{self, Plan};
 use crate::viewer::exports_all::AllMasks;
+use crate::viewer::platform;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::Builder;
@@ -50,13 +51,14 @@ impl Exports {
         let dialog = rfd::AsyncFileDialog::new().set_file_name(file.name);
         let chosen = dialog.save_file();
         self.spawn(move |_| {
-            let path = pollster::block_on(chosen)?.path().to_owned();
-            let checked = check(&path, "the export", &inputs);
-            let bytes = checked.and_then(|()| file.contents.bytes());
-            let written = bytes.and_then(|bytes| {
-                files::write_atomic(&path, &bytes).map_err(|error| error.to_string())
-            });
-            Some(written.map(|()| path))
+            at_chosen(chosen, |path| {
+                let checked = check(&path, "the export", &inputs);
+                let bytes = checked.and_then(|()| file.contents.bytes());
+                let written = bytes.and_then(|bytes| {
+                    files::write_atomic(&path, &bytes).map_err(|error| error.to_string())
+                });
+                Some(written.map(|()| path))
+            })
         })
     }
 
@@ -75,17 +77,15 @@ impl Exports {
         if artifact == Artifact::Frames {
             let chosen = dialog.pick_folder();
             return self.spawn(move |progress| {
-                let path = pollster::block_on(chosen)?.path().join(name);
-                write(artifact, &flow, path, progress)
+                at_chosen(chosen, |folder| {
+                    write(artifact, &flow, folder.join(name), progress)
+                })
             });
         }
         let ending = artifact.extension();
         let dialog = dialog.add_filter(artifact.label(), &[ending]);
         let chosen = dialog.set_file_name(name).save_file();
-        self.spawn(move |progress| {
-            let path = pollster::block_on(chosen)?.path().to_owned();
-            write(artifact, &flow, path, progress)
-        })
+        self.spawn(move |progress| at_chosen(chosen, |path| write(artifact, &flow, path, progress)))
     }
 
     /// Asks for a path and writes pictures there, unless the path is one of `inputs`. `name` is the
@@ -104,15 +104,17 @@ impl Exports {
         if kind == PictureKind::Frames {
             let (chosen, name) = (dialog.pick_folder(), format!("{name}.frames"));
             return self.spawn(move |progress| {
-                let path = pollster::block_on(chosen)?.path().join(name);
-                write_pictures(kind, pictures, &inputs, path, progress)
+                at_chosen(chosen, |folder| {
+                    write_pictures(kind, pictures, &inputs, folder.join(name), progress)
+                })
             });
         }
         let dialog = dialog.add_filter(Artifact::Gif.label(), &["gif"]);
         let chosen = dialog.set_file_name(format!("{name}.gif")).save_file();
         self.spawn(move |progress| {
-            let path = pollster::block_on(chosen)?.path().to_owned();
-            write_pictures(kind, pictures, &inputs, path, progress)
+            at_chosen(chosen, |path| {
+                write_pictures(kind, pictures, &inputs, path, progress)
+            })
         })
     }
 
@@ -139,11 +141,11 @@ impl Exports {
         let dialog = rfd::AsyncFileDialog::new().set_title("Export all masks");
         let chosen = dialog.pick_folder();
         self.spawn(move |progress| {
-            let folder = pollster::block_on(chosen)?.path().to_owned();
             let report = |share: f32| progress.report(share);
-            masks
-                .write(artifact, &folder, &report)
-                .map(|written| written.map(|()| folder))
+            at_chosen(chosen, |folder| {
+                let written = masks.write(artifact, &folder, &report);
+                written.map(|written| written.map(|()| folder))
+            })
         })
     }
 
@@ -176,6 +178,17 @@ impl Exports {
         self.running.push(progress);
         self.written = None;
         Ok(())
+    }
+}
+
+/// Waits for a dialog and writes at the path that is chosen in it.
+fn at_chosen(
+    dialog: impl Future<Output = Option<rfd::FileHandle>>,
+    write: impl FnOnce(PathBuf) -> Outcome,
+) -> Outcome {
+    match platform::chosen(dialog) {
+        Ok(chosen) => write(chosen?.path().to_owned()),
+        Err(error) => Some(Err(error)),
     }
 }
 

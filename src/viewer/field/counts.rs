@@ -8,7 +8,7 @@ use eframe::egui::{Color32, FontId, Painter, Pos2, Rect, Vec2, vec2};
 /// Size of the histogram with its caption, in points.
 pub(super) const HISTOGRAM: Vec2 = vec2(200.0, 5.0 * GRID);
 /// Minimum number of particles for a histogram.
-const FEW: u32 = 500;
+pub(super) const FEW: u32 = 500;
 const CAPTION: f32 = 15.0;
 
 /// The counts, one per line.

@@ -1,13 +1,14 @@
 //! The gradient curve of Figure 1 (c).
 
+use super::derived::Curves;
 use super::interface::{FieldInput, drawn_name, projected};
 use super::panel::FieldPanel;
 use super::widgets;
 use crate::format::short;
 use crate::vector_field::{CentroidTable, CurvePoint, GradientCurve};
 use crate::viewer::theme::{ACCENT, GRID};
-use eframe::egui::{self, Color32, RichText, Ui};
-use egui_plot::{Legend, Line, LineStyle, Plot, PlotPoint, Points, Text, VLine};
+use eframe::egui::{self, Color32, RichText, Shape, Stroke, Ui};
+use egui_plot::{Line, LineStyle, Plot, PlotPoint, Points, Text, VLine};
 use std::sync::Arc;
 
 const VANILLA: Color32 = Color32::from_rgb(236, 140, 70);
@@ -58,9 +59,14 @@ pub(super) fn show(
         ))
         .monospace(),
     );
-    let legend = Legend::default().position(egui_plot::Corner::LeftTop);
+    let kinds = kinds(&others);
+    // In a row of its own, since a legend within the plot would hide parts of the curves.
+    ui.horizontal_wrapped(|ui| {
+        for kind in &kinds {
+            key(ui, kind);
+        }
+    });
     Plot::new("field curve plot")
-        .legend(legend.text_style(egui::TextStyle::Small))
         .x_axis_label("distance to the centroid |x − μ|")
         .y_axis_label("|f|")
         .include_y(0.0)
@@ -70,29 +76,113 @@ pub(super) fn show(
         .allow_zoom(false)
         .set_margin_fraction(egui::vec2(0.02, 0.08))
         .show(ui, |plot| {
-            for (temperature, other) in others.iter() {
-                let name = format!("reshaped, temperature {temperature}");
-                let line = Line::new(name, line(other, |p| p.reshaped));
-                let faint = ACCENT.gamma_multiply(0.45);
-                plot.line(line.color(faint).style(LineStyle::dotted_dense()));
+            let of_others = others.iter().map(|(_, other)| line(other, |p| p.reshaped));
+            let own = [line(&curve, |p| p.reshaped), line(&curve, |p| p.vanilla)];
+            // The field's own curves are on top.
+            let points: Vec<_> = own.into_iter().chain(of_others).collect();
+            for (kind, points) in kinds.into_iter().zip(points).rev() {
+                let line = Line::new(kind.name, points).color(kind.colour);
+                plot.line(line.width(kind.width).style(kind.style));
             }
-            let reshaped = Line::new("reshaped", line(&curve, |p| p.reshaped));
-            plot.line(reshaped.color(ACCENT).width(2.5));
-            let vanilla = Line::new("vanilla", line(&curve, |p| p.vanilla));
-            plot.line(vanilla.color(VANILLA).width(2.5));
             let grey = Color32::from_gray(140);
             let end = VLine::new("", boundary.distance).color(grey);
             plot.vline(end.style(LineStyle::dashed_loose()));
             let marked = Points::new("", vec![[peak.distance, peak.reshaped]]);
             plot.points(marked.radius(5.0).color(ACCENT));
-            // A label in the plot instead of the legend, which would hide the start of the curves.
+            // A label in the plot: this line is no curve.
             let low = PlotPoint::new(boundary.distance, 0.25 * peak.reshaped);
             let label = RichText::new("decision boundary ").small();
             plot.text(Text::new("", low, label).anchor(egui::Align2::RIGHT_CENTER));
         });
 }
 
+/// How a curve is drawn.
+struct Kind {
+    name: String,
+    colour: Color32,
+    /// In points.
+    width: f32,
+    style: LineStyle,
+}
+
+/// How the reshaped and the vanilla curve are drawn, and those at other temperatures: each in another
+/// way.
+fn kinds(others: &Curves) -> Vec<Kind> {
+    let own = [("reshaped", ACCENT), ("vanilla", VANILLA)];
+    let own = own.map(|(name, colour)| Kind {
+        name: name.to_owned(),
+        colour,
+        width: 2.5,
+        style: LineStyle::Solid,
+    });
+    let styles = [
+        LineStyle::dotted_dense(),
+        LineStyle::dashed_dense(),
+        LineStyle::Dashed { length: 14.0 },
+    ];
+    let others = others.iter().zip(styles);
+    let others = others.map(|((temperature, _), style)| Kind {
+        name: format!("reshaped, temperature {temperature}"),
+        colour: ACCENT.gamma_multiply(0.6),
+        width: 1.5,
+        style,
+    });
+    own.into_iter().chain(others).collect()
+}
+
+/// Draws a sample of a curve with its name.
+fn key(ui: &mut Ui, kind: &Kind) {
+    let size = egui::vec2(4.0 * GRID, 1.5 * GRID);
+    let (rect, _) = ui.allocate_exact_size(size, egui::Sense::hover());
+    let ends = [rect.left_center(), rect.right_center()];
+    let stroke = Stroke::new(kind.width, kind.colour);
+    let painter = ui.painter();
+    match kind.style {
+        LineStyle::Solid => {
+            painter.line_segment(ends, stroke);
+        }
+        LineStyle::Dashed { length } => {
+            painter.extend(Shape::dashed_line(&ends, stroke, length, length / 2.0));
+        }
+        LineStyle::Dotted { spacing } => {
+            painter.extend(Shape::dotted_line(
+                &ends,
+                kind.colour,
+                spacing,
+                kind.width / 2.0,
+            ));
+        }
+    }
+    ui.label(RichText::new(&kind.name).small());
+}
+
 fn line(curve: &GradientCurve, of: fn(&CurvePoint) -> f64) -> Vec<[f64; 2]> {
     let points = curve.points.iter();
     points.map(|p| [p.distance, of(p)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::Centroids;
+    use crate::viewer::field::derived::Derived;
+    use crate::viewer::field::settings::FieldSettings;
+
+    #[test]
+    fn no_two_curves_look_alike() {
+        let table = Arc::new(CentroidTable::new(&Centroids::kronecker(11)));
+        let mut settings = FieldSettings::default();
+        // At a temperature that is none of the others, there are three of these.
+        settings.potential.temperature = 0.5;
+        let panel = FieldPanel::new(None, settings);
+        let field = panel.field(&table);
+        let others = Derived::default().other_curves(field, &table, 1);
+        let kinds = kinds(&others);
+        assert_eq!(kinds.len(), 5);
+        for (i, kind) in kinds.iter().enumerate() {
+            for other in &kinds[..i] {
+                assert!(kind.colour != other.colour || kind.style != other.style);
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::widgets::{choice, class, group, log_slider, slider};
 use crate::flow::Source;
 use crate::gpu::field::{ArrowPlace, Arrows, CloudColours, ParticleColours, Quantity};
 use crate::vector_field::seeds::Seeding;
-use eframe::egui::{RichText, Ui};
+use eframe::egui::{Button, Checkbox, RichText, Ui};
 
 pub(super) fn arrows(toggle: &mut Toggle<Arrows>, ui: &mut Ui) {
     let Toggle { shown, settings } = toggle;
@@ -129,6 +129,7 @@ pub(super) fn slice(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>)
 
 /// Controls of the particles. `source` is where the open photo's flow starts, `None` without a photo.
 pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, source: Option<Source>) {
+    let finished = panel.picture.settled().unwrap_or(false);
     let settings = &mut panel.settings;
     let network = settings.has_network();
     let Toggle {
@@ -144,7 +145,8 @@ pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, source: Option<Sour
         }
         ui.horizontal(|ui| {
             let name = if panel.paused { "Run" } else { "Pause" };
-            if ui.button(name).on_hover_text("Pause or continue").clicked() {
+            let pause = ui.add_enabled(!finished, Button::new(name));
+            if pause.on_hover_text("Pause or continue").clicked() {
                 panel.paused = !panel.paused;
             }
             let help = "Move all particles back to their starts";
@@ -157,6 +159,10 @@ pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, source: Option<Sour
                 settings.seed = settings.seed.wrapping_add(1);
             }
         });
+        if finished {
+            let text = "finished: drawn at their starts";
+            ui.label(RichText::new(text).small().weak());
+        }
         let sphere = "At random on a sphere around the target";
         let starts = [
             (Seeding::Cube, "cube", "At random in the cube"),
@@ -195,8 +201,10 @@ pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, source: Option<Sour
             ui.checkbox(&mut particles.discs, "discs").on_hover_text(help);
             let help = "Draw each particle where it started, in its present colour; once all particles \
                         have finished, they are drawn there anyway";
-            let at_start = ui.checkbox(&mut particles.at_start, "at their starts");
-            at_start.on_hover_text(help);
+            let at_start = Checkbox::new(&mut particles.at_start, "at their starts");
+            ui.add_enabled(!finished, at_start)
+                .on_hover_text(help)
+                .on_disabled_hover_text(help);
         });
         let rule = &mut particles.integration;
         let help = "The longest Euler step in s; near a centroid steps are shorter";

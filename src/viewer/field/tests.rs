@@ -462,6 +462,34 @@ fn three_classes_that_span_no_plane_say_so() {
 }
 
 #[test]
+fn finished_particles_say_where_they_are_drawn() {
+    let mut harness = harness([1000.0, 1600.0], Some(Preset::Fig1a), true);
+    harness.step();
+    let said = "finished: drawn at their starts";
+    assert!(harness.query_by_label(said).is_some());
+    for control in ["Pause", "at their starts"] {
+        let node = harness.get_by_label(control);
+        assert!(node.accesskit_node().is_disabled(), "{control}");
+    }
+}
+
+#[test]
+fn a_single_field_lies_below_its_heading() {
+    let harness = harness([1000.0, 640.0], Some(Preset::Fig1a), true);
+    let panel = &harness.state().panel;
+    let table = CentroidTable::new(&harness.state().centroids);
+    let plane = derived::plane(&panel.settings, &table);
+    let area = harness
+        .get_by_label("vector field around the centroids")
+        .rect();
+    for point in plane.outline() {
+        let (at, _) = on_screen(area, &panel.settings.camera, point).unwrap();
+        assert!(at.y >= area.top() + view::heading_height(&panel.settings));
+        assert!(area.contains(at));
+    }
+}
+
+#[test]
 fn counts_are_exported_with_a_line_per_field() {
     let mut harness = harness([1000.0, 1600.0], None, true);
     let (name, bytes) = export(&mut harness, "Counts");

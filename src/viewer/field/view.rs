@@ -6,13 +6,15 @@ use super::motion::Motion;
 use super::panel::FieldPanel;
 use super::picture::{Frame, Picture};
 use super::projection::{aspect, panes};
+use super::settings::FieldSettings;
 use super::style::style;
-use super::{figure, legend, mouse, overlay, readout};
-use crate::vector_field::{CentroidTable, HALF_EDGE};
+use super::{counts, figure, legend, mouse, overlay, readout};
+use crate::vector_field::{Camera, CentroidTable, HALF_EDGE};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Rect, Ui};
 use eframe::egui_wgpu::RenderState;
 use eframe::wgpu;
+use glam::Vec3;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,10 +49,12 @@ pub(super) fn show(
     if std::mem::take(&mut panel.face_slice) {
         let plane = derived::plane(&panel.settings, table);
         panel.settings.camera.face(plane.normal());
-        panel
-            .settings
-            .camera
-            .fit(&plane.outline(), aspect(panes[0]));
+        let mut outline = plane.outline();
+        if panes.len() == 1 {
+            let share = heading_height(&panel.settings) / area.height();
+            outline.extend(above(&panel.settings.camera, &outline, share.min(0.4)));
+        }
+        panel.settings.camera.fit(&outline, aspect(panes[0]));
     }
     mouse::steer(panel, ui, &response, &panes, table, input);
     let (now, seconds) = ui.input(|i| (i.time, i.unstable_dt));
@@ -120,6 +124,33 @@ pub(super) fn show(
         ui.ctx()
             .request_repaint_after(Duration::from_secs_f64(Motion::LINGER + 0.01));
     }
+}
+
+/// Height of the heading of a pane with its counts, in points, as `overlay` draws it.
+pub(super) fn heading_height(settings: &FieldSettings) -> f32 {
+    if !settings.layers.particles.shown {
+        return 6.0 * GRID;
+    }
+    let histogram = if settings.count >= counts::FEW {
+        counts::HISTOGRAM.y
+    } else {
+        0.0
+    };
+    12.0 * GRID + histogram
+}
+
+/// A point above others, as the camera sees them: what shows it as well is empty in that `share` of its
+/// height, below 1. `None` without points.
+fn above(camera: &Camera, points: &[Vec3], share: f32) -> Option<Vec3> {
+    let [_, up, _] = camera.basis();
+    let height = |point: &Vec3| point.dot(up);
+    let by_height = |a: &&Vec3, b: &&Vec3| height(a).total_cmp(&height(b));
+    let (low, high) = (
+        points.iter().min_by(by_height)?,
+        points.iter().max_by(by_height)?,
+    );
+    let rise = (height(high) - height(low)) * share / (1.0 - share);
+    Some(*high + rise * up)
 }
 
 /// Draws the card with the numbers at the picked point.

@@ -55,7 +55,8 @@ pub(crate) fn slider<N: Numeric>(
     value: &mut N,
     range: RangeInclusive<N>,
 ) {
-    slide(ui, name, help, egui::Slider::new(value, range), DECIMALS);
+    let slider = egui::Slider::new(value, range);
+    slide(ui, name, help, slider, decimals::<N>(DECIMALS));
 }
 
 /// A row with a slider on a logarithmic scale. Both ends of the range are positive.
@@ -68,13 +69,18 @@ pub(crate) fn log_slider<N: Numeric>(
 ) {
     let [low, high] = [range.start(), range.end()].map(|end| end.to_f64());
     // Two digits of the smallest value: what is rounded to fewer may be 0.
-    let decimals = (1.0 - low.log10().floor()).max(0.0) as usize;
+    let digits = (1.0 - low.log10().floor()).max(0.0) as usize;
     let slider = egui::Slider::new(&mut *value, range).logarithmic(true);
-    slide(ui, name, help, slider, decimals.max(DECIMALS));
+    slide(ui, name, help, slider, decimals::<N>(digits.max(DECIMALS)));
     let chosen = value.to_f64();
     if !(low..=high).contains(&chosen) {
         *value = N::from_f64(chosen.clamp(low, high));
     }
+}
+
+/// The most decimals of a number: none of an integer.
+fn decimals<N: Numeric>(of_fraction: usize) -> usize {
+    if N::INTEGRAL { 0 } else { of_fraction }
 }
 
 fn slide(ui: &mut Ui, name: &str, help: &str, slider: egui::Slider<'_>, decimals: usize) {
@@ -184,5 +190,7 @@ mod tests {
         let mut count = 20_000u32;
         egui::__run_test_ui(|ui| log_slider(ui, "Count", "", &mut count, 16..=100_000));
         assert_eq!(count, 20_000);
+        assert_eq!(decimals::<u32>(DECIMALS), 0);
+        assert_eq!(decimals::<f32>(DECIMALS), DECIMALS);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Dialog, FileOpener, Found, MODEL, classify};
 use crate::data::PHOTO_EXTENSIONS;
+use crate::viewer::platform;
 use eframe::egui;
 use std::path::PathBuf;
 use std::thread::Builder;
@@ -21,28 +22,24 @@ impl FileOpener {
                     .set_title("Open photos")
                     .add_filter("Photos", &PHOTO_EXTENSIONS)
                     .pick_files();
-                self.spawn(move || {
-                    let files = pollster::block_on(chosen)?;
-                    Some(classify(&paths(&files)))
-                })
+                self.spawn(move || found(chosen, |files| classify(&paths(&files))))
             }
             Dialog::Folder => {
                 let chosen = dialog.set_title("Open a folder of photos").pick_folder();
-                self.spawn(move || Some(classify(&paths(&[pollster::block_on(chosen)?]))))
+                self.spawn(move || found(chosen, |folder| classify(&paths(&[folder]))))
             }
             Dialog::Model => {
                 let chosen = dialog
                     .set_title("Open a model")
                     .add_filter("FlowSeg models", &[MODEL])
                     .pick_file();
-                self.spawn(move || Some(classify(&paths(&[pollster::block_on(chosen)?]))))
+                self.spawn(move || found(chosen, |file| classify(&paths(&[file]))))
             }
             Dialog::Runs => {
                 let chosen = dialog.set_title("Open training runs").pick_folders();
                 self.spawn(move || {
-                    let folders = paths(&pollster::block_on(chosen)?);
-                    Some(Found {
-                        runs: folders,
+                    found(chosen, |folders| Found {
+                        runs: paths(&folders),
                         ..Found::default()
                     })
                 })
@@ -70,6 +67,20 @@ impl FileOpener {
     /// The paths of dropped files.
     pub(in crate::viewer) fn dropped(&self, files: &[egui::DroppedFileHandle]) -> Vec<PathBuf> {
         files.iter().map(|file| file.path().to_owned()).collect()
+    }
+}
+
+/// Waits for a dialog and classifies what is chosen in it; `None` if it is cancelled.
+fn found<T>(
+    dialog: impl Future<Output = Option<T>>,
+    classify: impl FnOnce(T) -> Found,
+) -> Option<Found> {
+    match platform::chosen(dialog) {
+        Ok(chosen) => chosen.map(classify),
+        Err(error) => Some(Found {
+            errors: vec![error],
+            ..Found::default()
+        }),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::gpu::canvas::Layer;
 use crate::inference::Sampling;
 use crate::sampler::Solver;
 use crate::viewer::app_state::AppState;
-use crate::viewer::canvas_panel::BAR;
+use crate::viewer::canvas_panel::bar_height;
 use crate::viewer::dock;
 use crate::viewer::field::{CONTROLS, FieldPanel, FieldSettings, Preset};
 use crate::viewer::panels::PanelKind;
@@ -124,7 +124,7 @@ pub(super) fn arrange(card: Card, picture: usize, app: &mut AppState, panel: &mu
 }
 
 /// The part of the window that an animation shows: the panel in front without its controls.
-pub(super) fn area(card: Card, layout: &Tree<PanelKind>) -> Option<Rect> {
+pub(super) fn area(card: Card, app: &AppState, layout: &Tree<PanelKind>) -> Option<Rect> {
     let panel = if shows_field(card) {
         PanelKind::Field
     } else {
@@ -134,7 +134,7 @@ pub(super) fn area(card: Card, layout: &Tree<PanelKind>) -> Option<Rect> {
     if shows_field(card) {
         area.max.x -= CONTROLS;
     } else {
-        area.min.y += BAR;
+        area.min.y += bar_height(app, area.width());
     }
     area.is_positive().then_some(area)
 }

@@ -7,7 +7,7 @@ mod native;
 mod web;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(super) use native::{ask_folder, drop_aside, load_model, loaded};
+pub(super) use native::{ask_folder, chosen, drop_aside, load_model, loaded};
 #[cfg(target_arch = "wasm32")]
 pub(super) use web::{ask_folder, drop_aside, load_model, loaded};
 

@@ -44,7 +44,7 @@ pub(crate) fn drop_aside(value: impl Sized) {
 /// Always.
 pub(crate) fn ask_folder(
     _: &str,
-    _: impl FnOnce(Option<PathBuf>) + 'static,
+    _: impl FnOnce(Result<Option<PathBuf>, String>) + 'static,
 ) -> std::io::Result<()> {
     Err(std::io::ErrorKind::Unsupported.into())
 }

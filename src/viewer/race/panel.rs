@@ -29,7 +29,7 @@ pub(crate) struct RacePanel {
     /// The data folder as it is written in its field.
     pub(crate) folder: String,
     /// What a dialog for it chooses, while one is open.
-    pub(super) chosen_folder: Option<Receiver<Option<PathBuf>>>,
+    pub(super) chosen_folder: Option<Receiver<Result<Option<PathBuf>, String>>>,
     /// Whether the next race computes where the window does, instead of on the CPU.
     pub(super) on_window_device: bool,
     /// Whether the controls are hidden.
@@ -147,9 +147,10 @@ impl RacePanel {
         };
         match chosen.try_recv() {
             Err(TryRecvError::Empty) => return,
-            Ok(Some(folder)) => self.folder = folder.display().to_string(),
+            Ok(Ok(Some(folder))) => self.folder = folder.display().to_string(),
+            Ok(Err(error)) => self.failed = Some(error),
             // The dialog was closed without a choice.
-            Ok(None) | Err(TryRecvError::Disconnected) => {}
+            Ok(Ok(None)) | Err(TryRecvError::Disconnected) => {}
         }
         self.chosen_folder = None;
     }

@@ -2,7 +2,7 @@ use super::*;
 use crate::data::{SceneConfig, render};
 use crate::encoding::Centroids;
 use crate::pictures;
-use crate::run_format::sample_name;
+use crate::run_format::{MODEL, sample_name};
 use eframe::egui::Theme;
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
@@ -230,6 +230,7 @@ fn lines_appear_while_it_is_shown() {
     append(&path, &lines(210, 400, 1.0));
     until(&mut window, says("400 of 1 000"));
     append(&path, &lines(410, 1000, 1.0));
+    fs::write(path.join(MODEL), "").unwrap();
     until(&mut window, says("finished"));
     fs::remove_dir_all(&path).unwrap();
     until(&mut window, says("failed"));
