@@ -33,7 +33,7 @@ impl fmt::Display for MatmulPrecision {
 
 impl MatmulPrecision {
     /// `a b`, with single-precision operands and result. On the CPU bfloat16 is for
-    /// [linear layers](super::linear) and attention only, and this product is in single precision.
+    /// [linear layers](super::linear), attention and the neural field only, and this product is in single precision.
     pub fn matmul<const R: usize>(self, a: Tensor<R>, b: Tensor<R>) -> Tensor<R> {
         let rounded = match self {
             MatmulPrecision::Single => return a.matmul(b),

@@ -415,7 +415,7 @@ impl Network {
             position = position + bias.val().unsqueeze();
         }
         let pixels = pixels.reshape([patches * count, channels]);
-        // Pixels are not rounded: outlines follow small differences between them.
+        // The state that the fields add to is not rounded: outlines follow small differences between pixels.
         let precision = MatmulPrecision::Single;
         let features = kernels::linear(pixels, of_channels, Some(position), precision, None);
         features.reshape([patches, count, e])
