@@ -436,6 +436,17 @@ fn controls_say_what_is_not_drawn_and_why() {
     }
 }
 
+#[test]
+fn a_long_name_of_a_field_fits_its_box() {
+    let mut harness = harness([1000.0, 1600.0], Some(Preset::Fig1b), true);
+    harness.state_mut().panel.settings.annealed = true;
+    settle(&mut harness);
+    let boxes = harness.root().children_recursive();
+    let boxes = boxes.filter(|node| node.accesskit_node().role() == egui::Role::ComboBox);
+    let ends: Vec<f32> = boxes.map(|node| node.rect().right()).collect();
+    assert!(!ends.is_empty() && ends.iter().all(|end| *end <= 1000.0));
+}
+
 /// Tables state the potential and the time of the annealed target.
 #[test]
 fn tables_of_an_annealed_field_state_its_time() {
