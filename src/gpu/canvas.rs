@@ -21,12 +21,12 @@ pub enum Layer {
     Raw,
     /// The nearest class of every pixel, in class colours.
     Map,
-    /// The map over the photo.
+    /// The mask over the photo.
     #[default]
     Overlay,
     /// The label file, in class colours.
     Truth,
-    /// Where the map differs from the label file.
+    /// Where the mask differs from the label file.
     Error,
     /// The probability of the most probable class, over the photo.
     Probability,
@@ -34,9 +34,9 @@ pub enum Layer {
     Margin,
     /// The entropy of the classes, over the photo.
     Entropy,
-    /// The map of a second result over the photo.
+    /// The mask of a second result over the photo.
     Second,
-    /// Where the second result differs from the map.
+    /// Where the mask of the second result differs from the first.
     Disagreement,
 }
 

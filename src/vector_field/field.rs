@@ -108,6 +108,13 @@ impl CentroidTable {
         self.points.len()
     }
 
+    /// Whether another table differs in its colours only, if at all.
+    pub(crate) fn same_points(&self, other: &Self) -> bool {
+        self.centroids == other.centroids
+            && self.points == other.points
+            && self.half_gap == other.half_gap
+    }
+
     /// The centroid of a class in single precision; the cube's centre if the class does not exist.
     pub(crate) fn point(&self, class: usize) -> Vec3 {
         self.points.get(class).map_or(Vec3::ZERO, |mu| mu.as_vec3())

@@ -33,7 +33,8 @@ pub(super) struct App {
     pub(super) layout: Tree<PanelKind>,
     /// Whether the window was opened with a view of the field.
     field_in_front: bool,
-    /// Whether the next photos leave the panel in front, which the window was opened with.
+    /// Whether the photos that the window was opened with are still to come, and leave the panel in
+    /// front.
     front_stays: bool,
     pub(super) capture: Option<Capture>,
     pub(super) lessons: Driver,
@@ -185,7 +186,10 @@ impl App {
                 }
                 AppEvent::PhotosShown if std::mem::take(&mut self.front_stays) => {}
                 AppEvent::PhotosShown if !self.lessons.is_open() => self.uncover_photo(),
-                AppEvent::RunsOpened(_) => dock::reveal(&mut self.layout, PanelKind::Runs),
+                AppEvent::RunsOpened(_) => {
+                    self.front_stays = false;
+                    dock::reveal(&mut self.layout, PanelKind::Runs);
+                }
                 // In a lesson, the list would cover the photo.
                 AppEvent::PhotosListed if !self.lessons.is_open() => {
                     dock::reveal(&mut self.layout, PanelKind::Photos);
@@ -199,15 +203,10 @@ impl App {
         }
     }
 
-    /// Brings the canvas to the front of the panels that are not about photos.
+    /// Brings the canvas to the front if a panel that is not about photos covers it.
     fn uncover_photo(&mut self) {
-        let covers = [PanelKind::Runs, PanelKind::Race];
-        let hidden = !dock::is_shown(&self.layout, PanelKind::Canvas);
-        if hidden
-            && covers
-                .iter()
-                .any(|panel| dock::is_shown(&self.layout, *panel))
-        {
+        let front = dock::front_beside(&self.layout, PanelKind::Canvas);
+        if matches!(front, Some(PanelKind::Runs | PanelKind::Race)) {
             dock::reveal(&mut self.layout, PanelKind::Canvas);
         }
     }
@@ -337,6 +336,8 @@ impl eframe::App for App {
             .frame(frame.info().cpu_usage.unwrap_or_default());
         context.set_zoom_factor(self.shared.settings.scale);
         let asked = self.shared.correct.asks();
+        // What has been opened by now is received below.
+        let opening = self.shared.opener.busy();
         self.shared.receive();
         if let Some(ready) = self.shared.correct.take_ready() {
             let quits = matches!(ready, Command::Action(Action::Quit));
@@ -351,6 +352,8 @@ impl eframe::App for App {
         let correcting = self.shared.correct.is_ready();
         let commands = self.input(&context, correcting);
         self.run(&context, commands);
+        // Photos that come later were not named when the window was opened.
+        self.front_stays &= opening;
         let closes = context.input(|input| input.viewport().close_requested());
         if closes && self.capture.is_none() && self.shared.correct.holds_window() {
             context.send_viewport_cmd(egui::ViewportCommand::CancelClose);

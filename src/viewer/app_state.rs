@@ -130,6 +130,8 @@ pub(super) struct AppState {
     pub brushing: bool,
     pub correct: Correct,
     pub errors: ErrorList,
+    /// The photo that was sampled last if that failed, and why.
+    failure: Option<(Item, String)>,
     pub dialogs: Dialogs,
     pub opener: FileOpener,
     pub exports: Exports,
@@ -202,6 +204,7 @@ impl AppState {
             brushing: false,
             correct: Correct::new(context),
             errors,
+            failure: None,
             dialogs: Dialogs::default(),
             opener: FileOpener::new(move || wake.request_repaint()),
             exports: Exports::new(context),
@@ -297,6 +300,7 @@ impl AppState {
         self.photos = photos;
         self.masks.reset(self.photos.items().len(), false);
         self.class_photos = None;
+        self.errors.follow(self.photos.item());
         let open = if self.is_loading() {
             Some(self.request.name.as_str())
         } else {
@@ -327,6 +331,7 @@ impl AppState {
         if let Some(path) = self.photos.file().map(ToOwned::to_owned) {
             self.settings.remember(&path);
         }
+        self.errors.follow(self.photos.item());
         self.flow = None;
         self.selection.forget_pixels();
         self.emit(AppEvent::PhotoOpened);
@@ -343,6 +348,7 @@ impl AppState {
     /// Starts the flow of the open photo. While a model is being opened, this is left to its arrival:
     /// worker and window must have the same model.
     pub(super) fn sample(&mut self) {
+        self.failure = None;
         if self.is_loading() {
             return;
         }
@@ -460,7 +466,7 @@ impl AppState {
         self.playhead.position = position.clamp(0.0, self.sampling.steps as f32);
     }
 
-    /// Advances a playing playhead by `seconds`. Returns whether it keeps moving.
+    /// Advances a playing playhead by `seconds`. Returns whether it has moved or goes on.
     pub(super) fn advance(&mut self, seconds: f32) -> bool {
         let (reachable, end) = (self.reachable(), self.end());
         let looping = self.settings.looping && end > 0.0;
@@ -473,14 +479,14 @@ impl AppState {
             playhead.position = 0.0;
             return true;
         }
-        let position = playhead.position + seconds * self.settings.speed;
-        playhead.position = position.min(reachable);
-        if playhead.position < end {
-            // At the last state so far, it waits for the next one.
-            return playhead.position < reachable;
+        let before = playhead.position;
+        playhead.position = (before + seconds * self.settings.speed).min(reachable);
+        // At the last state so far, it waits for the next one.
+        let moved = playhead.position != before;
+        if playhead.position >= end {
+            playhead.playing = looping;
         }
-        playhead.playing = looping;
-        looping
+        moved || playhead.position < reachable
     }
 
     /// Classifies paths and opens them.
@@ -553,7 +559,7 @@ impl AppState {
         Some(snapshot.with_mask(self.best_mask()))
     }
 
-    /// The network's mask of the shown photo from several looks or windows, where they are chosen and it
+    /// The network's mask of the shown photo from several passes or tiles, where they are chosen and it
     /// is there.
     pub(super) fn best_mask(&self) -> Option<Vec<u16>> {
         let card = &self.model.as_ref()?.card;
@@ -565,7 +571,7 @@ impl AppState {
         mask.labels().ok()
     }
 
-    /// Whether the mask of the shown photo from several looks or windows is chosen and still to be made.
+    /// Whether the mask of the shown photo from several passes or tiles is chosen and still to be made.
     pub(super) fn awaits_best_mask(&self) -> bool {
         let (shown, _) = self.photos.place();
         let card = self.model.as_ref().map(|model| &model.card);

@@ -4,27 +4,17 @@ use super::app_event::{AppEvent, Zoom};
 use super::app_state::AppState;
 use super::brush_tool::{self, BrushTool};
 use super::canvas_renderer::{CanvasRenderer, Style};
-use super::commands::{self, Action, Command, help, keys_of};
+use super::commands::{Action, Command, keys_of};
 use super::correct;
 use super::mask_picture::{MaskPicture, ReadyMask};
 use super::panel::Panel;
 use super::theme::{self, GRID};
-use super::view::{self, Arrangement, Camera, LAYERS};
-use super::{background, doubt_bar, doubt_maps, pixel_info};
+use super::view::{self, Arrangement, Camera};
+use super::{background, canvas_bar, doubt_bar, doubt_maps, pixel_info};
 use crate::gpu::GpuError;
 use crate::gpu::canvas::{Layer, Sources};
 use eframe::egui::{self, Color32, Pos2, Rect, Sense, Stroke, Vec2, pos2, vec2};
 use egui_material_icons::icons;
-
-/// Height of the toolbar in one row, and of every further row, in points.
-const BAR: f32 = 5.0 * GRID;
-const FURTHER: f32 = 4.0 * GRID;
-/// Width of the toolbar's buttons in one row, of those for a second result, and of the opacity, in points.
-const BUTTONS: f32 = 97.0 * GRID;
-const OF_SECOND: f32 = 9.5 * GRID;
-const OPACITY: f32 = 13.0 * GRID;
-/// The most rows of the toolbar.
-const MOST_ROWS: f32 = 4.0;
 
 #[derive(Default)]
 pub(super) struct CanvasPanel {
@@ -33,6 +23,8 @@ pub(super) struct CanvasPanel {
     pub(super) camera: Camera,
     /// The pane under the pointer and the photo's size, for zooming by keys.
     pane: Option<(Rect, Vec2)>,
+    /// Height of the toolbar in the last frame, in points.
+    pub(super) bar_height: f32,
     brush: BrushTool,
     pointer: correct::Pointer,
     mask: MaskPicture,
@@ -48,10 +40,7 @@ impl Panel for CanvasPanel {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
-        egui::Panel::top("canvas bar")
-            .frame(background::bare(ui))
-            .exact_size(bar_height(app, ui.available_width()))
-            .show(ui, |ui| bar(app, ui, commands));
+        self.bar_height = canvas_bar::show(app, ui, commands);
         correct::bar(app, ui, commands);
         egui::CentralPanel::no_frame().show(ui, |ui| {
             background::paint(ui, ui.max_rect(), ui.visuals().extreme_bg_color);
@@ -74,173 +63,6 @@ impl Panel for CanvasPanel {
             _ => {}
         }
     }
-}
-
-/// The number of rows of the toolbar at a width in points.
-fn rows(app: &AppState, width: f32) -> f32 {
-    let second = if app.second.is_some() { OF_SECOND } else { 0.0 };
-    let opacity = if shows_opacity(app) { OPACITY } else { 0.0 };
-    let needed = BUTTONS + second + opacity;
-    if width >= needed {
-        return 1.0;
-    }
-    // What does not fit into the rest of a row leaves it empty.
-    (needed / (0.85 * width.max(1.0)))
-        .ceil()
-        .clamp(2.0, MOST_ROWS)
-}
-
-/// The height of the toolbar at a width, both in points.
-pub(super) fn bar_height(app: &AppState, width: f32) -> f32 {
-    BAR + (rows(app, width) - 1.0) * FURTHER
-}
-
-/// Draws the toolbar above the panes, in as many rows as it needs.
-fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
-    ui.spacing_mut().item_spacing.x = GRID / 2.0;
-    // The margins are part of the panel's width.
-    if rows(app, ui.available_width() + 2.0 * GRID) > 1.0 {
-        ui.add_space(GRID / 4.0);
-        ui.spacing_mut().interact_size.y = 3.5 * GRID;
-        ui.horizontal_wrapped(|ui| {
-            views(app, ui, false, commands);
-            if shows_opacity(app) {
-                if ui.available_size_before_wrap().x < OPACITY {
-                    ui.end_row();
-                }
-                opacity(app, ui, commands);
-            }
-            correct_toggle(app, ui, commands);
-            brush_toggle(app, ui, commands);
-        });
-        return;
-    }
-    ui.horizontal_centered(|ui| {
-        views(app, ui, true, commands);
-        if shows_opacity(app) {
-            ui.separator();
-            opacity(app, ui, commands);
-        }
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            brush_toggle(app, ui, commands);
-            correct_toggle(app, ui, commands);
-        });
-    });
-}
-
-/// Draws the buttons of layers, arrangements and zoom, with or without lines between these groups.
-fn views(app: &AppState, ui: &mut egui::Ui, lines: bool, commands: &mut Vec<Command>) {
-    let line = |ui: &mut egui::Ui| {
-        if lines {
-            ui.separator();
-        }
-    };
-    layers(app, ui, commands);
-    line(ui);
-    for (arrangement, icon, _) in Arrangement::ALL {
-        commands::toggle(app, ui, Action::Arrange(arrangement), icon, commands);
-    }
-    line(ui);
-    commands::button(app, ui, Action::Fit, icons::ICON_FIT_SCREEN, commands);
-    let actual = Action::ActualSize;
-    commands::button(app, ui, actual, icons::ICON_ASPECT_RATIO, commands);
-    commands::toggle(app, ui, Action::Fine, icons::ICON_GRAIN, commands);
-}
-
-/// Whether a visible layer has an opacity.
-fn shows_opacity(app: &AppState) -> bool {
-    let view = &app.settings.view;
-    view.shown().iter().any(|layer| has_opacity(*layer))
-}
-
-fn opacity(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
-    let before = app.settings.view.opacity;
-    let mut opacity = before;
-    // The number and the buttons at the right keep their room.
-    let room = ui.available_size_before_wrap().x - 17.0 * GRID;
-    ui.spacing_mut().slider_width = room.clamp(4.0 * GRID, 10.0 * GRID);
-    let slider = egui::Slider::new(&mut opacity, 0.0..=1.0)
-        .custom_formatter(|value, _| format!("{:.0} %", 100.0 * value))
-        .custom_parser(|text| Some(text.trim_end_matches([' ', '%']).parse::<f64>().ok()? / 100.0));
-    ui.add(slider)
-        .on_hover_text("Opacity of the layer over the photo");
-    if opacity != before {
-        commands.push(Command::SetOpacity(opacity));
-    }
-}
-
-fn brush_toggle(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
-    let help = format!(
-        "{}\nDrag over the photo, with this on or Shift held: its pixels light up in the Field panel's \
-         cube. Escape clears the brush.",
-        help(ui.ctx(), Action::Brush)
-    );
-    if theme::icon_toggle(ui, app.brushing, icons::ICON_SELECT, &help).clicked() {
-        commands.push(Action::Brush.into());
-    }
-}
-
-fn correct_toggle(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
-    let correct = Action::CorrectMask;
-    commands::toggle(app, ui, correct, icons::ICON_EDIT, commands);
-}
-
-/// Draws the choice of layers: buttons, a menu for the measures of doubt and, during a comparison,
-/// buttons for the second result.
-fn layers(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
-    let active = app.active_layer();
-    let of_second = |layer| matches!(layer, Layer::Second | Layer::Disagreement);
-    let plain = |layer| doubt_maps::measure(layer).is_none() && !of_second(layer);
-    for row in LAYERS.iter().filter(|(layer, ..)| plain(*layer)) {
-        layer_button(app, ui, row, commands);
-    }
-    let doubt = doubt_maps::measure(active);
-    let text = doubt.map_or("Uncertainty", |_| view::name(active));
-    let arrow = theme::icon(icons::ICON_ARROW_DROP_DOWN);
-    let button = egui::Button::selectable(doubt.is_some(), (text, arrow));
-    let menu = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
-        for row in LAYERS {
-            if doubt_maps::measure(row.0).is_some() && layer_button(app, ui, &row, commands) {
-                ui.close();
-            }
-        }
-    });
-    menu.0.on_hover_text(
-        "How certain the shown state is: probability, margin or entropy of every pixel",
-    );
-    if app.second.is_some() {
-        for row in LAYERS.iter().filter(|(layer, ..)| of_second(*layer)) {
-            layer_button(app, ui, row, commands);
-        }
-    }
-}
-
-/// A button that shows a layer in the active pane. Returns whether it was clicked.
-fn layer_button(
-    app: &AppState,
-    ui: &mut egui::Ui,
-    &(layer, name, description): &(Layer, &str, &str),
-    commands: &mut Vec<Command>,
-) -> bool {
-    let known = commands::is_enabled(app, Action::Show(layer));
-    let button = egui::Button::selectable(app.active_layer() == layer, name);
-    let keys = help(ui.ctx(), Action::Show(layer));
-    let response = ui
-        .add_enabled(known, button)
-        .on_hover_text(format!("{description}\n{keys}"))
-        .on_disabled_hover_text(
-            "No label file is known for this photo: open one from the folder of a data set with the \
-             model's classes",
-        );
-    if response.clicked() {
-        commands.push(Action::Show(layer).into());
-    }
-    response.clicked()
-}
-
-/// Whether the opacity applies to a layer.
-fn has_opacity(layer: Layer) -> bool {
-    matches!(layer, Layer::Overlay | Layer::Second) || doubt_maps::measure(layer).is_some()
 }
 
 impl CanvasPanel {
@@ -268,8 +90,11 @@ impl CanvasPanel {
         };
         sources.corrected = corrected;
         sources.doubt = app.doubt.of(flow);
-        if let Some(second) = &app.second {
-            sources.second = second.uploaded(renderer, model, hidden, flow.time(position))?;
+        let mut shown = app.settings.view.shown().iter();
+        let shows_second = shown.any(|layer| canvas_bar::of_second(*layer));
+        if let Some(second) = app.second.as_ref().filter(|_| shows_second) {
+            let t = flow.time(app.decoded_position());
+            sources.second = second.uploaded(renderer, model, hidden, t)?;
         }
         Ok(Some(sources))
     }

@@ -12,7 +12,7 @@ use crate::sampler::Solver;
 use eframe::egui;
 
 /// Letters of the columns of numbers.
-const WIDTHS: [usize; 4] = [8, 5, 5, 5];
+const WIDTHS: [usize; 4] = [8, 5, 5, 6];
 
 #[derive(Default)]
 pub(super) struct ComparePanel {
@@ -152,8 +152,10 @@ fn summary(comparison: &Comparison, ui: &mut egui::Ui) {
     };
 }
 
-/// A number with its sign and one decimal.
+/// A number with its sign and one decimal. One that is rounded to nothing is not negative.
 fn signed(number: f64) -> String {
+    // Adding zero turns -0 into 0.
+    let number = (10.0 * number).round() / 10.0 + 0.0;
     format!("{number:+.1}").replace('-', "\u{2212}")
 }
 
@@ -228,5 +230,13 @@ mod tests {
     fn differences_have_a_sign_and_no_hyphen() {
         assert_eq!(signed(-4.44), "\u{2212}4.4");
         assert_eq!(signed(0.3), "+0.3");
+        assert_eq!(signed(-0.04), "+0.0");
+    }
+
+    #[test]
+    fn every_difference_fits_its_column() {
+        for difference in [-100.0, -0.04, 100.0] {
+            assert!(signed(difference).chars().count() <= WIDTHS[3]);
+        }
     }
 }

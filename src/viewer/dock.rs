@@ -6,7 +6,7 @@ use super::panels::{PanelKind, Panels};
 use super::platform;
 use super::theme::GRID;
 use eframe::egui::{self, Color32, Stroke, Visuals};
-use egui_tiles::{Behavior, Linear, LinearDir, TabState, Tile, TileId, Tiles, Tree};
+use egui_tiles::{Behavior, Container, Linear, LinearDir, TabState, Tile, TileId, Tiles, Tree};
 use std::collections::HashSet;
 
 /// All panels at their original places.
@@ -126,6 +126,15 @@ pub(super) fn reveal(tree: &mut Tree<PanelKind>, wanted: PanelKind) {
 pub(super) fn is_shown(tree: &Tree<PanelKind>, panel: PanelKind) -> bool {
     let tile = tree.tiles.find_pane(&panel);
     tile.is_some_and(|tile| tree.active_tiles().contains(&tile))
+}
+
+/// The panel in front of the tabs to which a panel belongs.
+pub(super) fn front_beside(tree: &Tree<PanelKind>, panel: PanelKind) -> Option<PanelKind> {
+    let tabs = tree.tiles.parent_of(tree.tiles.find_pane(&panel)?)?;
+    let Tile::Container(Container::Tabs(tabs)) = tree.tiles.get(tabs)? else {
+        return None;
+    };
+    tree.tiles.get_pane(&tabs.active?).copied()
 }
 
 /// Draws the panels, and carries out the commands of each before the next is drawn.
@@ -266,5 +275,18 @@ mod tests {
         tree.remove_recursively(id);
         assert!(!is_sound(&tree));
         assert!(!is_sound(&Tree::empty(egui::Id::unique("empty"))));
+    }
+
+    #[test]
+    fn a_panel_beside_others_is_not_in_front_of_them() {
+        let mut tree = tree();
+        reveal(&mut tree, PanelKind::Runs);
+        let front = |tree: &Tree<PanelKind>| front_beside(tree, PanelKind::Canvas);
+        assert_eq!(front(&tree), Some(PanelKind::Runs));
+        let runs = tree.tiles.find_pane(&PanelKind::Runs).unwrap();
+        tree.move_tile_to_container(runs, tree.root.unwrap(), 0, false);
+        reveal(&mut tree, PanelKind::Field);
+        assert_eq!(front(&tree), Some(PanelKind::Field));
+        assert!(is_shown(&tree, PanelKind::Runs));
     }
 }

@@ -1,4 +1,4 @@
-//! The doubt of the shown state, computed from its soft votes on a separate thread.
+//! The uncertainty of the shown state, computed from its soft votes on a separate thread.
 
 use super::flow::{Flow, Mix, MixKey};
 use super::latest::Latest;
@@ -21,7 +21,7 @@ type Maps = Option<Arc<wgpu::Buffer>>;
 
 type Answer = (MixKey, Result<Maps, GpuError>);
 
-/// Computes the doubt of the shown state, one state at a time.
+/// Computes the uncertainty of the shown state, one state at a time.
 pub(super) struct DoubtMaps {
     worker: Option<Latest<Request, Answer>>,
     shown: Option<(MixKey, Maps)>,
@@ -59,7 +59,7 @@ impl DoubtMaps {
         })
     }
 
-    /// Shows no doubt, for systems that cannot start the thread.
+    /// Shows no uncertainty, for systems that cannot start the thread.
     pub(super) fn none() -> Self {
         Self {
             worker: None,

@@ -1,6 +1,7 @@
 //! The list of errors, which never blocks the window.
 
 use super::commands::Command;
+use super::photo_list::Item;
 use super::theme::{self, GRID};
 use eframe::egui;
 use egui_material_icons::icons;
@@ -21,6 +22,8 @@ pub(super) struct ErrorList {
     times: Vec<Instant>,
     /// Whether the list is expanded.
     pub open: bool,
+    /// The photo that was opened last.
+    photo: Option<Item>,
 }
 
 impl ErrorList {
@@ -49,10 +52,13 @@ impl ErrorList {
         self.lines.first().map(String::as_str)
     }
 
-    /// The latest line that contains a text.
-    pub(super) fn about(&self, text: &str) -> Option<&str> {
-        let mut lines = self.lines.iter().rev();
-        lines.find(|line| line.contains(text)).map(String::as_str)
+    /// Folds the list if another photo is opened than the last time.
+    pub(super) fn follow(&mut self, photo: Option<&Item>) {
+        if photo.is_some() && photo != self.photo.as_ref() {
+            let before = std::mem::replace(&mut self.photo, photo.cloned());
+            // What went wrong at the start is not about the first photo.
+            self.open &= before.is_none();
+        }
     }
 
     #[cfg(test)]
@@ -147,8 +153,18 @@ mod tests {
         }
         assert_eq!(errors.lines().len(), MOST);
         assert!(errors.open);
-        errors.report("file 99: newer");
-        assert_eq!(errors.about("file 99"), Some("file 99: newer"));
-        assert_eq!(errors.about("no file"), None);
+    }
+
+    #[test]
+    fn the_list_folds_when_another_photo_is_opened() {
+        let mut errors = ErrorList::default();
+        errors.report("there is no graphics device");
+        errors.follow(None);
+        errors.follow(Some(&Item::Sample(0)));
+        assert!(errors.open, "the first photo");
+        errors.follow(Some(&Item::Sample(0)));
+        assert!(errors.open, "the same photo");
+        errors.follow(Some(&Item::Sample(1)));
+        assert!(!errors.open);
     }
 }

@@ -75,7 +75,7 @@ impl FlowSnapshot {
         })
     }
 
-    /// The same with a mask of several looks or windows, if there is one.
+    /// The same with a mask of several passes or tiles, if there is one.
     pub(super) fn with_mask(self, labels: Option<Vec<u16>>) -> Self {
         Self {
             mask: labels.map(|labels| (labels, false)),

@@ -1,5 +1,5 @@
 //! A mask, drawn over the canvas: the queue's while the flow is computed, and instead of the last state
-//! the queue's if several looks or windows made it, or else the flow's own with outlines that follow
+//! the queue's if several passes or tiles made it, or else the flow's own with outlines that follow
 //! the photo.
 
 use super::app_state::AppState;

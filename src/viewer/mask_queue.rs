@@ -17,15 +17,15 @@ const MOST_BYTES: usize = 512 << 20;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct MaskSettings {
-    /// Whether to use all looks that the model's card recommends.
+    /// Whether to make all passes that the model's card recommends.
     pub best: bool,
-    /// How large photos are divided into windows.
+    /// How large photos are divided into tiles.
     pub tiling: Tiling,
     pub outlines: Outlines,
 }
 
 impl MaskSettings {
-    /// The looks and windows for a model with this card.
+    /// The passes and tiles for a model with this card.
     pub(super) fn viewing(self, card: &Card, sampling: Sampling) -> Viewing {
         let once = Look {
             scale: sampling.scale,

@@ -15,6 +15,7 @@ mod browser;
 mod brush;
 mod brush_mask;
 mod brush_tool;
+mod canvas_bar;
 mod canvas_panel;
 mod canvas_renderer;
 mod capture;

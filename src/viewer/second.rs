@@ -94,6 +94,8 @@ pub(super) struct Second {
     pub before: View,
     /// Where its flow starts; `None` for what its model was trained with.
     source: Option<Source>,
+    /// How the open photo was sampled; `None` before that and if it failed.
+    sampled: Option<Sampling>,
     worker: Worker<WorkerEvent>,
     busy: bool,
     counting: Latest<Request, (Key, Comparison)>,
@@ -130,6 +132,7 @@ impl Second {
             classes: None,
             before,
             source: None,
+            sampled: None,
             worker,
             busy: true,
             counting: Latest::start("flowseg-compare", context, count)?,
@@ -147,23 +150,35 @@ impl Second {
     /// Segments a photo with the given settings, but with this result's steps and solver.
     pub(super) fn sample(&mut self, item: &Item, first: Sampling) {
         self.flow = None;
-        let Some(model) = &self.model else { return };
-        let card = &model.card;
+        self.sampled = self.sampling(first);
+        let Some(sampling) = self.sampled else { return };
+        self.source = sampling.source;
+        self.choice.steps = Some(sampling.steps);
+        self.busy = true;
+        self.worker.flow(item.photo(), sampling);
+    }
+
+    /// Segments the photo again unless the settings are those of the result.
+    pub(super) fn resample(&mut self, item: &Item, first: Sampling) {
+        if self.sampled != self.sampling(first) {
+            self.sample(item, first);
+        }
+    }
+
+    /// The given settings with this result's steps and solver; `None` before its model is open.
+    fn sampling(&self, first: Sampling) -> Option<Sampling> {
+        let card = &self.model.as_ref()?.card;
         let recommended = card.default_steps().min(*STEPS.end());
         let steps = if card.prediction.is_one_step() {
             1
         } else {
             self.choice.steps.unwrap_or(recommended)
         };
-        let sampling = Sampling {
+        Some(Sampling {
             steps,
             solver: self.choice.solver,
             ..first
-        };
-        self.source = sampling.source;
-        self.choice.steps = Some(steps);
-        self.busy = true;
-        self.worker.flow(item.photo(), sampling);
+        })
     }
 
     /// Matches the classes of both models by name.
@@ -208,6 +223,7 @@ impl Second {
             }
             WorkerEvent::Failed(text) => {
                 self.busy = false;
+                self.sampled = None;
                 return Some(text);
             }
         }

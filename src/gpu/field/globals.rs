@@ -79,9 +79,13 @@ pub(super) struct Pane {
 /// Device resources shared by all layers.
 pub(super) struct Globals {
     scene: wgpu::Buffer,
+    /// `None` before the first field.
+    centroids: Option<wgpu::Buffer>,
     pub panes: Vec<Pane>,
     /// Increases whenever the field of a pane changes.
     pub version: u64,
+    /// Increases whenever the colours of the classes change.
+    pub colours: u64,
     pub ranges: Ranges,
 }
 
@@ -90,8 +94,10 @@ impl Globals {
         let scene: gpu_data::Scene = bytemuck::Zeroable::zeroed();
         Self {
             scene: gpu.uniform(&scene),
+            centroids: None,
             panes: Vec::new(),
             version: 0,
+            colours: 0,
             ranges: Ranges {
                 magnitude: [-1.0, 0.0],
                 phi: 1.0,
@@ -110,7 +116,17 @@ impl Globals {
             }
         };
         self.panes = view.panes.iter().map(pane).collect();
+        self.centroids = Some(centroids);
         self.version += 1;
+        self.colours += 1;
+    }
+
+    /// Replaces the colours of the classes of the same fields.
+    pub(super) fn set_colours(&mut self, gpu: &Gpu, view: &FieldView) {
+        if let Some(buffer) = &self.centroids {
+            gpu.write(buffer, &centroids(view));
+            self.colours += 1;
+        }
     }
 
     /// Measures the ranges of the colour ramps.

@@ -81,6 +81,13 @@ impl Renderer {
                 self.globals.set_fields(&self.gpu, view);
             })?;
         }
+        let same_colours =
+            |old: &Shown| same_fields && old.scene.view.table.colours == view.table.colours;
+        if same_fields && !before.as_ref().is_some_and(same_colours) {
+            guarded(&self.gpu.device, "colouring the classes", || {
+                self.globals.set_colours(&self.gpu, view);
+            })?;
+        }
         if !same_fields || (view.has_network() && !same_cloud) {
             self.globals.measure(view, cloud);
         }

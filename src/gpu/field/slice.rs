@@ -105,6 +105,7 @@ pub(super) struct SliceLayer {
 #[derive(PartialEq)]
 struct Key {
     fields: u64,
+    colours: u64,
     plane: Plane,
     resolution: u32,
 }
@@ -185,6 +186,7 @@ impl Layer for SliceLayer {
         gpu.write(&self.uniform, &[content(settings, outline, globals.ranges)]);
         let key = Key {
             fields: globals.version,
+            colours: globals.colours,
             plane: outline.plane,
             resolution: view.resolution,
         };

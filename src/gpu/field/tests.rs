@@ -407,6 +407,35 @@ fn a_cloud_in_class_colours_has_the_centroids_colours() {
     }
 }
 
+/// The fields stay the same, and so do the particles and what they have counted.
+#[test]
+fn classes_get_other_colours_while_particles_stay_where_they_are() {
+    let (device, queue) = device();
+    let mut scene = scene(5);
+    scene.view.seeds = Arc::new(seeds::cube(64, 3));
+    scene.view.plane = Some(Plane::across(2, 0.0));
+    scene.layers.slice = Some(Slice {
+        quantity: Quantity::Cells,
+        ..Slice::default()
+    });
+    scene.layers.particles = Some(Particles::default());
+    let mut renderer = Renderer::new(&device, &queue).unwrap();
+    renderer.update(&scene, None, &[]).unwrap();
+    while renderer.advance(100).unwrap() {}
+    let mut table = (*scene.view.table).clone();
+    table.colours = vec![[250, 20, 20]; 5];
+    scene.view.table = Arc::new(table);
+    assert!(renderer.update(&scene, None, &[]).unwrap());
+    assert!(!renderer.running());
+    // The spheres and the cells of the slice are drawn as if they had always had these colours.
+    scene.layers.particles = None;
+    renderer.update(&scene, None, &[]).unwrap();
+    let mut anew = Renderer::new(&device, &queue).unwrap();
+    anew.update(&scene, None, &[]).unwrap();
+    let drawn = picture(&mut renderer, [80, 40]).unwrap();
+    assert_eq!(drawn, picture(&mut anew, [80, 40]).unwrap());
+}
+
 /// The network's velocity is known only at the photo's pixels: its arrows are drawn there even if
 /// they are requested elsewhere, and they move with the state.
 #[test]

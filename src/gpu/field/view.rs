@@ -52,7 +52,7 @@ impl FieldView {
 
     /// Whether every pane has the same field as in another view.
     pub(super) fn same_fields(&self, other: &Self) -> bool {
-        self.table == other.table
+        self.table.same_points(&other.table)
             && self.potential == other.potential
             && self.target == other.target
             && self.correction == other.correction

@@ -1,7 +1,7 @@
-//! Comparing the result with a second one, classes and doubt of the shown state, and listing photos by
-//! class.
+//! Comparing the result with a second one, classes and uncertainty of the shown state, and listing photos
+//! by class.
 
-use super::AppState;
+use super::{AppState, Playhead};
 use crate::compare;
 use crate::gpu::canvas::Layer;
 use crate::inference::Sampling;
@@ -94,16 +94,28 @@ impl AppState {
 
     /// Samples the second result of the open photo, if there is a comparison.
     pub(crate) fn sample_second(&mut self) {
+        let sampling = self.sampling_of_second();
         if let (Some(second), Some(item)) = (&mut self.second, self.photos.item()) {
-            // Results of one model are compared from one source; another model starts at its own.
-            let model = self.model.as_ref().map(|model| &model.name);
-            let source = self.sampling.source;
-            let source = source.filter(|_| model == Some(&second.choice.model));
-            let sampling = Sampling {
-                source,
-                ..self.sampling
-            };
             second.sample(item, sampling);
+        }
+    }
+
+    /// The same, unless the result would be the one that is there.
+    pub(crate) fn resample_second(&mut self) {
+        let sampling = self.sampling_of_second();
+        if let (Some(second), Some(item)) = (&mut self.second, self.photos.item()) {
+            second.resample(item, sampling);
+        }
+    }
+
+    /// The settings of the second result, but for its steps and solver. Results of one model are compared
+    /// from one source; another model starts at its own.
+    fn sampling_of_second(&self) -> Sampling {
+        let model = self.model.as_ref().map(|model| &model.name);
+        let second = self.second.as_ref().map(|second| &second.choice.model);
+        Sampling {
+            source: self.sampling.source.filter(|_| model == second),
+            ..self.sampling
         }
     }
 
@@ -127,7 +139,7 @@ impl AppState {
         }
     }
 
-    /// Receives the reports of the workers for the second result, the class list and the doubt, and
+    /// Receives the reports of the workers for the second result, the class list and the uncertainty, and
     /// requests what is shown.
     pub(super) fn receive_second(&mut self) {
         while let Some(event) = self.second.as_ref().and_then(Second::poll) {
@@ -145,7 +157,7 @@ impl AppState {
             self.errors.report(error);
         }
         if let (true, Some(flow), Some(model)) = (self.shows_doubt(), &self.flow, &self.model) {
-            self.doubt.want(flow, model, self.playhead.position);
+            self.doubt.want(flow, model, self.decoded_position());
         }
     }
 
@@ -175,8 +187,14 @@ impl AppState {
     /// The classes of the shown state; `None` before its numbers have been read back.
     pub(crate) fn shown_classes(&self) -> Option<Classes> {
         let (flow, model) = (self.flow.as_ref()?, self.model.as_ref()?);
-        let position = self.playhead.position;
-        self.classes.of(flow, &model.centroids, position)
+        self.classes
+            .of(flow, &model.centroids, self.decoded_position())
+    }
+
+    /// The position whose classes and uncertainty are shown: close to the playhead's while it moves, and
+    /// exactly that otherwise.
+    pub(crate) fn decoded_position(&self) -> f32 {
+        decoded(self.playhead, self.settings.speed)
     }
 
     fn shows_doubt(&self) -> bool {
@@ -186,15 +204,57 @@ impl AppState {
             .any(|layer| doubt_maps::measure(*layer).is_some())
     }
 
-    /// Whether the wanted classes, doubt and second result are computed.
+    /// Whether the wanted classes, uncertainty and second result are computed.
     pub(crate) fn is_compared(&self) -> bool {
         let Some(flow) = &self.flow else { return true };
-        let doubt = !self.shows_doubt() || self.doubt.ready(flow, self.playhead.position);
+        let doubt = !self.shows_doubt() || self.doubt.ready(flow, self.decoded_position());
         doubt
             && self.classes.ready()
             && self
                 .second
                 .as_ref()
                 .is_none_or(|second| second.settled(flow))
+    }
+}
+
+/// The position to decode on the host. While playing at `speed`, in states per second, it changes only every
+/// tenth of a second: otherwise whole states would be decoded without pause.
+fn decoded(playhead: Playhead, speed: f32) -> f32 {
+    let (position, interval) = (playhead.position, 0.1 * speed);
+    // The playhead may wait at a stored state for the next one.
+    if !playhead.playing || position.fract() == 0.0 || interval <= 0.0 {
+        return position;
+    }
+    (position / interval).floor() * interval
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moving_playhead_is_decoded_ten_times_a_second() {
+        for speed in [0.5, 6.0, 60.0] {
+            let playhead = |frame: usize, playing| Playhead {
+                position: speed * (frame as f32 + 0.37) / 60.0,
+                playing,
+            };
+            let mut positions: Vec<f32> = (0..60)
+                .map(|frame| decoded(playhead(frame, true), speed))
+                .collect();
+            for (frame, position) in positions.iter().enumerate() {
+                let behind = playhead(frame, true).position - position;
+                assert!(behind > -1e-4 * speed && behind < 0.11 * speed, "{behind}");
+            }
+            positions.dedup();
+            assert!(positions.len() <= 11, "{positions:?}");
+            let paused = playhead(7, false);
+            assert_eq!(decoded(paused, speed), paused.position);
+        }
+        let waiting = Playhead {
+            position: 3.0,
+            playing: true,
+        };
+        assert_eq!(decoded(waiting, 7.0), 3.0);
     }
 }

@@ -28,9 +28,6 @@ impl AppState {
         while !self.correct.is_leaving()
             && let Some(found) = self.opener.poll()
         {
-            for error in found.errors {
-                self.errors.report(error);
-            }
             if !found.runs.is_empty() {
                 for run in &found.runs {
                     self.settings.remember(run);
@@ -44,12 +41,12 @@ impl AppState {
             });
             let model = found.model.map(|path| path.to_string_lossy().into_owned());
             let command = match (model, photos) {
-                (Some(model), Some(photos)) => Command::ShowPhotosBy(model, photos),
-                (Some(model), None) => Command::ChooseModel(model),
-                (None, Some(photos)) => Command::ShowPhotos(photos),
-                (None, None) => continue,
+                (Some(model), Some(photos)) => Some(Command::ShowPhotosBy(model, photos)),
+                (Some(model), None) => Some(Command::ChooseModel(model)),
+                (None, Some(photos)) => Some(Command::ShowPhotos(photos)),
+                (None, None) => None,
             };
-            match self.correct.guard(command) {
+            match command.and_then(|command| self.correct.guard(command)) {
                 Some(Command::ShowPhotosBy(model, photos)) => self.show_by(&model, photos),
                 Some(Command::ChooseModel(model)) => {
                     if self.photos.item().is_none() {
@@ -59,6 +56,10 @@ impl AppState {
                 }
                 Some(Command::ShowPhotos(photos)) => self.show(photos),
                 _ => {}
+            }
+            // Showing another photo folds the list of problems.
+            for error in found.errors {
+                self.errors.report(error);
             }
         }
     }
@@ -161,6 +162,10 @@ impl AppState {
             WorkerEvent::Failed(text) => {
                 let loading = self.is_loading();
                 self.phase = Phase::Idle;
+                if !loading {
+                    let item = self.photos.item().cloned();
+                    self.failure = item.map(|item| (item, text.clone()));
+                }
                 self.errors.report(text);
                 self.drop_unread_states();
                 if loading {

@@ -1,7 +1,6 @@
 //! The state in words.
 
 use super::{AppState, Phase};
-use crate::viewer::photo_list::Item;
 use crate::viewer::platform;
 
 impl AppState {
@@ -38,13 +37,14 @@ impl AppState {
 
     /// Why the open photo is not shown although nothing is under way, or `None` without a photo.
     pub(crate) fn problem(&self) -> Option<String> {
-        let name = self.photos.item().map(Item::name)?;
+        let item = self.photos.item()?;
         if self.busy() || self.flow.is_some() {
             return None;
         }
-        let reported = self.errors.about(&name);
-        Some(match (reported, &self.model) {
-            (Some(line), _) => line.to_owned(),
+        let name = item.name();
+        let failure = self.failure.as_ref().filter(|(failed, _)| failed == item);
+        Some(match (failure, &self.model) {
+            (Some((_, text)), _) => text.clone(),
             (None, None) => format!("{name} is shown once a model is open"),
             (None, Some(_)) => format!("{name} is not segmented: sample it again"),
         })

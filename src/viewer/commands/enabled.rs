@@ -12,7 +12,14 @@ pub(crate) fn is_enabled(app: &AppState, action: Action) -> bool {
         Action::Undo => app.can_undo()[0],
         Action::Redo => app.can_undo()[1],
         Action::Next | Action::Previous => app.photos.turns(),
-        Action::Play => app.flow.is_some() || app.busy(),
+        Action::Play | Action::First | Action::StepBack | Action::StepForward | Action::Last => {
+            app.flow.is_some() || app.busy()
+        }
+        Action::Rerun => app.photos.item().is_some() && app.model.is_some(),
+        Action::Fit | Action::ActualSize | Action::ZoomIn | Action::ZoomOut => {
+            app.photos.item().is_some()
+        }
+        Action::Compare => app.second.is_some() || app.model.is_some(),
         Action::Show(Layer::Truth | Layer::Error) => app.has_truth(),
         Action::Show(Layer::Second | Layer::Disagreement) => app.second.is_some(),
         Action::ShowAll => !app.selection.hidden.is_empty(),

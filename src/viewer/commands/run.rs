@@ -22,10 +22,7 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
     };
     match command {
         Command::Action(action) => act(app, context, action),
-        Command::OpenPaths(paths) => {
-            app.errors.open = false;
-            app.open_paths(paths);
-        }
+        Command::OpenPaths(paths) => app.open_paths(paths),
         Command::PasteImage(image) => app.paste(&image),
         Command::ShowPhotos(photos) => app.show(photos),
         Command::ShowPhotosBy(model, photos) => app.show_by(&model, photos),
@@ -50,7 +47,6 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::SegmentAll(all) => app.segment_all(all),
         Command::ShowPhoto(at) => {
             if app.photos.go_to(at) {
-                app.errors.open = false;
                 app.open_photo();
             }
         }
@@ -115,7 +111,6 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
         Action::Paste => context.send_viewport_cmd(ViewportCommand::RequestPaste),
         Action::Next | Action::Previous => {
             if app.photos.turn(if action == Action::Next { 1 } else { -1 }) {
-                app.errors.open = false;
                 app.open_photo();
             }
         }
@@ -219,7 +214,7 @@ fn resample(app: &mut AppState, sampling: Sampling) {
     app.sample();
     if elsewhere {
         // Two flows are compared from the same source, such as the same noise.
-        app.sample_second();
+        app.resample_second();
     }
 }
 

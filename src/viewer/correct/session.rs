@@ -96,6 +96,12 @@ impl Session {
         self.mark();
     }
 
+    /// Whether there is something to undo, such as a stroke in progress, and to redo.
+    pub(super) fn can_undo(&self) -> [bool; 2] {
+        let [undo, redo] = self.edit.can_undo();
+        [undo || self.stroke.is_some(), redo]
+    }
+
     pub(super) fn undo(&mut self) {
         self.release();
         self.edit.undo();

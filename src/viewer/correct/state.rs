@@ -97,7 +97,7 @@ impl Correct {
     /// Whether there is something to undo, and to redo.
     pub(crate) fn can_undo(&self) -> [bool; 2] {
         let session = self.session.as_ref();
-        session.map_or([false; 2], |session| session.edit.can_undo())
+        session.map_or([false; 2], Session::can_undo)
     }
 
     /// Whether the photo's mask was changed by hand, and that is shown.
@@ -287,5 +287,21 @@ mod tests {
         }
         assert!(matches!(correct.leaving, Some(Command::ShowPhoto(1))));
         assert!(correct.guard(Command::SetOpacity(0.5)).is_some());
+    }
+
+    #[test]
+    fn the_first_stroke_can_be_undone_before_it_ends() {
+        let mut correct = Correct::new(&egui::Context::default());
+        let edit = LabelEdit::new([1, 1], Arc::new(vec![0])).unwrap();
+        correct.session = Some(Session::new(0, edit, String::new(), Vec::new()));
+        assert_eq!(correct.can_undo(), [false; 2]);
+        let session = correct.session.as_mut().unwrap();
+        session.press([0.5, 0.5], 4.0, Paint::Class(1), false);
+        assert_eq!(session.edit.labels(), [1]);
+        assert!(correct.can_undo()[0]);
+        let session = correct.session.as_mut().unwrap();
+        session.undo();
+        assert_eq!(session.edit.labels(), [0]);
+        assert_eq!(correct.can_undo(), [false, true]);
     }
 }

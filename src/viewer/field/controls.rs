@@ -146,10 +146,13 @@ fn view(panel: &mut FieldPanel, ui: &mut Ui) {
         choice(ui, "Show", help, &mut settings.compare, &panes);
         if !settings.compare {
             let names = FieldKind::ALL.map(|kind| (kind, kind_name(settings, kind)));
-            row(ui, "Which", "Which field is shown", |ui| {
+            let name = kind_name(settings, settings.kind);
+            let help = format!("Which field is shown: {name}");
+            row(ui, "Which", &help, |ui| {
                 egui::ComboBox::from_id_salt("which field")
                     .width(ui.available_width() - GRID)
-                    .selected_text(kind_name(settings, settings.kind))
+                    .selected_text(name)
+                    .truncate()
                     .show_ui(ui, |ui| {
                         for (kind, name) in names {
                             ui.selectable_value(&mut settings.kind, kind, name);

@@ -139,9 +139,8 @@ impl Derived {
         let drawn = settings.fitting_axes(model.dims());
         let colours = self.colours.get(..model.len());
         let colours = colours.filter(|_| settings.models_table);
-        let fits = |(axes, centroids, coloured): &TableKey| {
+        let fits = |(axes, centroids, _): &TableKey| {
             *axes == drawn
-                && coloured.as_deref() == colours
                 && if settings.models_table {
                     centroids == model
                 } else {
@@ -149,7 +148,13 @@ impl Derived {
                         && *centroids == Centroids::kronecker(settings.classes)
                 }
         };
-        if let Some((_, table)) = self.table.as_ref().filter(|(key, _)| fits(key)) {
+        if let Some((key, table)) = self.table.as_mut().filter(|(key, _)| fits(key)) {
+            if key.2.as_deref() != colours {
+                let mut coloured = (**table).clone();
+                coloured.colours = colours.map_or_else(|| key.1.colours(), <[_]>::to_vec);
+                key.2 = colours.map(<[_]>::to_vec);
+                *table = Arc::new(coloured);
+            }
             return table.clone();
         }
         let colours = colours.map(<[_]>::to_vec);
@@ -378,8 +383,11 @@ mod tests {
         derived.colours.clone_from(&colours);
         let coloured = derived.table(&settings, &model);
         assert_eq!(coloured.colours, colours[..4]);
-        assert_eq!(coloured.points, own.points);
+        assert!(coloured.same_points(&own));
         assert!(Arc::ptr_eq(&coloured, &derived.table(&settings, &model)));
+        derived.colours.clear();
+        assert_eq!(*derived.table(&settings, &model), *own);
+        derived.colours = colours;
         settings.models_table = false;
         settings.classes = 4;
         assert_eq!(derived.table(&settings, &model).colours, model.colours());

@@ -17,10 +17,14 @@ use eframe::egui::{
 const LONGEST: f32 = 200.0;
 const SHARE: f32 = 0.34;
 
+/// A photo and where its colours are: in the first frame of its pixels, those of a flow from noise are not
+/// known yet.
+type ColoursKey = (u64, *const f32);
+
 /// The photo in the corner, with the state of a drag over it.
 #[derive(Default)]
 pub(super) struct Inset {
-    photo: Option<(u64, TextureHandle)>,
+    photo: Option<(ColoursKey, TextureHandle)>,
     mask: BrushMask,
     /// The point of the photo where the current brush began.
     brush_from: Option<Vec2>,
@@ -128,12 +132,13 @@ fn pins(painter: &egui::Painter, place: Rect, [height, width]: [usize; 2], input
 }
 
 fn texture(
-    kept: &mut Option<(u64, TextureHandle)>,
+    kept: &mut Option<(ColoursKey, TextureHandle)>,
     context: &egui::Context,
     cloud: &Cloud<'_>,
 ) -> egui::TextureId {
-    if let Some((photo, texture)) = kept
-        && *photo == cloud.photo
+    let key = (cloud.photo, cloud.colours.as_ptr());
+    if let Some((known, texture)) = kept
+        && *known == key
     {
         return texture.id();
     }
@@ -146,6 +151,6 @@ fn texture(
     let image = ColorImage::new([width, height], (0..pixels).map(colour).collect());
     let texture = context.load_texture("photo of the cloud", image, TextureOptions::LINEAR);
     let id = texture.id();
-    *kept = Some((cloud.photo, texture));
+    *kept = Some((key, texture));
     id
 }

@@ -129,9 +129,10 @@ pub(super) fn slice(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>)
 
 /// Controls of the particles. `source` is where the open photo's flow starts, `None` without a photo.
 pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, source: Option<Source>) {
-    let finished = panel.picture.settled().unwrap_or(false);
+    let network = panel.settings.has_network();
+    let finished =
+        !network && !panel.picture.tallies().is_empty() && panel.picture.settled() == Some(true);
     let settings = &mut panel.settings;
-    let network = settings.has_network();
     let Toggle {
         shown,
         settings: particles,
@@ -142,23 +143,24 @@ pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, source: Option<Sour
             let text =
                 "The network's velocity is known only at pixels: particles cannot follow it.";
             ui.label(RichText::new(text).small().weak());
+        } else {
+            ui.horizontal(|ui| {
+                let name = if panel.paused { "Run" } else { "Pause" };
+                let pause = ui.add_enabled(!finished, Button::new(name));
+                if pause.on_hover_text("Pause or continue").clicked() {
+                    panel.paused = !panel.paused;
+                }
+                let help = "Move all particles back to their starts";
+                if ui.button("Restart").on_hover_text(help).clicked() {
+                    panel.picture.restart();
+                    panel.paused = false;
+                }
+                let help = "Draw other random starts";
+                if ui.button("Other starts").on_hover_text(help).clicked() {
+                    settings.seed = settings.seed.wrapping_add(1);
+                }
+            });
         }
-        ui.horizontal(|ui| {
-            let name = if panel.paused { "Run" } else { "Pause" };
-            let pause = ui.add_enabled(!finished, Button::new(name));
-            if pause.on_hover_text("Pause or continue").clicked() {
-                panel.paused = !panel.paused;
-            }
-            let help = "Move all particles back to their starts";
-            if ui.button("Restart").on_hover_text(help).clicked() {
-                panel.picture.restart();
-                panel.paused = false;
-            }
-            let help = "Draw other random starts";
-            if ui.button("Other starts").on_hover_text(help).clicked() {
-                settings.seed = settings.seed.wrapping_add(1);
-            }
-        });
         if finished {
             let text = "finished: drawn at their starts";
             ui.label(RichText::new(text).small().weak());

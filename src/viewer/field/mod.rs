@@ -105,11 +105,11 @@ impl Panel for FieldPanel {
         let source = source.map(|host| (host.along(axes), host.along(FIRST_AXES)));
         let chosen = flow.and_then(|flow| flow.sampling?.source);
         let from = chosen.unwrap_or(model.card.source);
+        let pixels = self.settings.layers.cloud.shown;
         // Of a flow from noise, no state has the photo's colours.
-        let photo = flow.filter(|_| from == Source::Noise);
+        let photo = flow.filter(|_| pixels && from == Source::Noise);
         let photo = photo.map(|flow| self.photo.of(flow));
-        let by_class = self.settings.layers.cloud.shown
-            && self.settings.drawn_colours() == CloudColours::Class;
+        let by_class = pixels && self.settings.drawn_colours() == CloudColours::Class;
         let classes = if by_class { app.shown_classes() } else { None };
         let nearest = flow.and_then(|flow| flow.nearest(position));
         let state = match mixed {

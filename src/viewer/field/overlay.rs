@@ -17,19 +17,25 @@ const NAMES: usize = 48;
 /// Length of the axis gizmo's arms, in points.
 const ARM: f32 = 26.0;
 
+/// Draws everything. Returns the height of the heading of a single pane with the space above it, in points; 0
+/// for two panes.
 pub(super) fn show(
     panel: &mut FieldPanel,
     ui: &mut Ui,
     scene: &FieldScene,
     panes: &[Rect],
     input: &FieldInput<'_>,
-) {
+) -> f32 {
+    let mut below = 0.0;
     for (i, pane) in panes.iter().enumerate() {
         if i > 0 {
             let line = egui::Stroke::new(1.0, ui.visuals().weak_text_color().gamma_multiply(0.5));
             ui.painter().vline(pane.left(), pane.y_range(), line);
         }
         let heading = heading(panel, ui, scene, i, *pane, input);
+        if panes.len() == 1 {
+            below = (heading.bottom() - pane.top()).max(0.0);
+        }
         if panel.settings.labels {
             names(panel, ui, scene, *pane, heading, input);
         }
@@ -38,6 +44,7 @@ pub(super) fn show(
     if let Some(pane) = panes.first() {
         gizmo(panel, ui, *pane);
     }
+    below
 }
 
 /// Draws the pane's heading: its field and the counts of its particles; returns its rectangle.

@@ -2,23 +2,39 @@
 
 use crate::data;
 use crate::viewer::flow::Flow;
-use std::sync::Arc;
+use image::RgbImage;
+use std::sync::{Arc, Weak};
 
-/// Caches the colours of the flow that was asked for last.
+/// Caches the colours of the photo that was asked for last.
 #[derive(Default)]
 pub(super) struct PhotoColours {
-    last: Option<(u64, Arc<Vec<f32>>)>,
+    last: Option<Colours>,
+}
+
+struct Colours {
+    /// No other photo has its address as long as this exists.
+    photo: Weak<RgbImage>,
+    /// `[height, width]`
+    size: [usize; 2],
+    values: Arc<Vec<f32>>,
 }
 
 impl PhotoColours {
     /// `[3, H, W]`, -1 to 1: the source of the flow if it starts at the photo.
     pub(super) fn of(&mut self, flow: &Flow) -> Arc<Vec<f32>> {
-        if let Some((_, colours)) = self.last.as_ref().filter(|(id, _)| *id == flow.id) {
-            return colours.clone();
+        let same = |known: &&Colours| {
+            known.photo.as_ptr() == Arc::as_ptr(&flow.photo) && known.size == flow.size
+        };
+        if let Some(known) = self.last.as_ref().filter(same) {
+            return known.values.clone();
         }
-        let colours = Arc::new(data::photo_to_chw(&flow.photo, flow.size));
-        self.last = Some((flow.id, colours.clone()));
-        colours
+        let values = Arc::new(data::photo_to_chw(&flow.photo, flow.size));
+        self.last = Some(Colours {
+            photo: Arc::downgrade(&flow.photo),
+            size: flow.size,
+            values: values.clone(),
+        });
+        values
     }
 }
 
@@ -38,5 +54,11 @@ mod tests {
         assert_eq!(of_photo.len(), 12);
         assert!(of_photo.iter().all(|value| (value + 1.0).abs() < 1e-6));
         assert!(Arc::ptr_eq(&of_photo, &colours.of(&flow)));
+        // Sampled again, it is the same photo.
+        let mut again = testing::flow(&centroids, &[[0u16, 1, 2, 1]], [2, 2]);
+        again.photo = flow.photo.clone();
+        assert!(Arc::ptr_eq(&of_photo, &colours.of(&again)));
+        again.size = [1, 2];
+        assert_eq!(colours.of(&again).len(), 6);
     }
 }

@@ -426,6 +426,25 @@ fn controls_say_what_is_not_drawn_and_why() {
     assert_eq!(count(&harness, "|f|"), 0);
     assert_eq!(count(&harness, "source"), 1);
     harness.get_by_label_contains("particles cannot follow it");
+    for name in [
+        "Pause",
+        "Restart",
+        "Other starts",
+        "finished: drawn at their starts",
+    ] {
+        assert_eq!(count(&harness, name), 0, "{name}");
+    }
+}
+
+#[test]
+fn a_long_name_of_a_field_fits_its_box() {
+    let mut harness = harness([1000.0, 1600.0], Some(Preset::Fig1b), true);
+    harness.state_mut().panel.settings.annealed = true;
+    settle(&mut harness);
+    let boxes = harness.root().children_recursive();
+    let boxes = boxes.filter(|node| node.accesskit_node().role() == egui::Role::ComboBox);
+    let ends: Vec<f32> = boxes.map(|node| node.rect().right()).collect();
+    assert!(!ends.is_empty() && ends.iter().all(|end| *end <= 1000.0));
 }
 
 /// Tables state the potential and the time of the annealed target.
@@ -475,8 +494,23 @@ fn finished_particles_say_where_they_are_drawn() {
 
 #[test]
 fn a_single_field_lies_below_its_heading() {
-    let harness = harness([1000.0, 640.0], Some(Preset::Fig1a), true);
+    let mut harness = harness([1000.0, 640.0], Some(Preset::Fig1a), true);
+    lies_below_its_heading(&harness);
+    // Its heading says why there are no arrows.
+    harness.state_mut().photo = false;
+    let layers = &mut harness.state_mut().panel.settings.layers;
+    layers.particles.shown = false;
+    layers.arrows.shown = true;
+    layers.arrows.settings.place = crate::gpu::field::ArrowPlace::Cloud;
+    settle(&mut harness);
+    harness.state_mut().panel.face_slice = true;
+    settle(&mut harness);
+    lies_below_its_heading(&harness);
+}
+
+fn lies_below_its_heading(harness: &Harness<'_, App>) {
     let panel = &harness.state().panel;
+    assert!(panel.heading > 0.0);
     let table = CentroidTable::new(&harness.state().centroids);
     let plane = derived::plane(&panel.settings, &table);
     let area = harness
@@ -484,7 +518,7 @@ fn a_single_field_lies_below_its_heading() {
         .rect();
     for point in plane.outline() {
         let (at, _) = on_screen(area, &panel.settings.camera, point).unwrap();
-        assert!(at.y >= area.top() + view::heading_height(&panel.settings));
+        assert!(at.y >= area.top() + panel.heading);
         assert!(area.contains(at));
     }
 }

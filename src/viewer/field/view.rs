@@ -51,7 +51,8 @@ pub(super) fn show(
         panel.settings.camera.face(plane.normal());
         let mut outline = plane.outline();
         if panes.len() == 1 {
-            let share = heading_height(&panel.settings) / area.height();
+            let height = panel.heading.max(usual_heading(&panel.settings));
+            let share = height / area.height();
             outline.extend(above(&panel.settings.camera, &outline, share.min(0.4)));
         }
         panel.settings.camera.fit(&outline, aspect(panes[0]));
@@ -103,7 +104,7 @@ pub(super) fn show(
     if let Some(picture) = panel.picture.callback(area) {
         ui.painter().add(picture);
     }
-    overlay::show(panel, ui, &scene, &panes, input);
+    panel.heading = overlay::show(panel, ui, &scene, &panes, input);
     let bars = legend::show(panel, ui, &scene, area);
     if panel.settings.layers.cloud.shown && panel.settings.inset {
         let brush = panel.inset.show(ui, area, bars, input);
@@ -126,8 +127,9 @@ pub(super) fn show(
     }
 }
 
-/// Height of the heading of a pane with its counts, in points, as `overlay` draws it.
-pub(super) fn heading_height(settings: &FieldSettings) -> f32 {
+/// Room for the heading of a pane with its counts, in points, before it is drawn: counts of particles come
+/// only after the first frame.
+fn usual_heading(settings: &FieldSettings) -> f32 {
     if !settings.layers.particles.shown {
         return 6.0 * GRID;
     }

@@ -190,7 +190,8 @@ impl Driver {
         let (Some(film), Some(card)) = (&mut self.film, parts.panels.lessons.card()) else {
             return;
         };
-        let Some(area) = stage::area(card, parts.app, parts.layout) else {
+        let bar = parts.panels.canvas.bar_height;
+        let Some(area) = stage::area(card, bar, parts.layout) else {
             return;
         };
         parts.panels.lessons.taken = Some([film.taken(), film.count]);

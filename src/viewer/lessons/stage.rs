@@ -5,7 +5,6 @@ use crate::gpu::canvas::Layer;
 use crate::inference::Sampling;
 use crate::sampler::Solver;
 use crate::viewer::app_state::AppState;
-use crate::viewer::canvas_panel::bar_height;
 use crate::viewer::dock;
 use crate::viewer::field::{CONTROLS, FieldPanel, FieldSettings, Preset};
 use crate::viewer::panels::PanelKind;
@@ -124,7 +123,8 @@ pub(super) fn arrange(card: Card, picture: usize, app: &mut AppState, panel: &mu
 }
 
 /// The part of the window that an animation shows: the panel in front without its controls.
-pub(super) fn area(card: Card, app: &AppState, layout: &Tree<PanelKind>) -> Option<Rect> {
+/// The canvas has a toolbar of the height `bar`, in points.
+pub(super) fn area(card: Card, bar: f32, layout: &Tree<PanelKind>) -> Option<Rect> {
     let panel = if shows_field(card) {
         PanelKind::Field
     } else {
@@ -134,7 +134,7 @@ pub(super) fn area(card: Card, app: &AppState, layout: &Tree<PanelKind>) -> Opti
     if shows_field(card) {
         area.max.x -= CONTROLS;
     } else {
-        area.min.y += bar_height(app, area.width());
+        area.min.y += bar;
     }
     area.is_positive().then_some(area)
 }

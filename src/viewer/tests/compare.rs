@@ -107,6 +107,56 @@ fn a_second_result_of_the_same_model_starts_at_the_same_source() {
 }
 
 #[test]
+fn a_second_result_that_no_pane_shows_is_not_uploaded() {
+    let mut window = done(2, Theme::Dark);
+    press(&mut window, Key::K);
+    compared(&mut window);
+    let app = window.state_mut();
+    app.shared.settings.view.arrangement = Arrangement::Single;
+    for (layer, uploaded) in [
+        (Layer::Overlay, false),
+        (Layer::Second, true),
+        (Layer::Disagreement, true),
+    ] {
+        app.shared.settings.view.layers[0] = layer;
+        let sources = app.panels.canvas.sources(&app.shared).unwrap().unwrap();
+        assert_eq!(sources.second.is_some(), uploaded, "{layer:?}");
+    }
+}
+
+/// Another model starts at its own source, whatever that of the first result is.
+#[test]
+fn a_second_result_stays_if_only_the_first_starts_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = model_file(folder.path(), &["left", "right"]);
+    let mut window = done(1, Theme::Dark);
+    let context = window.ctx.clone();
+    let choice = Choice {
+        model: other.to_string_lossy().into(),
+        steps: Some(1),
+        solver: Solver::Euler,
+    };
+    window.state_mut().shared.compare(&context, choice);
+    compared(&mut window);
+    let ids = |window: &Window| {
+        let app = &window.state().shared;
+        let second = app.second.as_ref().unwrap();
+        [&app.flow, &second.flow].map(|flow| flow.as_ref().unwrap().id)
+    };
+    let [first, second] = ids(&window);
+    let app = &mut window.state_mut().shared;
+    let sampling = Sampling {
+        source: Some(Source::Noise),
+        ..app.sampling
+    };
+    run(app, &context, Command::Sample(sampling));
+    compared(&mut window);
+    let now = ids(&window);
+    assert_ne!(now[0], first);
+    assert_eq!(now[1], second);
+}
+
+#[test]
 fn a_second_result_is_computed_shown_and_closed() {
     let mut window = done(4, Theme::Dark);
     // Without a second result, its layers cannot be shown.

@@ -1,8 +1,7 @@
 //! Menus, toolbars and lines of text: what they offer, where they fit, and what is in front.
 
 use super::*;
-use crate::viewer::canvas_panel;
-use crate::viewer::commands::{Command, run::run};
+use crate::viewer::commands::{self, Action, Command, run::run};
 use crate::viewer::photo_list::PhotoList;
 use eframe::egui::Rect;
 use eframe::egui::accesskit::Toggled;
@@ -22,23 +21,58 @@ fn with_photos(folder: &Path, name: &str) -> Window {
     window
 }
 
+/// How the label of a menu's entry begins: with its icon, other than that of a button of the same name.
+fn in_menu(action: Action) -> String {
+    let entry = commands::entry(action).unwrap();
+    format!("{} {}", entry.icon.codepoint, entry.name)
+}
+
+#[test]
+fn an_empty_window_offers_nothing_about_a_photo_or_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = window(options(&[folder.path()], 1), Theme::Dark);
+    let enabled = |window: &Window, action| commands::is_enabled(&window.state().shared, action);
+    until(&mut window, "the empty folder", |app| {
+        app.shared.errors.open && !app.shared.busy()
+    });
+    for action in [
+        Action::Play,
+        Action::First,
+        Action::StepBack,
+        Action::StepForward,
+        Action::Last,
+        Action::Rerun,
+        Action::Fit,
+        Action::ActualSize,
+        Action::ZoomIn,
+        Action::ZoomOut,
+    ] {
+        assert!(!enabled(&window, action), "{action:?}");
+    }
+    assert!(enabled(&window, Action::Compare));
+    window.state_mut().shared.model = None;
+    assert!(!enabled(&window, Action::Compare));
+}
+
 #[test]
 fn menus_offer_what_has_an_effect_and_mark_what_is_on() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = with_photos(folder.path(), "photo");
     window.get_by_label("View").click();
     window.run_steps(2);
-    for (name, disabled) in [
-        ("Ground truth", true),
-        ("Second result", true),
-        ("Disagreement", true),
-        ("Class map", false),
+    for (layer, disabled) in [
+        (Layer::Truth, true),
+        (Layer::Second, true),
+        (Layer::Disagreement, true),
+        (Layer::Map, false),
     ] {
-        let node = window.get_by_label_contains(name);
-        assert_eq!(node.accesskit_node().is_disabled(), disabled, "{name}");
+        let name = in_menu(Action::Show(layer));
+        let node = window.get_by_label_contains(&name);
+        assert_eq!(node.accesskit_node().is_disabled(), disabled, "{layer:?}");
     }
     let is_on = |window: &Window| {
-        let node = window.get_by_label_contains("Data set's colours");
+        let name = in_menu(Action::Colours);
+        let node = window.get_by_label_contains(&name);
         node.accesskit_node().toggled() == Some(Toggled::True)
     };
     assert!(!is_on(&window));
@@ -64,24 +98,69 @@ fn a_long_name_leaves_room_for_the_place_in_the_list() {
     }
 }
 
+/// The place of the toolbar, and those of its controls.
+fn toolbar(window: &Window) -> (Rect, Vec<Rect>) {
+    let app = window.state();
+    let canvas = app.layout.tiles.find_pane(&PanelKind::Canvas).unwrap();
+    let area = app.layout.tiles.rect(canvas).unwrap();
+    let bar = area.with_max_y(area.top() + app.panels.canvas.bar_height);
+    let controls = window.root().children_recursive().filter(|node| {
+        let role = node.accesskit_node().role();
+        matches!(
+            role,
+            egui::Role::Button | egui::Role::Slider | egui::Role::SpinButton
+        )
+    });
+    let places = controls.map(|node| node.rect());
+    let of_bar = places.filter(|place| bar.contains(place.center()));
+    (bar, of_bar.collect())
+}
+
+#[test]
+fn nothing_of_the_toolbar_is_drawn_over_anything_else() {
+    let mut window = done(1, Theme::Dark);
+    // The names of six layers, the uncertainty, four arrangements, three of the zoom, brush and correct.
+    let mut count = 16;
+    for (second, opacity) in [(false, true), (false, false), (true, true), (true, false)] {
+        if second && window.state().shared.second.is_none() {
+            press(&mut window, Key::K);
+            count += 2;
+        }
+        let view = &mut window.state_mut().shared.settings.view;
+        view.arrangement = view::Arrangement::Single;
+        view.layers[0] = if opacity { Layer::Overlay } else { Layer::Map };
+        for width in [1800.0, 1280.0, 1100.0, 900.0, 800.0] {
+            window.set_size(Vec2::new(width, 600.0));
+            window.run_steps(3);
+            let (bar, places) = toolbar(&window);
+            let state = format!("{second} {opacity} {width}: {places:?} in {bar}");
+            let expected = count + if opacity { 2 } else { 0 };
+            assert_eq!(places.len(), expected, "{state}");
+            for (i, place) in places.iter().enumerate() {
+                assert!(bar.contains_rect(*place), "{place} of {state}");
+                let over = |other: &Rect| place.shrink(0.5).intersects(other.shrink(0.5));
+                assert!(!places[..i].iter().any(over), "{place} of {state}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_toolbar_of_a_narrow_canvas_has_further_rows() {
     let mut window = done(1, Theme::Dark);
-    for (width, rows) in [(1280.0, 1), (800.0, 2)] {
+    for (width, rows) in [(1800.0, 1), (800.0, 2)] {
         window.set_size(Vec2::new(width, 600.0));
         window.run_steps(3);
-        let app = window.state();
-        let canvas = app.layout.tiles.find_pane(&PanelKind::Canvas).unwrap();
-        let area = app.layout.tiles.rect(canvas).unwrap();
-        let height = canvas_panel::bar_height(&app.shared, area.width());
-        assert_eq!(height, 40.0 + 32.0 * (rows - 1) as f32);
-        let bar = area.with_max_y(area.top() + height);
-        for name in ["Photo", "Doubt", "Fit to view (F)", "Correct the mask (M)"] {
-            let places: Vec<Rect> = window
-                .query_all_by_label_contains(name)
-                .map(|node| node.rect())
-                .collect();
-            let inside = places.iter().any(|place| bar.contains_rect(*place));
+        let (bar, places) = toolbar(&window);
+        assert_eq!(bar.height(), 40.0 + 32.0 * (rows - 1) as f32);
+        for name in [
+            "Photo",
+            "Uncertainty",
+            "Fit to view (F)",
+            "Correct the mask (M)",
+        ] {
+            let named = window.query_all_by_label_contains(name);
+            let inside = named.map(|node| node.rect()).any(|at| places.contains(&at));
             assert!(inside, "{name} at {width}: {places:?} in {bar}");
         }
     }
@@ -103,6 +182,41 @@ fn photos_that_are_opened_are_not_left_behind_runs() {
 }
 
 #[test]
+fn photos_that_are_opened_leave_the_field_in_front_while_runs_are_seen_beside_it() {
+    let mut window = done(1, Theme::Dark);
+    let layout = &mut window.state_mut().layout;
+    let runs = layout.tiles.find_pane(&PanelKind::Runs).unwrap();
+    let root = layout.root.unwrap();
+    layout.move_tile_to_container(runs, root, 0, false);
+    dock::reveal(layout, PanelKind::Field);
+    window.run_steps(2);
+    assert!(dock::is_shown(&window.state().layout, PanelKind::Runs));
+    let context = window.ctx.clone();
+    let photos = Command::ShowPhotos(PhotoList::samples(1));
+    run(&mut window.state_mut().shared, &context, photos);
+    window.run_steps(2);
+    assert!(dock::is_shown(&window.state().layout, PanelKind::Field));
+}
+
+#[test]
+fn only_photos_named_at_the_start_stay_behind_the_panel_in_front() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut of_race = options(&[folder.path()], 1);
+    of_race.race = Some(0);
+    let mut window = window(of_race, Theme::Dark);
+    until(&mut window, "the empty folder", |app| {
+        app.shared.errors.open && !app.shared.busy() && !app.shared.opener.busy()
+    });
+    window.run_steps(2);
+    assert!(dock::is_shown(&window.state().layout, PanelKind::Race));
+    let context = window.ctx.clone();
+    let photos = Command::ShowPhotos(PhotoList::samples(1));
+    run(&mut window.state_mut().shared, &context, photos);
+    window.run_steps(2);
+    assert!(dock::is_shown(&window.state().layout, PanelKind::Canvas));
+}
+
+#[test]
 fn a_photo_that_cannot_be_read_is_said_in_its_place() {
     let missing = Path::new("no-such-photo.png");
     let mut window = window(options(&[missing], 1), Theme::Dark);
@@ -112,6 +226,9 @@ fn a_photo_that_cannot_be_read_is_said_in_its_place() {
     window.run_steps(2);
     let said = window.state().shared.describe();
     assert!(said.contains("no-such-photo.png"), "{said}");
+    let app = &mut window.state_mut().shared;
+    app.errors.report("something else about no-such-photo.png");
+    assert_eq!(app.describe(), said);
     let play = window.get_by_label("Play or pause (Space)");
     assert!(play.accesskit_node().is_disabled());
 }
