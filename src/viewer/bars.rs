@@ -154,7 +154,7 @@ fn languages(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let menu = ui.menu_button("Language", |ui| {
         for language in Language::ALL {
             let chosen = app.settings.language == language;
-            if ui.radio(chosen, language.name()).clicked() {
+            if theme::radio(ui, chosen, language.name()).clicked() {
                 commands.push(Command::SetLanguage(language));
                 ui.close();
             }

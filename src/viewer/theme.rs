@@ -117,6 +117,39 @@ fn coloured(mut visuals: Visuals, greys: &Greys) -> Visuals {
     visuals
 }
 
+/// Draws checkboxes and radio buttons as outlines: filled like sliders' rails, empty ones look chosen.
+pub(super) fn outlined<R>(ui: &mut egui::Ui, add: impl FnOnce(&mut egui::Ui) -> R) -> R {
+    let before = ui.style().clone();
+    let widgets = &mut ui.visuals_mut().widgets;
+    for widget in [&mut widgets.inactive, &mut widgets.hovered] {
+        widget.bg_stroke = Stroke::new(1.0, widget.bg_fill);
+        widget.bg_fill = Color32::TRANSPARENT;
+    }
+    let added = add(ui);
+    ui.set_style(before);
+    added
+}
+
+/// A checkbox.
+pub(super) fn checkbox(
+    ui: &mut egui::Ui,
+    on: &mut bool,
+    text: impl Into<egui::WidgetText>,
+) -> egui::Response {
+    let text = text.into();
+    outlined(ui, |ui| ui.checkbox(on, text))
+}
+
+/// A radio button.
+pub(super) fn radio(
+    ui: &mut egui::Ui,
+    on: bool,
+    text: impl Into<egui::WidgetText>,
+) -> egui::Response {
+    let text = text.into();
+    outlined(ui, |ui| ui.radio(on, text))
+}
+
 /// An icon at the size of a button.
 pub(super) fn icon(icon: MaterialIcon) -> egui::RichText {
     icon.rich_text().size(18.0)

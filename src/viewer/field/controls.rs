@@ -8,7 +8,7 @@ use super::widgets::{OPERATORS, choice, class, group, log_slider, row, slider};
 use super::{export, layers};
 use crate::encoding::COLOUR_AXES;
 use crate::vector_field::{Camera, FieldKind};
-use crate::viewer::theme::GRID;
+use crate::viewer::theme::{self, GRID};
 use eframe::egui::{self, RichText, Ui};
 
 pub(super) fn show(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>) {
@@ -185,7 +185,7 @@ fn view(panel: &mut FieldPanel, ui: &mut Ui) {
             }
         });
         let help = "Names of the nearest centroids, as far as they do not overlap";
-        let labels = ui.checkbox(&mut settings.labels, "names beside centroids");
+        let labels = theme::checkbox(ui, &mut settings.labels, "names beside centroids");
         labels.on_hover_text(help);
     });
 }

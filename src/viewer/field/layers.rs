@@ -8,6 +8,7 @@ use super::widgets::{choice, class, group, log_slider, slider};
 use crate::flow::Source;
 use crate::gpu::field::{ArrowPlace, Arrows, CloudColours, ParticleColours, Quantity};
 use crate::vector_field::seeds::Seeding;
+use crate::viewer::theme;
 use eframe::egui::{Button, Checkbox, RichText, Ui};
 
 pub(super) fn arrows(toggle: &mut Toggle<Arrows>, ui: &mut Ui) {
@@ -115,14 +116,11 @@ pub(super) fn slice(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>)
         slider(ui, "Opacity", help, &mut slice.opacity, 0.1..=1.0);
         ui.horizontal(|ui| {
             let help = "Boundaries of the Voronoi cells; the target's is dashed";
-            ui.checkbox(&mut slice.boundaries, "cells")
-                .on_hover_text(help);
+            theme::checkbox(ui, &mut slice.boundaries, "cells").on_hover_text(help);
             let help = "Lines of equal value";
-            ui.checkbox(&mut slice.iso_lines, "iso-lines")
-                .on_hover_text(help);
+            theme::checkbox(ui, &mut slice.iso_lines, "iso-lines").on_hover_text(help);
             let help = "Shade the target's neighbourhood";
-            ui.checkbox(&mut slice.neighbourhood, "target")
-                .on_hover_text(help);
+            theme::checkbox(ui, &mut slice.neighbourhood, "target").on_hover_text(help);
         });
     });
 }
@@ -200,11 +198,11 @@ pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, source: Option<Sour
         choice(ui, "Colours", help, &mut particles.colours, &colours);
         ui.horizontal(|ui| {
             let help = "Draw the particles, not only their trails";
-            ui.checkbox(&mut particles.discs, "discs").on_hover_text(help);
+            theme::checkbox(ui, &mut particles.discs, "discs").on_hover_text(help);
             let help = "Draw each particle where it started, in its present colour; once all particles \
                         have finished, they are drawn there anyway";
             let at_start = Checkbox::new(&mut particles.at_start, "at their starts");
-            ui.add_enabled(!finished, at_start)
+            theme::outlined(ui, |ui| ui.add_enabled(!finished, at_start))
                 .on_hover_text(help)
                 .on_disabled_hover_text(help);
         });
@@ -255,7 +253,7 @@ pub(super) fn photo(settings: &mut FieldSettings, ui: &mut Ui, photo: bool) {
         slider(ui, "Size", help, &mut cloud.radius, 0.5..=5.0);
         let help = "The photo in the corner; dragging over it brushes a region, whose points are \
                     highlighted";
-        let inset = ui.checkbox(&mut settings.inset, "the photo beside them");
+        let inset = theme::checkbox(ui, &mut settings.inset, "the photo beside them");
         inset.on_hover_text(help);
         ui.label(RichText::new("Shift-drag in the cube to brush points").weak());
     });

@@ -1,7 +1,7 @@
 //! Rows of controls: a label on the left, the control on the right.
 
 use crate::potential::Operator;
-use crate::viewer::theme::GRID;
+use crate::viewer::theme::{self, GRID};
 use eframe::egui::{self, RichText, Ui, emath::Numeric};
 use std::ops::RangeInclusive;
 
@@ -167,8 +167,7 @@ pub(crate) fn group(
             add(ui);
         }
         Some(on) => {
-            ui.checkbox(on, RichText::new(name).strong())
-                .on_hover_text(help);
+            theme::checkbox(ui, on, RichText::new(name).strong()).on_hover_text(help);
             if *on {
                 add(ui);
             }

@@ -203,7 +203,7 @@ fn answers(ui: &mut egui::Ui, app: &AppState, lesson: &Lesson, commands: &mut Ve
                 theme::swatch(ui, colour, 1.5 * GRID);
             }
             let chosen = lesson.answer == Some(Answer::Choice(choice));
-            if ui.radio(chosen, text).clicked() {
+            if theme::radio(ui, chosen, text).clicked() {
                 commands.push(Command::Lesson(Request::Choose(choice)));
             }
         });

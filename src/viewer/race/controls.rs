@@ -67,7 +67,7 @@ impl RacePanel {
             });
             if app.devices.compute != "CPU" {
                 let text = fill(&texts.device.name, &[("device", &app.devices.compute)]);
-                ui.checkbox(&mut self.on_window_device, text)
+                theme::checkbox(ui, &mut self.on_window_device, text)
                     .on_hover_text(&texts.device.help);
             }
         });

@@ -141,7 +141,7 @@ impl Charts {
                 "Weight of the past in the moving average; the raw curve remains visible behind it",
             );
             ui.add_space(theme::GRID);
-            ui.checkbox(&mut self.log, "Log scale for the loss");
+            theme::checkbox(ui, &mut self.log, "Log scale for the loss");
             ui.add_space(theme::GRID);
             self.fit = theme::icon_button(ui, ICON_FIT_SCREEN, "Fit all charts").clicked();
         });
