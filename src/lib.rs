@@ -172,8 +172,8 @@
 //!
 //! The panels of [`viewer`]:
 //!
-//! - **Flow**: photo, state, mask, overlay, uncertainty and, for a photo of a data set with the model's
-//!   classes, ground truth and errors, in one to four views that pan and zoom together. Masks can be corrected
+//! - **Flow**: photo, state, mask, overlay, uncertainty and, for a photo of a data set with classes of the
+//!   model, ground truth and errors, in one to four views that pan and zoom together. Masks can be corrected
 //!   by brush and fill, saved as labels, and fine-tuned on.
 //! - **Timeline**: every state; between two states the picture is interpolated, which is exact for
 //!   Euler's method.
@@ -210,7 +210,8 @@
 //! # Files and terminals
 //!
 //! Before its work, every command checks that it can write its outputs. No output replaces an input,
-//! not even through links or other spellings of a name, and no two outputs of a command share a file.
+//! not even through links or other spellings of a name, and no two outputs of a command share a file; only
+//! `models --edit X -o X` changes its input, where a person has said so.
 //! Files are written atomically, also after Ctrl-C or on a full disk, with the permissions given by the
 //! umask; a replaced file keeps its own. Symbolic links are written through; devices and pipes are
 //! written to and never replaced (`--json /dev/stdout`, `NUL` on Windows). In JSON, bytes of a name that are not

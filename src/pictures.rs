@@ -22,7 +22,7 @@ const TEXT: [f32; 2] = [14.0, 24.0];
 const GIF_SPEED: i32 = 10;
 
 /// What the parts of a [`strip`] show, from left to right.
-pub const PARTS: [&str; 4] = ["photo", "truth", "prediction", "errors"];
+pub const PARTS: [&str; 4] = ["photo", "ground truth", "prediction", "errors"];
 
 /// The left edge and the width, in pixels, of one part of a strip that is `width` pixels wide.
 pub fn part_of_strip(part: usize, width: f32) -> [f32; 2] {

@@ -12,6 +12,7 @@ use crate::votes::Outlines;
 use anyhow::{Context, bail};
 use burn::tensor::Device;
 use std::ffi::OsString;
+use std::num::{IntErrorKind, ParseIntError};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
@@ -30,10 +31,14 @@ pub(super) fn whole(
     }
 }
 
-/// Parses a whole number whose range is checked later or is that of its type.
-pub(super) fn any_whole<T: FromStr>(text: &str) -> Result<T, String> {
+/// Parses a whole number whose range is checked later or is that of its type, which is unsigned and has at most 64 bits.
+pub(super) fn any_whole<T: FromStr<Err = ParseIntError>>(text: &str) -> Result<T, String> {
     let number = text.trim().parse();
-    number.map_err(|_| "it must be a whole number, 0 or more".to_owned())
+    let most = u64::MAX >> (64 - 8 * size_of::<T>());
+    number.map_err(|error: ParseIntError| match error.kind() {
+        IntErrorKind::PosOverflow => format!("it is too large: the largest number is {most}"),
+        _ => "it must be a whole number, 0 or more".to_owned(),
+    })
 }
 
 /// Parses a number whose range is checked later.
@@ -233,10 +238,14 @@ mod tests {
             assert_eq!(error, "it must be a whole number from 1 to 1000");
         }
         assert_eq!(any_whole(&u64::MAX.to_string()), Ok(u64::MAX));
-        for text in ["18446744073709551616", "-1", "seed"] {
+        for text in ["-1", "seed", "", "2.5"] {
             let error = any_whole::<u64>(text).unwrap_err();
             assert_eq!(error, "it must be a whole number, 0 or more");
         }
+        let error = any_whole::<u64>("18446744073709551616").unwrap_err();
+        assert!(error.ends_with("the largest number is 18446744073709551615"));
+        let error = any_whole::<u32>("4294967296").unwrap_err();
+        assert!(error.ends_with("the largest number is 4294967295"));
         assert_eq!(number("2.5"), Ok(2.5));
         assert!(number("soon").is_err_and(|error| error == "it must be a number"));
     }

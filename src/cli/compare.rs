@@ -311,7 +311,7 @@ impl Work {
         ];
         let [a, b] = [0, 1].map(|side| &contenders[side].model.card.classes);
         let classes = JointClasses::new(a, b)
-            .with_context(|| "the two models have too many classes together for a label map")?;
+            .with_context(|| "the two models have too many classes together for a mask")?;
         let colours = classes.colours(&contenders[0].model.centroids().colours());
         Ok(Self {
             contenders,

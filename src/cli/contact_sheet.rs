@@ -19,7 +19,7 @@ const LEGEND: f32 = 15.0;
 const SIDE: u32 = 240;
 
 /// A sheet of at most [`ROWS`] of the scored photos: the worst, the best, and others evenly spaced by
-/// rank; each as photo, states of the first look's flow, mask and truth, above a legend.
+/// rank; each as photo, states of the first look's flow, mask and ground truth, above a legend.
 ///
 /// # Errors
 /// A photo that can no longer be loaded, or states that are not finite.
@@ -57,7 +57,7 @@ pub(super) fn sheet(
                 *shown |= share > 0.0;
             }
         }
-        let truth = (&sample.labels.data, sample.labels.width, "truth");
+        let truth = (&sample.labels.data, sample.labels.width, "ground truth");
         for (labels, width, name) in [(&mask, width, "mask"), truth] {
             cells.push((name.to_owned(), labels::mask(labels, width, &centroids)));
         }

@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     split: String,
     /// Solver steps, 1 to 1000, several separated by commas, such as 1,5,10: each is scored; by default
     /// what the model recommends
-    #[arg(long, value_delimiter = ',', value_parser = steps)]
+    #[arg(long, value_delimiter = ',', value_parser = whole(1..=1000))]
     steps: Vec<u64>,
     #[command(flatten)]
     solver: SolverArguments,
@@ -76,12 +76,12 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE.csv")]
     photos: Option<PathBuf>,
     /// Write a contact sheet of photos from the worst to the best at the last value of --steps: photo,
-    /// states, mask and truth
+    /// states, mask and ground truth
     #[arg(long, value_name = "FILE.png")]
     sheet: Option<PathBuf>,
     /// Print the photos in a cell of the confusion matrix, those with the most pixels first: class names or
     /// indices, first the labelled, then the predicted class. --photos then has a column with that number
-    #[arg(long, action = ArgAction::Set, num_args = 2, value_names = ["TRUTH", "PREDICTION"])]
+    #[arg(long, action = ArgAction::Set, num_args = 2, value_names = ["LABELLED", "PREDICTED"])]
     cell: Vec<String>,
     /// Write the K worst photos at the last value of --steps into --out
     #[arg(long, value_name = "K", requires = "out", value_parser = whole(1..=10_000))]
@@ -89,7 +89,7 @@ pub(super) struct Arguments {
     /// How photos are ranked for --worst
     #[arg(long, value_enum, default_value_t, requires = "worst")]
     worst_by: WorstBy,
-    /// Folder for --worst: photo, truth, prediction and errors side by side, and worst.csv. Pictures
+    /// Folder for --worst: photo, ground truth, prediction and errors side by side, and worst.csv. Pictures
     /// that a worst.csv from before lists are removed; a worst.csv of another program is kept
     #[arg(long, value_name = "DIR", requires = "worst")]
     out: Option<PathBuf>,
@@ -122,14 +122,6 @@ impl Resolutions {
             Resolutions::Both => vec![Resolution::Label, Resolution::Network],
         }
     }
-}
-
-/// One entry of `--steps`, with spaces around it.
-fn steps(text: &str) -> Result<u64, String> {
-    let steps = text.trim().parse().ok();
-    steps
-        .filter(|steps| (1..=1000).contains(steps))
-        .ok_or_else(|| "steps must be whole numbers from 1 to 1000, such as 1,5".to_owned())
 }
 
 /// Maximum number of photos of a cell that are printed.
@@ -484,18 +476,5 @@ fn print_cell(photos: &Photos, data: &Dataset, cell: &[String]) {
             "  and {} more: --photos lists them all",
             found.len() - SHOWN_OF_CELL
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn steps_of_a_list_may_have_blanks() {
-        assert_eq!(["1", " 20 "].map(steps), [Ok(1), Ok(20)]);
-        for text in ["", "0", "1001", "two"] {
-            assert!(steps(text).is_err_and(|error| error.contains("1 to 1000")));
-        }
     }
 }

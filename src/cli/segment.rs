@@ -187,7 +187,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &tables,
         &work.selection,
         arguments.manifest.as_deref(),
-        made_with::made_with(&work.model_name, &work.viewing),
+        made_with::made_with(
+            &arguments.model.model,
+            &model.card,
+            precision,
+            &work.viewing,
+            &arguments.choice,
+        ),
         arguments.json,
         arguments.skip_existing.then_some(&redone),
     )?;

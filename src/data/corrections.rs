@@ -4,11 +4,13 @@
 //! the others. A photo stays in its split when its labels are saved again.
 
 use super::classes::ClassTable;
+use super::contents::images_and_annotations;
 use super::decode::{read_raw_labels, write_labels};
 use super::error::DataError;
 use super::layout::{self, CLASSES, Layout};
 use super::mapping::LabelMapping;
 use super::photo::{has_photo_ending, read_photo};
+use super::split::Split;
 use crate::files::{self, FileError};
 use crate::labels::IGNORE;
 use image::{ImageFormat, RgbImage};
@@ -23,8 +25,6 @@ const LONGEST_NAME: usize = 200;
 const MOST_ALIKE: usize = 10_000;
 /// One of this many photos is held back.
 const SHARE: usize = 4;
-/// Photos to train on, and photos held back.
-const SPLITS: [&str; 2] = ["training", "validation"];
 
 /// A photo with corrected labels.
 pub struct Corrected<'a> {
@@ -95,9 +95,8 @@ pub fn saved_labels(
 ) -> Option<Vec<u16>> {
     // Most photos have not been saved; comparing bytes means encoding a picture.
     let wanted = folded(&own_name(name));
-    let mut images = SPLITS
-        .iter()
-        .flat_map(|split| listed(&folder.join("images").join(split)));
+    let splits = splits(folder);
+    let mut images = splits.iter().flat_map(|split| listed(&split.images));
     if !images.any(|image| stem(&image).starts_with(&wanted)) {
         return None;
     }
@@ -139,7 +138,14 @@ pub fn corrected_classes(folder: &Path) -> Result<Vec<String>, DataError> {
 
 /// Number of labelled photos in a folder of corrections: to train on, and held back.
 pub fn corrected_photos(folder: &Path) -> [usize; 2] {
-    SPLITS.map(|split| listed(&folder.join("annotations").join(split)).len())
+    splits(folder).map(|split| listed(&split.labels).len())
+}
+
+/// Where photos to train on and photos held back are: in the folders that a data set is read from, whatever their
+/// spelling, as its photos would not be found beside others.
+fn splits(folder: &Path) -> [Split; 2] {
+    let mut splits = images_and_annotations(folder).into_iter();
+    [(); 2].map(|()| splits.next().unwrap_or_default())
 }
 
 /// The class table to write, or `None` if the folder has a suitable one: one table must begin with the
@@ -197,14 +203,12 @@ struct Place {
 /// Finds an existing copy of a photo, or free file names for it.
 fn place(folder: &Path, name: &str, bytes: &[u8], ending: &str) -> Result<Place, DataError> {
     let name = &*own_name(name);
-    let images = SPLITS.map(|split| listed(&folder.join("images").join(split)));
-    let labels = SPLITS.map(|split| listed(&folder.join("annotations").join(split)));
+    let splits = splits(folder);
+    let images = splits.each_ref().map(|split| listed(&split.images));
+    let labels = splits.each_ref().map(|split| listed(&split.labels));
     let named = images.iter().chain(&labels).flatten();
     let taken: HashSet<String> = named.map(|path| stem(path)).collect();
-    let path = |group: &str, held_back: bool, file: String| {
-        let split = SPLITS[usize::from(held_back)];
-        folder.join(group).join(split).join(file)
-    };
+    let split = |held_back: bool| &splits[usize::from(held_back)];
     let numbered = (1..MOST_ALIKE).map(|number| match number {
         1 => name.to_owned(),
         number => format!("{name}-{number}"),
@@ -217,7 +221,7 @@ fn place(folder: &Path, name: &str, bytes: &[u8], ending: &str) -> Result<Place,
             stem(image) == key && std::fs::read(image).is_ok_and(|held| held == bytes)
         }) {
             let own = image.file_stem().unwrap_or_default().to_string_lossy();
-            let labels = path("annotations", held_back, format!("{own}.png"));
+            let labels = split(held_back).labels.join(format!("{own}.png"));
             let image = image.clone();
             let pair = SavedPair {
                 image,
@@ -233,8 +237,10 @@ fn place(folder: &Path, name: &str, bytes: &[u8], ending: &str) -> Result<Place,
             let [training, validation] = [images[0].len(), images[1].len()];
             let held_back = is_held_back(training, validation);
             let pair = SavedPair {
-                image: path("images", held_back, format!("{candidate}.{ending}")),
-                labels: path("annotations", held_back, format!("{candidate}.png")),
+                image: split(held_back)
+                    .images
+                    .join(format!("{candidate}.{ending}")),
+                labels: split(held_back).labels.join(format!("{candidate}.png")),
                 held_back,
             };
             return Ok(Place {
@@ -364,6 +370,35 @@ mod tests {
         let pair = save_corrected(folder.path(), &corrected("y", &one, &labels, &classes)).unwrap();
         assert_eq!(pair.image.file_stem().unwrap(), "y-2");
         assert_eq!(std::fs::read(foreign).unwrap(), b"theirs");
+    }
+
+    #[test]
+    fn a_data_set_is_added_to_under_the_names_of_its_splits() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, classes) = (folder.path(), names(&["a", "b"]));
+        let labels = vec![1; 24];
+        std::fs::write(root.join(CLASSES), "a\nb\n").unwrap();
+        for split in ["train", "valid"] {
+            for parent in ["images", "annotations"] {
+                std::fs::create_dir_all(root.join(parent).join(split)).unwrap();
+            }
+            let file = |parent: &str| root.join(parent).join(split).join("old.png");
+            picture(9).save(file("images")).unwrap();
+            write_labels(file("annotations"), 6, 4, &labels, 2).unwrap();
+        }
+        for shade in 0..2 {
+            let photo = picture(shade);
+            let pair = corrected("new", &photo, &labels, &classes);
+            let saved = save_corrected(root, &pair).unwrap();
+            let split = if saved.held_back { "valid" } else { "train" };
+            assert!(saved.image.starts_with(root.join("images").join(split)));
+            let read = saved_labels(root, "new", None, &photo).unwrap();
+            assert_eq!(read, labels);
+        }
+        assert_eq!(corrected_photos(root).iter().sum::<usize>(), 4);
+        let count = |split| Dataset::open(root, split).unwrap().len();
+        assert_eq!(count("training") + count("validation"), 4);
+        assert!(!root.join("images/training").exists());
     }
 
     #[test]

@@ -13,8 +13,8 @@ pub enum EvalError {
     Data(#[from] DataError),
     /// The data set has classes that the model lacks.
     #[error(
-        "the model has no class for {}: use the data set that it was trained on, or rename or ignore classes in \
-         the data set's dataset.toml",
+        "the data set has classes that the model lacks: {}; use the data set that the model was trained on, or \
+         rename or ignore these classes in dataset.toml",
         listed(missing)
     )]
     Missing {
@@ -23,11 +23,15 @@ pub enum EvalError {
     },
     /// The model has classes of the same names in another order.
     #[error(
-        "the model has {model} where the data set has {data}: their classes are in another order"
+        "the model has {model} where the data set has {data}: their classes are in another order; use the data set \
+         that the model was trained on, or write the labels again in the model's order"
     )]
     Order { model: String, data: String },
     /// Model and data set have different numbers of classes.
-    #[error("the model has {model} classes and the data set has {data}: their class tables differ")]
+    #[error(
+        "the model has {model} classes and the data set has {data}: use the data set that the model was trained \
+         on, or name the model's other classes in dataset.toml, after those of the data set"
+    )]
     Classes { model: usize, data: usize },
     /// The predictions are not finite numbers.
     #[error(transparent)]
@@ -55,14 +59,14 @@ fn listed(missing: &[(String, Option<String>)]) -> String {
     let named = missing.iter().take(NAMED).map(|(name, near)| match near {
         None => format!("\"{name}\""),
         Some(near) => {
-            format!("\"{name}\" (its own \"{near}\" differs in letter case alone)")
+            format!("\"{name}\" (the model's \"{near}\" differs in letter case alone)")
         }
     });
     let mut text = named.collect::<Vec<_>>().join(", ");
     if let Some(more) = missing.len().checked_sub(NAMED).filter(|more| *more > 0) {
         text.push_str(&format!(" and {more} more"));
     }
-    text + " of the data set"
+    text
 }
 
 /// Checks that a data set has the classes of a model in its order.
@@ -112,20 +116,17 @@ mod tests {
         // The first position that differs is no obstacle: "road" has its class.
         let text = error(&["road", "boat", "sky"]);
         assert!(
-            text.contains("no class for \"boat\" of the data set"),
+            text.contains("classes that the model lacks: \"boat\"; use"),
             "{text}"
         );
         let text = error(&["Sky", "road", "car"]);
         assert!(
-            text.contains("\"Sky\" (its own \"sky\" differs in letter case alone)"),
+            text.contains("lacks: \"Sky\" (the model's \"sky\" differs in letter case alone); use"),
             "{text}"
         );
         let many: Vec<String> = (0..8).map(|k| format!("class {k}")).collect();
         let text = same_classes(&model, &many).unwrap_err().to_string();
-        assert!(
-            text.contains("\"class 4\" and 3 more of the data set"),
-            "{text}"
-        );
+        assert!(text.contains("\"class 4\" and 3 more; use"), "{text}");
         assert!(error(&["road", "sky", "car"]).contains("another order"));
         assert!(error(&["sky", "road"]).contains("3 classes"));
     }

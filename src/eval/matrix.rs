@@ -85,7 +85,7 @@ fn picture(confusion: &Confusion, classes: &[String]) -> RgbImage {
         imageops::replace(&mut picture, &imageops::rotate270(name), across, along);
     }
     let mut pen = Pen::new(TITLE);
-    for (line, baseline) in [("rows: truth", 14.0), ("columns: prediction", 30.0)] {
+    for (line, baseline) in [("rows: ground truth", 14.0), ("columns: prediction", 30.0)] {
         pen.write(&mut picture, line, [4.0, baseline], INK);
     }
     picture

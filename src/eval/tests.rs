@@ -120,7 +120,7 @@ fn a_stop_and_foreign_classes_end_it() {
     let foreign = Dataset::scenes(foreign, 2);
     let error = score(&model, &foreign, &scoring, &mut |_| {}, &|| false).unwrap_err();
     assert!(
-        error.to_string().contains("has no class for \"cyan"),
+        error.to_string().contains("the model lacks: \"cyan"),
         "{error}"
     );
 }

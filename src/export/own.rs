@@ -36,7 +36,7 @@ impl Format {
             Self::Labelme => "saved by another program, such as Labelme",
             Self::Yolo => "a file of labels that another program saved",
             Self::Index if is_in_colour(path) => "a picture in colour and not a mask",
-            Self::Index => "a label map that another program saved, or an earlier version did",
+            Self::Index => "a mask that another program saved, or an earlier version did",
             _ => FOREIGN,
         };
         files::refuse_existing(path, what)

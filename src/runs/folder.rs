@@ -2,7 +2,7 @@
 
 use super::follow::Follower;
 use super::{Plan, Run, Sample, Status};
-use crate::run_format::{self, CONFIG, METRICS, MODEL, SAMPLES};
+use crate::run_format::{self, CHECKPOINTS, CONFIG, METRICS, MODEL, SAMPLES};
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,8 @@ use toml::{Table, Value};
 /// lines, whichever is longer.
 const STALE: Duration = Duration::from_secs(180);
 const STALE_LINES: f64 = 5.0;
+/// Files whose times differ by no more than this may have been written in either order.
+const SAME_TIME: Duration = Duration::from_secs(2);
 
 pub fn is_run(folder: &Path) -> bool {
     folder.join(METRICS).is_file() || folder.join(CONFIG).is_file()
@@ -67,7 +69,7 @@ impl Followed {
                 let step = run.curves.last_step();
                 changed |= set(&mut run.plan, plan(&run.folder, step));
                 changed |= set(&mut run.samples, samples(&run.folder));
-                status(run, silence)
+                status(run, silence, now)
             }
             Err(text) => Status::Failed(text),
         };
@@ -113,23 +115,29 @@ fn set<T: PartialEq>(place: &mut T, value: T) -> bool {
     changed
 }
 
-fn status(run: &Run, silence: Duration) -> Status {
+/// The status of a run whose last line was written `silence` before `now`.
+fn status(run: &Run, silence: Duration, now: SystemTime) -> Status {
     if run.curves.is_empty() {
         return Status::Waiting;
     }
     let last = run.curves.last_step();
     // A validation follows the last step, and the model is written after it; one of an earlier part of the run may
     // be there before.
-    let has_model = run.folder.join(MODEL).is_file();
-    let whole = has_model && run.plan.steps.is_none_or(|steps| last >= steps);
+    let written = fs::metadata(run.folder.join(MODEL)).and_then(|model| model.modified());
+    let age = written.map(|written| now.duration_since(written).unwrap_or_default());
+    let is_new = age.as_ref().is_ok_and(|age| *age <= silence + SAME_TIME);
+    let whole = run.plan.steps.is_none_or(|steps| last >= steps);
+    // The finished model may have been moved away, or the folder copied, which gives files new times.
+    let checkpoint = run_format::checkpoint_name(last);
+    let is_saved = age.is_ok() || run.folder.join(CHECKPOINTS).join(checkpoint).is_dir();
     let steps = run.plan.log_every.unwrap_or(1) as f64;
     let line = run.step_time().unwrap_or_default().as_secs_f64() * steps;
-    if whole {
-        Status::Finished
-    } else if silence.as_secs_f64() > STALE.as_secs_f64().max(line * STALE_LINES) {
-        Status::Stale
-    } else {
-        Status::Running
+    let is_silent = silence.as_secs_f64() > STALE.as_secs_f64().max(line * STALE_LINES);
+    match (whole, is_silent) {
+        (true, false) if is_new => Status::Finished,
+        (true, true) if is_saved => Status::Finished,
+        (_, true) => Status::Stale,
+        (_, false) => Status::Running,
     }
 }
 

@@ -82,7 +82,7 @@ pub enum Status {
     Waiting,
     /// Lines arrive.
     Running,
-    /// All steps have been taken, and the model is written.
+    /// All steps have been taken, and the model is written, or was: a checkpoint of the last step is there.
     Finished,
     /// No line has arrived for unusually long: the run was stopped or hangs.
     Stale,

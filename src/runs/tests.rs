@@ -190,6 +190,33 @@ fn a_run_goes_from_waiting_to_finished() {
 }
 
 #[test]
+fn a_model_from_before_does_not_finish_a_longer_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let hours = |n: u64| SystemTime::now() + Duration::from_secs(3600 * n);
+    fs::write(path.join("config.toml"), "[train]\nsteps = 100\n").unwrap();
+    let model = path.join("model.safetensors");
+    fs::write(&model, "").unwrap();
+    let before = SystemTime::now() - Duration::from_secs(3600);
+    let file = OpenOptions::new().write(true).open(&model).unwrap();
+    file.set_modified(before).unwrap();
+    append(&path.join("metrics.jsonl"), &line(100, 1.0));
+    let mut followed = Followed::new(path);
+    followed.look(hours(0), &never);
+    assert_eq!(followed.run.status, Status::Running);
+    file.set_modified(SystemTime::now()).unwrap();
+    followed.look(hours(0), &never);
+    assert_eq!(followed.run.status, Status::Finished);
+    // A finished model that was moved away.
+    fs::remove_file(&model).unwrap();
+    followed.look(hours(3), &never);
+    assert_eq!(followed.run.status, Status::Stale);
+    fs::create_dir_all(path.join("checkpoints/step-00000100")).unwrap();
+    followed.look(hours(3), &never);
+    assert_eq!(followed.run.status, Status::Finished);
+}
+
+#[test]
 fn a_run_in_stages_is_as_long_as_all_of_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

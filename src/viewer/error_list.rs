@@ -103,6 +103,8 @@ impl ErrorList {
             .title_bar(false)
             .resizable(false)
             .default_width(52.0 * GRID)
+            // A picture of the window is taken before the list would have its full colours.
+            .fade_in(false)
             .show(context, |ui| {
                 ui.horizontal(|ui| {
                     ui.label(egui::RichText::new("Problems").strong());

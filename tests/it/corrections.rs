@@ -249,7 +249,7 @@ fn a_class_is_added_by_correcting() {
         .args(["eval", "--device", "cpu", "--model"])
         .arg(&before);
     command.arg("--data").arg(&fourth);
-    fails(&mut command, &["2 classes", "3"]);
+    fails(&mut command, &["the model lacks: \"blue\""]);
 }
 
 #[test]

@@ -316,7 +316,7 @@ fn a_run_without_finite_gradients_stops_and_leaves_its_checkpoint() {
         .success();
     let saved = run.join("checkpoints/step-00000004/model.safetensors");
     let before = fs::read(&saved).unwrap();
-    // A temperature whose reciprocal overflows single precision.
+    // A temperature at which the gradient's squares overflow single precision.
     let mut command = train(
         &run,
         &[
@@ -324,7 +324,7 @@ fn a_run_without_finite_gradients_stops_and_leaves_its_checkpoint() {
             "train.validate_every=0",
             "train.bad_steps=3",
             "train.checkpoint_every=50",
-            "loss.temperature=1e-39",
+            "loss.temperature=1e-36",
         ],
     );
     fails(
@@ -350,7 +350,7 @@ fn a_checkpoint_amid_skipped_steps_can_be_resumed() {
     ];
     let bad = [
         &settings[..],
-        &["train.steps=100", "loss.temperature=1e-39"],
+        &["train.steps=100", "loss.temperature=1e-36"],
     ]
     .concat();
     fails(

@@ -285,7 +285,10 @@ fn wrong_usage_of_eval_is_explained() {
         ),
         &["the table of photos", "the list of the worst photos"],
     );
-    fails(&mut eval_on("scenes:4", &model, &[]), &["3 classes", "4"]);
+    fails(
+        &mut eval_on("scenes:4", &model, &[]),
+        &["the model lacks: \"magenta"],
+    );
     assert_eq!(
         eval(&model, &["--worst", "3"])
             .output()

@@ -3,6 +3,7 @@
 use crate::cli::arguments::any_whole;
 use crate::export::{Format, Merge, Selection, Shapes};
 use anyhow::bail;
+use serde_json::Value;
 
 #[derive(clap::Args)]
 pub(super) struct Choice {
@@ -54,6 +55,18 @@ impl Choice {
         let more = more.into_iter().filter(|(_, wanted)| *wanted);
         let more = more.map(|(format, _)| format);
         distinct(self.formats.iter().copied().chain(more))
+    }
+
+    /// What masks show of the classes, by the names of the options.
+    pub(super) fn of_masks(&self) -> [(&'static str, Value); 4] {
+        let merge = self.merge.iter();
+        let merge = merge.map(|merge| format!("{}={}", merge.from.join(","), merge.into));
+        [
+            ("min_area", self.min_area.into()),
+            ("classes", self.classes.clone().into()),
+            ("class", self.class.clone().into()),
+            ("merge", merge.collect::<Vec<String>>().into()),
+        ]
     }
 
     /// The encodings of regions in COCO annotations.

@@ -1,33 +1,63 @@
 //! What masks were made with, as lines of the manifest say it.
 
+use super::choice::Choice;
+use crate::flow::Source;
 use crate::inference::Viewing;
+use crate::kernels::MatmulPrecision;
+use crate::model::Card;
+use crate::models;
 use serde_json::{Value, json};
+use std::ffi::OsStr;
+use std::path::Path;
 
-/// The model, as the command names it, and how photos are seen.
-pub(super) fn made_with(model: &str, viewing: &Viewing) -> Value {
+/// The model, how photos are seen, and what masks show of the result.
+pub(super) fn made_with(
+    model: &OsStr,
+    card: &Card,
+    precision: MatmulPrecision,
+    viewing: &Viewing,
+    choice: &Choice,
+) -> Value {
     let looks = viewing.looks.iter();
     let scales = looks.filter(|look| !look.mirrored).map(|look| look.scale);
     // As few digits as were given.
     let ignore_below = (1e6 * f64::from(viewing.ignore_below)).round() / 1e6;
-    json!({
-        "model": model,
+    let mut made = json!({
+        "model": model_file(model),
+        "training_steps": card.steps,
+        "precision": precision.to_string(),
         "solver": viewing.sampling.solver,
         "steps": viewing.sampling.steps,
         "shift": viewing.sampling.shift,
-        "seed": viewing.sampling.seed,
         "scales": scales.collect::<Vec<f64>>(),
         "flip": viewing.looks.iter().any(|look| look.mirrored),
         "tiles": viewing.tiling.to_string(),
         "outlines": viewing.outlines,
         "ignore_below": ignore_below,
-    })
+    });
+    if card.source == Source::Noise {
+        made["seed"] = viewing.sampling.seed.into();
+    }
+    for (name, value) in choice.of_masks() {
+        made[name] = value;
+    }
+    made
 }
 
-/// What differs between the settings of masks that are there and those of now, such as `steps 1 instead of 5`.
+/// The model's file, however the command names it, or the name of one in the binary.
+fn model_file(model: &OsStr) -> String {
+    let file = models::file(model);
+    let is_path = !models::is_built_in(Path::new(model));
+    let whole = is_path.then(|| dunce::canonicalize(&file).ok()).flatten();
+    whole.unwrap_or(file).to_string_lossy().into_owned()
+}
+
+/// What differs between the settings of masks that are there and those of now, such as `steps 1 instead of 5`, as far
+/// as the former are known: an earlier version has recorded fewer.
 pub(super) fn difference(there: &Value, now: &Value) -> String {
     let entries = now.as_object().into_iter().flatten();
     let other = entries.filter_map(|(name, now)| {
-        let there = &there[name];
+        let there = there.get(name)?;
         (there != now).then(|| format!("{name} {there} instead of {now}"))
     });
     other.collect::<Vec<_>>().join(", ")
@@ -44,7 +74,17 @@ mod tests {
         let there = json!({"model": "cells", "steps": 5});
         assert_eq!(
             difference(&there, &now),
-            "flip null instead of false, model \"cells\" instead of \"street\""
+            "model \"cells\" instead of \"street\""
         );
+    }
+
+    #[test]
+    fn a_model_is_the_same_under_every_name_of_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("m.safetensors");
+        std::fs::write(&file, "").unwrap();
+        let other = folder.path().join(".").join("m.safetensors");
+        assert_eq!(model_file(file.as_ref()), model_file(other.as_ref()));
+        assert_eq!(model_file("scenes".as_ref()), "scenes");
     }
 }

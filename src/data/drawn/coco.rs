@@ -184,11 +184,18 @@ impl Scan for Annotated {
         let mut files = self.pairs(file.images, found);
         files.faults.extend(unlisted.fault(
             &self.json,
-            "annotations of images that it does not list are left out",
+            [
+                "annotation of an image that it does not list is left out",
+                "annotations of images that it does not list are left out",
+            ],
         ));
-        files
-            .faults
-            .extend(shapeless.fault(&self.json, "annotations without an outline are left out"));
+        files.faults.extend(shapeless.fault(
+            &self.json,
+            [
+                "annotation without an outline is left out",
+                "annotations without an outline are left out",
+            ],
+        ));
         Ok(files)
     }
 }
@@ -361,7 +368,10 @@ impl Annotated {
             });
         }
         files.pairs.sort_by(|a, b| a.name.cmp(&b.name));
-        let more = "images are listed twice, and their first entries count";
+        let more = [
+            "image is listed twice, and its first entry counts",
+            "images are listed twice, and their first entries count",
+        ];
         files.faults.extend(twice.fault(&self.json, more));
         files
     }

@@ -319,7 +319,10 @@ impl Scan for Folder {
         });
         files.without_labels = unlabelled.map(Path::to_path_buf).collect();
         files.without_labels.sort();
-        let what = "shapes without an area are left out";
+        let what = [
+            "shape without an area is left out",
+            "shapes without an area are left out",
+        ];
         files.notes.extend(lines.fault(&self.dir, what));
         files.faults.extend(flat.fault(&self.dir, what));
         Ok(files)

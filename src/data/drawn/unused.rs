@@ -17,9 +17,14 @@ impl Unused {
         self.count += 1;
     }
 
-    /// The line about them, which begins with the file or folder that holds them; `None` if there are none.
-    pub(super) fn fault(&self, path: &Path, what: &str) -> Option<String> {
-        let (path, count, first) = (path.display(), self.count, &self.first);
-        (count > 0).then(|| format!("{path}: {count} {what}, the first is {first}"))
+    /// The line about them, which begins with the file or folder that holds them and says what follows the number 1 or
+    /// a larger one; `None` if there are none.
+    pub(super) fn fault(&self, path: &Path, [one, many]: [&str; 2]) -> Option<String> {
+        let (path, first) = (path.display(), &self.first);
+        match self.count {
+            0 => None,
+            1 => Some(format!("{path}: 1 {one}: {first}")),
+            count => Some(format!("{path}: {count} {many}, the first is {first}")),
+        }
     }
 }

@@ -390,7 +390,10 @@ impl Scan for Folder {
             });
         }
         self.find_unused(&labels, &mut files);
-        let lacking = "photos on lists are missing, and so are their label files";
+        let lacking = [
+            "photo on a list is missing, and so is its label file",
+            "photos on lists are missing, and so are their label files",
+        ];
         files.faults.extend(absent.fault(&self.dir, lacking));
         files.pairs.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(files)

@@ -285,9 +285,9 @@ fn annotations_of_nothing_are_left_out_and_named() {
     says(
         &problems,
         &[
-            "1 annotations of images that it does not list are left out, the first is annotation 9 with image 99",
+            "1 annotation of an image that it does not list is left out: annotation 9 with image 99",
             "2 annotations without an outline are left out, the first is annotation 10",
-            "1 images are listed twice, and their first entries count, the first is b.png",
+            "1 image is listed twice, and its first entry counts: b.png",
         ],
     );
 }

@@ -316,7 +316,7 @@ fn descriptions_of_yolo_stay_in_their_folder() {
     says(
         &report.problems().join("\n"),
         &[
-            "1 photos on lists are missing, and so are their label files, the first is images/c.jpg",
+            "1 photo on a list is missing, and so is its label file: images/c.jpg",
             "secret.jpg",
             "leads out",
         ],
@@ -462,7 +462,7 @@ fn outlines_of_two_points_are_counted() {
     says(
         &report.problems()[0],
         &[
-            "1 shapes without an area",
+            "1 shape without an area is left out: ",
             "shape 2",
             "dog",
             "a polygon of 2 points",

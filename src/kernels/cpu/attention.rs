@@ -7,11 +7,10 @@
 //! with the tokens; the backward pass recomputes them. Keys and values are packed once a head. In
 //! bfloat16 the operands of both products are rounded, but not those of the backward pass.
 
-use super::bfloat16;
+use super::bfloat16::{self, Strips};
 use super::norm::{rms_backward_row, rms_scale};
-use super::packed::Packed;
 use super::panels::Panels;
-use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, slice};
+use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, slice, uninit};
 use crate::kernels::MatmulPrecision;
 use crate::simd::{exp2, max, sum2, wide};
 use burn::backend::TensorMetadata;
@@ -246,6 +245,39 @@ fn inputs<'a>(qkv: &'a CpuTensor, rotary: Option<&'a Rotary>, heads: usize) -> I
         tokens: shape[1],
         heads,
         d: shape[2] / 3 / heads,
+    }
+}
+
+/// A matrix packed for many products, each on one thread: in single precision or rounded to bfloat16.
+enum Packed {
+    Single(Panels),
+    Rounded(Strips),
+}
+
+impl Packed {
+    /// Packs a matrix `[depth, columns]`.
+    fn new(matrix: Matrix<'_>, shape: [usize; 2], rounded: bool) -> Self {
+        if rounded {
+            Self::Rounded(Strips::new(matrix, shape))
+        } else {
+            Self::Single(Panels::new(matrix, shape))
+        }
+    }
+
+    /// `out = left self`, for `left: [rows, depth]`.
+    fn multiply(&self, left: Matrix<'_>, rows: usize, out: &mut [f32]) {
+        match self {
+            Self::Single(panels) => panels.multiply(left, rows, out, false),
+            Self::Rounded(strips) => _ = strips.multiply(left, rows, uninit(out)),
+        }
+    }
+
+    /// `out += left self`, for `left: [rows, depth]`.
+    fn multiply_add(&self, left: Matrix<'_>, rows: usize, out: &mut [f32]) {
+        match self {
+            Self::Single(panels) => panels.multiply(left, rows, out, true),
+            Self::Rounded(strips) => strips.multiply_add(left, rows, out),
+        }
     }
 }
 

@@ -11,7 +11,6 @@ mod neural_field;
 pub(super) mod norm;
 pub(super) mod ops;
 mod optim;
-mod packed;
 mod panels;
 pub(super) mod patches;
 pub(super) mod planes;

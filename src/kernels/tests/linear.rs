@@ -74,7 +74,8 @@ fn kept_weights_are_those_of_the_product() {
         let mut first = random([from, to], 2).inner();
         let second = random([from, to], 3).inner();
         for _ in 0..2 {
-            for w in [&first, &first, &second] {
+            // The kept weight is the one that is multiplied next.
+            for w in [&second, &first, &first] {
                 assert_eq!(layer(w, Some(&packed)), layer(w, None));
             }
             // In the memory of the old weight, if nothing held it.

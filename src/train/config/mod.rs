@@ -235,8 +235,9 @@ pub fn help() -> String {
     let defaults = Table::try_from(Config::default()).unwrap_or_default();
     let mut text = String::from(
         "Settings (TOML, or --set KEY=VALUE) and their defaults. [[stages]] tables override any of \
-         them for a part of the run; --set stages.1.train.steps=500 sets one stage's. none, preset and \
-         tokens in run stand for no value; ./none is a file of that name:\n",
+         them for a part of the run; --set stages.1.train.steps=500 sets one stage's. A setting \
+         whose default below is preset or tokens in run, or is none without quotes, is left out by that word; \
+         ./none is a file of that name:\n",
     );
     for key in keys() {
         let default = key
