@@ -11,7 +11,7 @@ use egui_material_icons::icons;
 
 /// Height of the toolbar in one row, and of every further row, in points.
 const BAR: f32 = 5.0 * GRID;
-const FURTHER: f32 = 4.0 * GRID;
+const FURTHER: f32 = 4.5 * GRID;
 /// Least width of the opacity with its number, in points.
 const OPACITY: f32 = 13.0 * GRID;
 /// Space between the toolbar's buttons, in points.

@@ -152,7 +152,7 @@ fn tokens_of_fixed_views_are_kept_and_change_nothing() {
     };
     let cache = format!("data.token_cache={}", path("cache").display());
     let all = said("cold", &[&cache]);
-    assert!(all.contains("0 of 40 crops encoded"), "{all}");
+    assert!(all.contains("\n0 of 1024 crops encoded"), "{all}");
     let written = fs::read(&files(&path("cache"))[0]).unwrap();
     said("warm", &[&cache, "train.checkpoint_every=4"]);
     assert_eq!(files(&path("cache")).len(), 1);

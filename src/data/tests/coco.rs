@@ -310,7 +310,7 @@ fn whole_numbers_may_have_a_decimal_point_and_shapes_be_empty_objects() {
     let report = inspect(dir.path(), &|_, _| {}).unwrap();
     says(
         &report.problems().join("\n"),
-        &["1 annotations without an outline", "annotation 12"],
+        &["1 annotation without an outline", "annotation 12"],
     );
     value["images"][0]["width"] = json!(6.5);
     let dir = official(&value);

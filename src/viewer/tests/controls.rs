@@ -152,7 +152,7 @@ fn the_toolbar_of_a_narrow_canvas_has_further_rows() {
         window.set_size(Vec2::new(width, 600.0));
         window.run_steps(3);
         let (bar, places) = toolbar(&window);
-        assert_eq!(bar.height(), 40.0 + 32.0 * (rows - 1) as f32);
+        assert_eq!(bar.height(), 40.0 + 36.0 * (rows - 1) as f32);
         for name in [
             "Photo",
             "Uncertainty",
