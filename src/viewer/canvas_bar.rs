@@ -32,17 +32,23 @@ pub(super) fn show(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command
 
 /// The number of rows that the toolbar needs in the width of `ui`.
 fn rows(app: &AppState, ui: &egui::Ui) -> usize {
-    let (needed, width) = (width_of_bar(app, ui), ui.available_width());
-    if width >= needed {
+    // The panel has margins.
+    let width = ui.available_width() - 3.0 * GRID;
+    let parts = widths(app, ui);
+    let needed: f32 = parts.iter().sum();
+    if needed <= width {
         return 1;
+    }
+    if parts.iter().all(|part| *part <= width) {
+        return 2;
     }
     // What does not fit into the rest of a row leaves it empty.
     let rows = (needed / (0.85 * width.max(1.0))).ceil();
-    (rows as usize).clamp(2, MOST_ROWS)
+    (rows as usize).clamp(3, MOST_ROWS)
 }
 
-/// The width of the toolbar in one row, in points.
-fn width_of_bar(app: &AppState, ui: &egui::Ui) -> f32 {
+/// The widths of the layers and of all that follows them, in points.
+fn widths(app: &AppState, ui: &egui::Ui) -> [f32; 2] {
     let font = egui::TextStyle::Button.resolve(ui.style());
     let padding = 2.0 * ui.spacing().button_padding.x;
     let text = |name: &str| {
@@ -64,8 +70,7 @@ fn width_of_bar(app: &AppState, ui: &egui::Ui) -> f32 {
     } else {
         0.0
     };
-    // The panel has margins.
-    layers + menu + icons + 2.0 * line + opacity + 3.0 * GRID
+    [layers + menu, icons + 2.0 * line + opacity]
 }
 
 /// Whether a layer is that of a second result.
@@ -79,14 +84,18 @@ fn name_of_doubt(app: &AppState) -> &'static str {
     doubt_maps::measure(active).map_or("Uncertainty", |_| view::name(active))
 }
 
-/// Draws the toolbar above the panes, in a number of rows.
+/// Draws the toolbar above the panes, in a number of rows; of two, the layers are the first.
 fn bar(app: &AppState, ui: &mut egui::Ui, rows: usize, commands: &mut Vec<Command>) {
     ui.spacing_mut().item_spacing.x = GAP;
     if rows > 1 {
         ui.add_space(GRID / 4.0);
         ui.spacing_mut().interact_size.y = 3.5 * GRID;
         ui.horizontal_wrapped(|ui| {
-            views(app, ui, false, commands);
+            layers(app, ui, commands);
+            if rows == 2 {
+                ui.end_row();
+            }
+            tools(app, ui, false, commands);
             if shows_opacity(app) {
                 if ui.available_size_before_wrap().x < OPACITY {
                     ui.end_row();
@@ -99,7 +108,9 @@ fn bar(app: &AppState, ui: &mut egui::Ui, rows: usize, commands: &mut Vec<Comman
         return;
     }
     ui.horizontal_centered(|ui| {
-        views(app, ui, true, commands);
+        layers(app, ui, commands);
+        ui.separator();
+        tools(app, ui, true, commands);
         if shows_opacity(app) {
             ui.separator();
             opacity(app, ui, commands);
@@ -111,19 +122,14 @@ fn bar(app: &AppState, ui: &mut egui::Ui, rows: usize, commands: &mut Vec<Comman
     });
 }
 
-/// Draws the buttons of layers, arrangements and zoom, with or without lines between these groups.
-fn views(app: &AppState, ui: &mut egui::Ui, lines: bool, commands: &mut Vec<Command>) {
-    let line = |ui: &mut egui::Ui| {
-        if lines {
-            ui.separator();
-        }
-    };
-    layers(app, ui, commands);
-    line(ui);
+/// Draws the buttons of arrangements and zoom, with or without a line between these groups.
+fn tools(app: &AppState, ui: &mut egui::Ui, line: bool, commands: &mut Vec<Command>) {
     for (arrangement, icon, _) in Arrangement::ALL {
         commands::toggle(app, ui, Action::Arrange(arrangement), icon, commands);
     }
-    line(ui);
+    if line {
+        ui.separator();
+    }
     commands::button(app, ui, Action::Fit, icons::ICON_FIT_SCREEN, commands);
     let actual = Action::ActualSize;
     commands::button(app, ui, actual, icons::ICON_ASPECT_RATIO, commands);
