@@ -46,6 +46,11 @@ impl MatmulPrecision {
             .cast(FloatDType::F32)
     }
 
+    /// Whether the CPU rounds the operands of a product with this many rows to bfloat16.
+    pub(super) fn rounds(self, rows: usize) -> bool {
+        self == Self::Bfloat16 && rows >= bfloat16::LEAST_ROWS
+    }
+
     /// Whether a device supports products in this precision.
     pub fn supported(self, device: &Device) -> bool {
         match self {

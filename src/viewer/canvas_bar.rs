@@ -2,7 +2,7 @@
 
 use super::app_state::AppState;
 use super::commands::{self, Action, Command, help};
-use super::theme::{self, GRID};
+use super::theme::{self, GRID, ICON};
 use super::view::{self, Arrangement, LAYERS};
 use super::{background, doubt_maps};
 use crate::gpu::canvas::Layer;
@@ -63,8 +63,8 @@ fn widths(app: &AppState, ui: &egui::Ui) -> [f32; 2] {
     let arrow = 3.0 * GRID;
     let menu = text(name_of_doubt(app)) + arrow;
     // Arrangements, fit, actual size, fine outlines, correct and brush.
-    let icons = (Arrangement::ALL.len() + 5) as f32 * (3.5 * GRID + GAP);
-    let line = GRID + GAP;
+    let icons = (Arrangement::ALL.len() + 5) as f32 * (ICON + padding + GAP);
+    let line = 2.0 * GRID;
     let opacity = if shows_opacity(app) {
         OPACITY + line
     } else {

@@ -150,9 +150,12 @@ pub(super) fn radio(
     outlined(ui, |ui| ui.radio(on, text))
 }
 
+/// Width of a button's icon, in points.
+pub(super) const ICON: f32 = 18.0;
+
 /// An icon at the size of a button.
 pub(super) fn icon(icon: MaterialIcon) -> egui::RichText {
-    icon.rich_text().size(18.0)
+    icon.rich_text().size(ICON)
 }
 
 /// An icon button; its tooltip is also its name for screen readers.

@@ -7,7 +7,7 @@
 //! with the tokens; the backward pass recomputes them. Keys and values are packed once a head. In
 //! bfloat16 the operands of both products are rounded, but not those of the backward pass.
 
-use super::bfloat16::{self, Strips};
+use super::bfloat16::Strips;
 use super::norm::{rms_backward_row, rms_scale};
 use super::panels::Panels;
 use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, slice, uninit};
@@ -292,7 +292,7 @@ pub(crate) fn forward(
     let (qkv, rotary) = (contiguous(qkv), rotary.map(Rotary::contiguous));
     let x = inputs(&qkv, rotary.as_ref(), heads);
     let (tokens, d) = (x.tokens, x.d);
-    let rounded = bfloat16::rounds(precision, tokens);
+    let rounded = precision.rounds(tokens);
     let packed: Vec<Vec<[Packed; 2]>> = (0..batch * heads)
         .into_par_iter()
         .map(|i| {

@@ -5,7 +5,6 @@
 //! have these instructions.
 
 use super::Matrix;
-use crate::kernels::MatmulPrecision;
 use crate::simd::wide;
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
@@ -20,7 +19,7 @@ const BLOCK: usize = 8 * ROWS;
 /// Strips that are packed together: as much of a row as a processor reads ahead.
 const GROUP: usize = 4;
 /// Rows below which rounding the matrices costs more than it saves.
-const LEAST_ROWS: usize = 2 * ROWS;
+pub(in crate::kernels) const LEAST_ROWS: usize = 2 * ROWS;
 
 /// Whether this processor multiplies such numbers faster than single-precision ones.
 pub(crate) fn is_fast() -> bool {
@@ -28,11 +27,6 @@ pub(crate) fn is_fast() -> bool {
     return is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16");
     #[cfg(not(target_arch = "x86_64"))]
     false
-}
-
-/// Whether a product of so many rows is one of rounded matrices.
-pub(super) fn rounds(precision: MatmulPrecision, rows: usize) -> bool {
-    precision == MatmulPrecision::Bfloat16 && rows >= LEAST_ROWS
 }
 
 /// Two consecutive rows of a right matrix; the first one's numbers are in the lower halves.

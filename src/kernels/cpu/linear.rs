@@ -67,7 +67,7 @@ pub(crate) fn forward(
     let [rows, from] = sizes(&x);
     let [period, to] = sizes(&bias);
     let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
-    let packed = packed.filter(|_| bfloat16::rounds(precision, rows));
+    let packed = packed.filter(|_| precision.rounds(rows));
     let packed = packed.map(|packed| packed.get(&weight));
     let (w, b) = (Matrix::rows(slice(&weight), to), slice(&bias));
     let x = Matrix::rows(slice(&x), from);
@@ -98,7 +98,7 @@ fn by_rows(
     (precision, packed): (MatmulPrecision, Option<&Strips>),
     finish: impl Fn(usize, &mut [f32]) + Send + Sync,
 ) -> Vec<f32> {
-    let rounded = bfloat16::rounds(precision, rows);
+    let rounded = precision.rounds(rows);
     let tasks = (rows / ROWS_PER_THREAD).clamp(1, rayon::current_num_threads());
     if tasks == 1 && !rounded {
         let mut out = whole_product([rows, from, to], x, w);

@@ -6,7 +6,7 @@
 //! the processor's cache, which a general batched product does not achieve. In bfloat16 the operands of the
 //! forward pass's products are rounded, but not those of the backward pass.
 
-use super::bfloat16::{self, Strips};
+use super::bfloat16::Strips;
 use super::{self as cpu, CpuTensor, Matrix, add_partials, contiguous, matmul, slice, uninit};
 use crate::kernels::MatmulPrecision;
 use crate::kernels::constants::{NORM_FLOOR, RMS_EPSILON};
@@ -159,7 +159,7 @@ pub(super) fn forward(
     let s = FieldShape::new(&z.shape(), &weights.shape());
     let (weights, norm) = (contiguous(weights), contiguous(norm));
     let (ws, norm) = (slice(&weights), slice(&norm));
-    let rounded = bfloat16::rounds(precision, s.pixels);
+    let rounded = precision.rounds(s.pixels);
     cpu::in_place(z, PATCHES_PER_TASK * state_len(s), |block, states| {
         let mut scratch = Scratch::new(s);
         let ws = ws[block * PATCHES_PER_TASK * weights_len(s)..].chunks_exact(weights_len(s));
