@@ -13,7 +13,7 @@ use egui_material_icons::icons;
 const BAR: f32 = 5.0 * GRID;
 const FURTHER: f32 = 4.5 * GRID;
 /// Least width of the opacity with its number, in points.
-const OPACITY: f32 = 13.0 * GRID;
+const OPACITY: f32 = 12.0 * GRID;
 /// Space between the toolbar's buttons, in points.
 const GAP: f32 = GRID / 2.0;
 /// The most rows of the toolbar.
@@ -33,7 +33,7 @@ pub(super) fn show(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command
 /// The number of rows that the toolbar needs in the width of `ui`.
 fn rows(app: &AppState, ui: &egui::Ui) -> usize {
     // The panel has margins.
-    let width = ui.available_width() - 3.0 * GRID;
+    let width = ui.available_width() - 2.0 * GRID;
     let parts = widths(app, ui);
     let needed: f32 = parts.iter().sum();
     if needed <= width {
@@ -64,7 +64,7 @@ fn widths(app: &AppState, ui: &egui::Ui) -> [f32; 2] {
     let menu = text(name_of_doubt(app)) + arrow;
     // Arrangements, fit, actual size, fine outlines, correct and brush.
     let icons = (Arrangement::ALL.len() + 5) as f32 * (ICON + padding + GAP);
-    let line = 2.0 * GRID;
+    let line = 6.0 + GAP;
     let opacity = if shows_opacity(app) {
         OPACITY + line
     } else {

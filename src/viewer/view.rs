@@ -52,11 +52,7 @@ pub(super) const LAYERS: [(Layer, &str, &str); 11] = [
     ),
     (Layer::Map, "Mask", "The nearest class of every pixel"),
     (Layer::Overlay, "Overlay", "The mask over the photo"),
-    (
-        Layer::Truth,
-        "Ground truth",
-        "Ground truth: the photo's labels",
-    ),
+    (Layer::Truth, "Truth", "Ground truth: the photo's labels"),
     (
         Layer::Error,
         "Error",

@@ -19,7 +19,7 @@ const BLOCK: usize = 8 * ROWS;
 /// Strips that are packed together: as much of a row as a processor reads ahead.
 const GROUP: usize = 4;
 /// Rows below which rounding the matrices costs more than it saves.
-pub(in crate::kernels) const LEAST_ROWS: usize = 2 * ROWS;
+pub(crate) const LEAST_ROWS: usize = 2 * ROWS;
 
 /// Whether this processor multiplies such numbers faster than single-precision ones.
 pub(crate) fn is_fast() -> bool {
