@@ -234,8 +234,7 @@ fn place(folder: &Path, name: &str, bytes: &[u8], ending: &str) -> Result<Place,
             });
         }
         if !taken.contains(&key) {
-            let [training, validation] = [images[0].len(), images[1].len()];
-            let held_back = is_held_back(training, validation);
+            let held_back = is_held_back(images.iter().map(Vec::len).sum());
             let pair = SavedPair {
                 image: split(held_back)
                     .images
@@ -263,10 +262,10 @@ fn own_name(name: &str) -> String {
     }
 }
 
-/// Whether the next photo is held back, given the numbers of photos so far.
-fn is_held_back(training: usize, validation: usize) -> bool {
-    let count = training + validation + 1;
-    validation < (count + SHARE / 2) / SHARE
+/// Whether the next photo is held back, given the number of photos so far. How many of them are does not count: a data
+/// set without a validation split would get nothing else for long.
+fn is_held_back(count: usize) -> bool {
+    count % SHARE == 1
 }
 
 /// The files of a folder; empty if it is missing.
@@ -386,18 +385,21 @@ mod tests {
             picture(9).save(file("images")).unwrap();
             write_labels(file("annotations"), 6, 4, &labels, 2).unwrap();
         }
-        for shade in 0..2 {
+        let mut held_back = Vec::new();
+        for shade in 0..4 {
             let photo = picture(shade);
             let pair = corrected("new", &photo, &labels, &classes);
             let saved = save_corrected(root, &pair).unwrap();
+            held_back.push(saved.held_back);
             let split = if saved.held_back { "valid" } else { "train" };
             assert!(saved.image.starts_with(root.join("images").join(split)));
             let read = saved_labels(root, "new", None, &photo).unwrap();
             assert_eq!(read, labels);
         }
-        assert_eq!(corrected_photos(root).iter().sum::<usize>(), 4);
+        assert_eq!(held_back, [false, false, false, true]);
+        assert_eq!(corrected_photos(root).iter().sum::<usize>(), 6);
         let count = |split| Dataset::open(root, split).unwrap().len();
-        assert_eq!(count("training") + count("validation"), 4);
+        assert_eq!([count("training"), count("validation")], [4, 2]);
         assert!(!root.join("images/training").exists());
     }
 

@@ -127,9 +127,9 @@ fn status(run: &Run, silence: Duration, now: SystemTime) -> Status {
     let age = written.map(|written| now.duration_since(written).unwrap_or_default());
     let is_new = age.as_ref().is_ok_and(|age| *age <= silence + SAME_TIME);
     let whole = run.plan.steps.is_none_or(|steps| last >= steps);
-    // The finished model may have been moved away, or the folder copied, which gives files new times.
+    // The finished model may have been moved away.
     let checkpoint = run_format::checkpoint_name(last);
-    let is_saved = age.is_ok() || run.folder.join(CHECKPOINTS).join(checkpoint).is_dir();
+    let is_saved = is_new || run.folder.join(CHECKPOINTS).join(checkpoint).is_dir();
     let steps = run.plan.log_every.unwrap_or(1) as f64;
     let line = run.step_time().unwrap_or_default().as_secs_f64() * steps;
     let is_silent = silence.as_secs_f64() > STALE.as_secs_f64().max(line * STALE_LINES);

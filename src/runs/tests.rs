@@ -204,6 +204,8 @@ fn a_model_from_before_does_not_finish_a_longer_run() {
     let mut followed = Followed::new(path);
     followed.look(hours(0), &never);
     assert_eq!(followed.run.status, Status::Running);
+    followed.look(hours(3), &never);
+    assert_eq!(followed.run.status, Status::Stale);
     file.set_modified(SystemTime::now()).unwrap();
     followed.look(hours(0), &never);
     assert_eq!(followed.run.status, Status::Finished);

@@ -215,8 +215,8 @@ fn layer_button(
         .add_enabled(known, button)
         .on_hover_text(format!("{description}\n{keys}"))
         .on_disabled_hover_text(
-            "No label file is known for this photo: open one from the folder of a data set with the \
-             model's classes",
+            "No label file is known for this photo: open one from the folder of a data set with \
+             classes of the model",
         );
     if response.clicked() {
         commands.push(Action::Show(layer).into());
