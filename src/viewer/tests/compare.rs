@@ -164,6 +164,11 @@ fn a_second_result_is_computed_shown_and_closed() {
     assert_eq!(window.state().shared.active_layer(), Layer::Overlay);
     press(&mut window, Key::K);
     compared(&mut window);
+    let app = window.state();
+    let (remembered, ..) = app
+        .lessons
+        .remembered(&app.shared, &app.panels, &app.layout);
+    assert_eq!(remembered.view.arrangement, Arrangement::Single);
     let check = |window: &Window| {
         let app = &window.state().shared;
         let (flow, model) = (app.flow.as_ref().unwrap(), app.model.as_ref().unwrap());
