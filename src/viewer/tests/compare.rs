@@ -162,13 +162,15 @@ fn a_second_result_is_computed_shown_and_closed() {
     // Without a second result, its layers cannot be shown.
     press(&mut window, Key::D);
     assert_eq!(window.state().shared.active_layer(), Layer::Overlay);
+    let before = window.state().shared.settings.view.layers;
     press(&mut window, Key::K);
     compared(&mut window);
     let app = window.state();
+    assert_ne!(app.shared.settings.view.layers, before);
     let (remembered, ..) = app
         .lessons
         .remembered(&app.shared, &app.panels, &app.layout);
-    assert_eq!(remembered.view.arrangement, Arrangement::Single);
+    assert_eq!(remembered.view.layers, before);
     let check = |window: &Window| {
         let app = &window.state().shared;
         let (flow, model) = (app.flow.as_ref().unwrap(), app.model.as_ref().unwrap());
