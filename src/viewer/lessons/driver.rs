@@ -240,7 +240,7 @@ impl Driver {
         self.before.is_some()
     }
 
-    /// The settings, layout and field settings to remember: those from before the lessons.
+    /// The settings, layout and field settings to remember: those from before the lessons, or from before a comparison.
     pub(crate) fn remembered<'a>(
         &'a self,
         app: &AppState,
@@ -253,7 +253,14 @@ impl Driver {
                 &before.layout,
                 before.field.settings(),
             ),
-            None => (app.settings.clone(), layout, &panels.field.settings),
+            None => {
+                let mut settings = app.settings.clone();
+                if let Some(second) = &app.second {
+                    settings.view.arrangement = second.before.arrangement;
+                    settings.view.layers = second.before.layers;
+                }
+                (settings, layout, &panels.field.settings)
+            }
         }
     }
 }
