@@ -77,6 +77,18 @@ fn doubt_is_computed_for_the_shown_state() {
     until(&mut window, "the doubt of the next photo", ready);
 }
 
+/// Samples both results anew, the first one from noise.
+fn sample_from_noise(window: &mut Window) {
+    let context = window.ctx.clone();
+    let app = &mut window.state_mut().shared;
+    let sampling = Sampling {
+        source: Some(Source::Noise),
+        ..app.sampling
+    };
+    run(app, &context, Command::Sample(sampling));
+    compared(window);
+}
+
 /// A difference between two results of one model is never that of their sources.
 #[test]
 fn a_second_result_of_the_same_model_starts_at_the_same_source() {
@@ -88,14 +100,7 @@ fn a_second_result_of_the_same_model_starts_at_the_same_source() {
         [app.caption(), app.second.as_ref().unwrap().caption()]
     };
     let of_photo = captions(&window);
-    let context = window.ctx.clone();
-    let app = &mut window.state_mut().shared;
-    let sampling = Sampling {
-        source: Some(Source::Noise),
-        ..app.sampling
-    };
-    run(app, &context, Command::Sample(sampling));
-    compared(&mut window);
+    sample_from_noise(&mut window);
     assert_eq!(captions(&window), of_photo.map(|of| of + ", from noise"));
     let app = &window.state().shared;
     let source = |flow: &Option<Flow>| {
@@ -144,13 +149,7 @@ fn a_second_result_stays_if_only_the_first_starts_elsewhere() {
         [&app.flow, &second.flow].map(|flow| flow.as_ref().unwrap().id)
     };
     let [first, second] = ids(&window);
-    let app = &mut window.state_mut().shared;
-    let sampling = Sampling {
-        source: Some(Source::Noise),
-        ..app.sampling
-    };
-    run(app, &context, Command::Sample(sampling));
-    compared(&mut window);
+    sample_from_noise(&mut window);
     let now = ids(&window);
     assert_ne!(now[0], first);
     assert_eq!(now[1], second);

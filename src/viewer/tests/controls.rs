@@ -166,6 +166,14 @@ fn the_toolbar_of_a_narrow_canvas_has_further_rows() {
     }
 }
 
+/// Opens the first sample in place of the photos of the list.
+fn open_sample(window: &mut Window) {
+    let context = window.ctx.clone();
+    let photos = Command::ShowPhotos(PhotoList::samples(1));
+    run(&mut window.state_mut().shared, &context, photos);
+    window.run_steps(2);
+}
+
 #[test]
 fn photos_that_are_opened_are_not_left_behind_runs() {
     let mut window = done(1, Theme::Dark);
@@ -173,10 +181,7 @@ fn photos_that_are_opened_are_not_left_behind_runs() {
         dock::reveal(&mut window.state_mut().layout, cover);
         window.run_steps(2);
         assert!(!dock::is_shown(&window.state().layout, PanelKind::Canvas));
-        let context = window.ctx.clone();
-        let photos = Command::ShowPhotos(PhotoList::samples(1));
-        run(&mut window.state_mut().shared, &context, photos);
-        window.run_steps(2);
+        open_sample(&mut window);
         assert!(dock::is_shown(&window.state().layout, PanelKind::Canvas));
     }
 }
@@ -191,10 +196,7 @@ fn photos_that_are_opened_leave_the_field_in_front_while_runs_are_seen_beside_it
     dock::reveal(layout, PanelKind::Field);
     window.run_steps(2);
     assert!(dock::is_shown(&window.state().layout, PanelKind::Runs));
-    let context = window.ctx.clone();
-    let photos = Command::ShowPhotos(PhotoList::samples(1));
-    run(&mut window.state_mut().shared, &context, photos);
-    window.run_steps(2);
+    open_sample(&mut window);
     assert!(dock::is_shown(&window.state().layout, PanelKind::Field));
 }
 
@@ -209,10 +211,7 @@ fn only_photos_named_at_the_start_stay_behind_the_panel_in_front() {
     });
     window.run_steps(2);
     assert!(dock::is_shown(&window.state().layout, PanelKind::Race));
-    let context = window.ctx.clone();
-    let photos = Command::ShowPhotos(PhotoList::samples(1));
-    run(&mut window.state_mut().shared, &context, photos);
-    window.run_steps(2);
+    open_sample(&mut window);
     assert!(dock::is_shown(&window.state().layout, PanelKind::Canvas));
 }
 

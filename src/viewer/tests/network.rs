@@ -42,16 +42,22 @@ fn every_view_of_the_network_looks_as_it_did() {
     }
 }
 
+/// A window with the flow of a model in a file.
+fn of_file(model: &Path, steps: usize) -> Window {
+    let mut of_small = options(&[], steps);
+    of_small.model = Some(model.to_string_lossy().into());
+    let mut window = window(of_small, Theme::Dark);
+    until(&mut window, "the flow", complete);
+    window
+}
+
 /// The patch under the pointer is followed, its attention is the network's, and a hidden panel does not
 /// evaluate anything.
 #[test]
 fn the_panel_shows_the_attention_of_the_patch_under_the_pointer() {
     let folder = tempfile::tempdir().unwrap();
     let model = model_file(folder.path(), &["left", "right"]);
-    let mut of_small = options(&[], 2);
-    of_small.model = Some(model.to_string_lossy().into());
-    let mut window = window(of_small, Theme::Dark);
-    until(&mut window, "the flow", complete);
+    let mut window = of_file(&model, 2);
     press(&mut window, Key::End);
     window.event(Event::PointerMoved(pos2(300.0, 300.0)));
     window.run_steps(3);
@@ -119,11 +125,7 @@ fn the_panel_shows_the_attention_of_the_patch_under_the_pointer() {
 fn a_hidden_panel_gives_up_its_copy_of_the_network() {
     let folder = tempfile::tempdir().unwrap();
     let model = model_file(folder.path(), &["left", "right"]);
-    let mut of_small = options(&[], 1);
-    of_small.model = Some(model.to_string_lossy().into());
-    let mut window = window(of_small, Theme::Dark);
-    until(&mut window, "the flow", complete);
-    let mut window = shown(window);
+    let mut window = shown(of_file(&model, 1));
     let next = |window: &mut Window| {
         press(window, Key::N);
         until(window, "the next photo", complete);
@@ -144,11 +146,7 @@ fn a_hidden_panel_gives_up_its_copy_of_the_network() {
 fn answers_follow_the_photo_and_errors_are_shown() {
     let folder = tempfile::tempdir().unwrap();
     let model = model_file(folder.path(), &["left", "right"]);
-    let mut of_small = options(&[], 1);
-    of_small.model = Some(model.to_string_lossy().into());
-    let mut window = window(of_small, Theme::Dark);
-    until(&mut window, "the flow", complete);
-    let mut window = shown(window);
+    let mut window = shown(of_file(&model, 1));
     let texts = &Texts::of(Language::English).network;
     window.get_by_label(&texts.agreement).click();
     settle(&mut window);
