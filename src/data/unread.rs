@@ -2,7 +2,8 @@
 //! lacks the other, and folders with other names than splits.
 //!
 //! Splits whose labels are outlines have no two folders in places of their own; for them, a folder with the
-//! name of a split that the data set lacks counts, unless another split has photos there.
+//! name of a split that the data set lacks counts, unless another split has photos there. For splits that are lists of
+//! names, a list does that has the name of a split without one.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -12,6 +13,7 @@ use walkdir::WalkDir;
 
 use super::contents::canonical;
 use super::drawn::{split_folders, split_of};
+use super::known::voc;
 use super::layout::Layout;
 use super::photo::has_photo_ending;
 use super::split::Split;
@@ -37,6 +39,11 @@ pub(super) fn unread(layout: Layout, dir: &Path, splits: &[Split]) -> Unread {
     }
     if layout.has_outlines() {
         unread.add_lone(layout, dir, splits);
+    }
+    if layout == Layout::PascalVoc
+        && let Some(folder) = voc::lists_in(dir)
+    {
+        unread.add_lists(&folder, splits);
     }
     unread
 }
@@ -102,6 +109,28 @@ impl Unread {
         }
     }
 
+    /// Adds the lists in a folder that have other names of splits without a list.
+    fn add_lists(&mut self, folder: &Path, splits: &[Split]) {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut lists: Vec<PathBuf> = entries
+            .map(|entry| entry.path())
+            .filter(|path| ends_with(path, ".txt") && path.is_file())
+            .collect();
+        lists.sort();
+        for list in lists {
+            let Some(split) = split_named(&list.with_extension("")) else {
+                continue;
+            };
+            if splits.iter().all(|known| known.name != split)
+                && let Some(name) = voc::list_of(split)
+            {
+                let list = list.display();
+                self.problems
+                    .push(format!("{list} is not read: rename it to {name}"));
+            }
+        }
+    }
+
     /// Adds a line about a split of which only one kind of files is there.
     fn add(&mut self, split: &str, what: &str, line: String) {
         // Data sets with a server for scores publish no labels of their test split.
@@ -141,9 +170,9 @@ impl Unread {
     }
 }
 
-/// The split that a folder's whole name stands for, apart from a year or number, as in `val2017`.
-fn split_named(folder: &Path) -> Option<&'static str> {
-    let name = folder.file_name()?.to_str()?;
+/// The split that the whole name of a folder or of a list stands for, apart from a year or number, as in `val2017`.
+fn split_named(path: &Path) -> Option<&'static str> {
+    let name = path.file_name()?.to_str()?;
     let words = name.split(|c: char| !c.is_alphabetic());
     let only = words.filter(|word| !word.is_empty()).count() == 1;
     split_of(name).filter(|_| only)

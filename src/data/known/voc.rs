@@ -115,6 +115,17 @@ fn lists(root: &Path) -> impl Iterator<Item = (&'static str, PathBuf)> {
     })
 }
 
+/// The folder of the splits' lists, given the year's folder or the archive's.
+pub(in super::super) fn lists_in(dir: &Path) -> Option<PathBuf> {
+    Some(root(dir)?.join(LISTS))
+}
+
+/// The name of a split's list.
+pub(in super::super) fn list_of(split: &str) -> Option<&'static str> {
+    let (_, names) = SPLITS.iter().find(|(name, _)| *name == split)?;
+    names.first().copied()
+}
+
 /// A note on a folder whose classes are taken for Pascal VOC's because no file names them, although its
 /// photos have other names.
 pub(in super::super) fn assumed(root: &Path) -> Option<String> {

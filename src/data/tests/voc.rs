@@ -126,6 +126,31 @@ fn lists_may_name_files_and_are_named_where_they_are_wrong() {
 }
 
 #[test]
+fn halves_of_pairs_and_lists_under_other_names_are_told() {
+    let dir = folder("train.txt");
+    let lists = dir.path().join("ImageSets/Segmentation");
+    fs::write(dir.path().join("class_names.txt"), "a\nb\nc\n").unwrap();
+    save_photo(&dir.path().join("JPEGImages/p.png"), 4, 2);
+    save_labels(&dir.path().join("SegmentationClass/m.png"), [4, 2], &[0; 8]);
+    fs::write(lists.join("train.txt"), "frame_000000\np\nm\n").unwrap();
+    fs::write(lists.join("valid.txt"), "frame_000000\n").unwrap();
+    // Both splits in one, as Pascal VOC has it.
+    fs::write(lists.join("trainval.txt"), "frame_000000\n").unwrap();
+    let report = || inspect(dir.path(), &|_, _| {}).unwrap();
+    let problems = report().problems().to_vec();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    for line in ["p.png has no labels", "m.png has no photo"] {
+        says(&problems.join("\n"), &[line]);
+    }
+    says(
+        &problems.join("\n"),
+        &["valid.txt is not read: rename it to val.txt"],
+    );
+    fs::rename(lists.join("valid.txt"), lists.join("val.txt")).unwrap();
+    assert_eq!(report().problems().len(), 2, "{:?}", report().problems());
+}
+
+#[test]
 fn photos_of_two_splits_are_noted() {
     let dir = folder("train.txt");
     let lists = dir.path().join("ImageSets/Segmentation");
