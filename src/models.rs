@@ -1,10 +1,12 @@
 //! Models by name: those inside the binary, installed ones, and files.
 
 use crate::files::{self, FileError};
+use crate::format::hex;
 use crate::model::{self, Model, ModelError};
 use crate::run_format;
 use crate::spelling;
 use burn::tensor::Device;
+use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -239,6 +241,24 @@ pub fn bytes(name: impl AsRef<OsStr>) -> Result<Bytes, LoadError> {
     let name = name.as_ref();
     let place = place_of(name);
     note_hidden(name, &place);
+    bytes_at(name, place)
+}
+
+/// SHA-256 of the bytes of a model that is found as [`load`] finds it, in hexadecimal digits.
+///
+/// # Errors
+/// As for [`bytes`].
+pub fn checksum(name: impl AsRef<OsStr>) -> Result<String, LoadError> {
+    let name = name.as_ref();
+    Ok(checksum_of(&bytes_at(name, place_of(name))?))
+}
+
+/// SHA-256 of the bytes of a model, in hexadecimal digits.
+pub fn checksum_of(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn bytes_at(name: &OsStr, place: Place) -> Result<Bytes, LoadError> {
     Ok(match place {
         Place::BuiltIn(bytes) => Bytes::BuiltIn(bytes),
         Place::Installed(path) => Bytes::File(files::map_file(&path, "model file")?),

@@ -47,7 +47,7 @@ runs: data run_format
 model: device encoding files flow kernels patches random text_file
 inference: data encoding flow labels model random sampler votes
 inspect: encoding flow inference labels model
-models: files model page run_format spelling
+models: files format model page run_format spelling
 onnx: data encoding flow inference kernels model random sampler votes
 eval: csv data encoding flow fonts inference labels model pictures random sampler votes
 export: csv data encoding files fonts labels own_gif own_png pictures spelling trajectory votes

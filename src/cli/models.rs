@@ -2,13 +2,11 @@
 
 use super::output;
 use crate::files::{self, Plan};
-use crate::format::hex;
 use crate::model::{self, Card, ModelError, Quality};
 use crate::models::{self, BUILT_IN};
 use crate::terminal::{self, err, out};
 use anyhow::Context;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// List the built-in and installed models, or edit a model's card
@@ -108,7 +106,7 @@ fn looks(quality: &Quality) -> String {
 /// Prints a model; without a path it is built in.
 fn show(name: &str, path: Option<&Path>, bytes: &[u8], card: &Card, as_json: bool) {
     let [height, width] = card.size;
-    let checksum = hex(&Sha256::digest(bytes));
+    let checksum = models::checksum_of(bytes);
     let is_hidden = path.is_some() && BUILT_IN.iter().any(|(known, _)| *known == name);
     if as_json {
         let object = json!({

@@ -183,17 +183,21 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let again = |photo: &&Photo| !arguments.skip_existing || !photo.outputs.are_done();
     let again: Vec<&Photo> = photos.iter().filter(again).collect();
     let redone = again.iter().map(|photo| photo.name.as_str()).collect();
-    let mut records = Records::open(
-        &tables,
-        &work.selection,
-        arguments.manifest.as_deref(),
-        made_with::made_with(
+    let made_with = match &arguments.manifest {
+        Some(_) => made_with::made_with(
             &arguments.model.model,
             &model.card,
             precision,
             &work.viewing,
             &arguments.choice,
-        ),
+        )?,
+        None => serde_json::Value::Null,
+    };
+    let mut records = Records::open(
+        &tables,
+        &work.selection,
+        arguments.manifest.as_deref(),
+        made_with,
         arguments.json,
         arguments.skip_existing.then_some(&redone),
     )?;

@@ -10,20 +10,28 @@ use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::path::Path;
 
+/// Entries of the model: where it lies, and the SHA-256 of its bytes.
+const MODEL: &str = "model";
+const CHECKSUM: &str = "model_sha256";
+
 /// The model, how photos are seen, and what masks show of the result.
+///
+/// # Errors
+/// A model that cannot be read again.
 pub(super) fn made_with(
     model: &OsStr,
     card: &Card,
     precision: MatmulPrecision,
     viewing: &Viewing,
     choice: &Choice,
-) -> Value {
+) -> anyhow::Result<Value> {
     let looks = viewing.looks.iter();
     let scales = looks.filter(|look| !look.mirrored).map(|look| look.scale);
     // As few digits as were given.
     let ignore_below = (1e6 * f64::from(viewing.ignore_below)).round() / 1e6;
     let mut made = json!({
-        "model": model_file(model),
+        MODEL: model_file(model),
+        CHECKSUM: models::checksum(model)?,
         "training_steps": card.steps,
         "precision": precision.to_string(),
         "solver": viewing.sampling.solver,
@@ -41,7 +49,7 @@ pub(super) fn made_with(
     for (name, value) in choice.of_masks() {
         made[name] = value;
     }
-    made
+    Ok(made)
 }
 
 /// The model's file, however the command names it, or the name of one in the binary.
@@ -53,9 +61,17 @@ fn model_file(model: &OsStr) -> String {
 }
 
 /// What differs between the settings of masks that are there and those of now, such as `steps 1 instead of 5`, as far
-/// as the former are known: an earlier version has recorded fewer.
+/// as the former are known: an earlier version has recorded fewer. A model is told by its bytes, wherever its file lies,
+/// and named by its path where that differs, too.
 pub(super) fn difference(there: &Value, now: &Value) -> String {
+    let differs = |name: &str| there.get(name).is_some_and(|there| *there != now[name]);
+    let hidden = match (there.get(CHECKSUM).is_some(), differs(CHECKSUM)) {
+        (true, true) if differs(MODEL) => Some(CHECKSUM),
+        (true, false) => Some(MODEL),
+        _ => None,
+    };
     let entries = now.as_object().into_iter().flatten();
+    let entries = entries.filter(|(name, _)| hidden != Some(name.as_str()));
     let other = entries.filter_map(|(name, now)| {
         let there = there.get(name)?;
         (there != now).then(|| format!("{name} {there} instead of {now}"))
@@ -76,6 +92,20 @@ mod tests {
             difference(&there, &now),
             "model \"cells\" instead of \"street\""
         );
+    }
+
+    #[test]
+    fn a_model_is_told_by_its_bytes_wherever_it_lies() {
+        let made = |model: &str, checksum: &str| json!({MODEL: model, CHECKSUM: checksum});
+        let there = made("/old/m", "1a");
+        assert_eq!(difference(&there, &made("/new/m", "1a")), "");
+        let others = [
+            ("/old/m", "model_sha256 \"1a\" instead of \"2b\""),
+            ("/new/m", "model \"/old/m\" instead of \"/new/m\""),
+        ];
+        for (model, said) in others {
+            assert_eq!(difference(&there, &made(model, "2b")), said);
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) struct Records {
     coco: Vec<Coco>,
     saved: Instant,
     manifest: Option<Manifest>,
-    /// What masks are made with, for the manifest.
+    /// What masks are made with, for the manifest; null without one.
     made_with: Value,
     failures: Vec<anyhow::Error>,
     progress: Progress,
