@@ -4,10 +4,10 @@ use super::Side;
 use crate::data::{ClassTable, Truth};
 use crate::encoding::Centroids;
 use crate::labels::{IGNORE, LabelMap};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The classes of two models, matched by name in any letter case, as [`ClassTable::find`] does: those of
-/// the first in their order, then those that only the second has.
+/// the first in their order, then those that only the second has. No two classes of one model are one class here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JointClasses {
     table: ClassTable,
@@ -23,16 +23,21 @@ impl JointClasses {
         let [mut names, b] = [a, b].map(|names| ClassTable::new(names.to_vec()).names);
         let first = names.len();
         let known: HashMap<String, usize> = names.iter().cloned().zip(0..).collect();
-        // Of several that differ by letter case alone, the first.
-        let mut in_any_case = HashMap::new();
+        // Of several that differ by letter case alone, the first that no other class has.
+        let mut in_any_case: HashMap<String, Vec<usize>> = HashMap::new();
         for (name, at) in names.iter().zip(0..) {
-            in_any_case.entry(name.to_lowercase()).or_insert(at);
+            in_any_case.entry(name.to_lowercase()).or_default().push(at);
         }
+        let exact = b.iter().filter_map(|name| known.get(name));
+        let mut taken: HashSet<usize> = exact.copied().collect();
         let mut second = Vec::with_capacity(b.len());
         for name in b {
+            let alike = in_any_case.get(&name.trim().to_lowercase());
+            let mut alike = alike.into_iter().flatten();
             let found = known.get(&name);
-            let found = found.or_else(|| in_any_case.get(&name.trim().to_lowercase()));
+            let found = found.or_else(|| alike.find(|at| !taken.contains(at)));
             let found = found.copied();
+            taken.extend(found);
             second.push(found.unwrap_or(names.len()) as u16);
             if found.is_none() {
                 names.push(name);

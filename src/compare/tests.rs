@@ -62,6 +62,13 @@ fn classes_are_matched_by_name() {
     let truth = cases.truth(map(2, &[0, 1]), &names(&["road", "SKY"]));
     assert_eq!(truth.labels.data, [2, 0]);
     assert_eq!(truth.known, [true, false, true]);
+    // Two classes of one model stay two.
+    let apart = JointClasses::new(&names(&["sky"]), &names(&["SKY", "sky", "Sky"])).unwrap();
+    assert_eq!(apart.names(), names(&["sky", "SKY", "Sky"]));
+    assert_eq!(apart.labels(Side::B, vec![0, 1, 2]), [1, 0, 2]);
+    let other = JointClasses::new(&names(&["sky"]), &names(&["SKY", "Sky"])).unwrap();
+    assert_eq!(other.names(), names(&["sky", "Sky"]));
+    assert_eq!(other.labels(Side::B, vec![0, 1]), [0, 1]);
     // A table of one model keeps its colours; a joint one has a distinct colour per class.
     let first = vec![[1, 2, 3], [4, 5, 6], [7, 8, 9]];
     let colours = joint.colours(&first);

@@ -34,7 +34,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// The table of these names. Names that differ only in letter case and spaces are one class; an
+    /// The table of the names that shapes have. Names that differ only in letter case and spaces are one class; an
     /// empty name becomes `class N`. With `covered`, every pixel is annotated and no background is
     /// added.
     ///
@@ -46,23 +46,40 @@ impl Table {
         unlabelled: &Unlabelled,
         covered: bool,
     ) -> Result<Self, DataError> {
+        let key = |name: &str| name.to_lowercase();
+        Self::keyed(path, &tidied(names), key, unlabelled, covered)
+    }
+
+    /// The table of the names of classes that shapes have by number. Each is a class of its own, as in a
+    /// [`ClassTable`]; an empty name becomes `class N`.
+    ///
+    /// # Errors
+    /// No name, or too many.
+    pub(super) fn numbered(
+        path: &Path,
+        names: &[String],
+        unlabelled: &Unlabelled,
+    ) -> Result<Self, DataError> {
+        let names = ClassTable::new(tidied(names)).names;
+        Self::keyed(path, &names, str::to_owned, unlabelled, false)
+    }
+
+    /// The table of tidied names, of which those with the same key are one class.
+    fn keyed(
+        path: &Path,
+        tidied: &[String],
+        key: impl Fn(&str) -> String,
+        unlabelled: &Unlabelled,
+        covered: bool,
+    ) -> Result<Self, DataError> {
         let mut list: Vec<String> = Vec::new();
         let mut known = std::collections::HashMap::new();
         let mut add = |name: &str, list: &mut Vec<String>| {
-            *known.entry(name.to_lowercase()).or_insert_with(|| {
+            *known.entry(key(name)).or_insert_with(|| {
                 list.push(name.to_owned());
                 list.len() - 1
             })
         };
-        let tidy = |(at, name): (usize, &String)| {
-            let words: Vec<&str> = name.split_whitespace().collect();
-            if words.is_empty() {
-                format!("class {at}")
-            } else {
-                words.join(" ")
-            }
-        };
-        let tidied: Vec<String> = names.iter().enumerate().map(tidy).collect();
         let named = |accepted: &dyn Fn(&str) -> bool| {
             tidied.iter().find(|name| accepted(&name.to_lowercase()))
         };
@@ -101,6 +118,19 @@ impl Table {
             indices: places.into_iter().map(index).collect(),
         })
     }
+}
+
+/// The names with single spaces, and `class N` for an empty one.
+fn tidied(names: &[String]) -> Vec<String> {
+    let tidy = |(at, name): (usize, &String)| {
+        let words: Vec<&str> = name.split_whitespace().collect();
+        if words.is_empty() {
+            format!("class {at}")
+        } else {
+            words.join(" ")
+        }
+    };
+    names.iter().enumerate().map(tidy).collect()
 }
 
 #[cfg(test)]
@@ -142,5 +172,19 @@ mod tests {
             of("a,road", &[0, 1], 1)
         );
         assert_eq!(table(&["a"], road, false), of("Road,a", &[1], 0));
+    }
+
+    #[test]
+    fn numbered_classes_stay_apart_under_the_same_name() {
+        let names = ["cat", "Cat", "dog", "cat "].map(str::to_owned);
+        let table = Table::numbered(Path::new("x"), &names, &Unlabelled::Background).unwrap();
+        let expected = ["background", "cat", "Cat", "dog", "cat (2)"];
+        assert_eq!(table.classes.names, expected);
+        assert_eq!(table.indices, [1, 2, 3, 4]);
+        // The background is one of them, by its name in any letter case.
+        let names = ["Background", "cat", "cat"].map(str::to_owned);
+        let table = Table::numbered(Path::new("x"), &names, &Unlabelled::Background).unwrap();
+        assert_eq!(table.classes.names, ["Background", "cat", "cat (2)"]);
+        assert_eq!(table.mapping.class(UNANNOTATED, 16), Some(0));
     }
 }

@@ -162,7 +162,7 @@ pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, 
             (source, names, found(dir, &folders))
         }
     };
-    let table = Table::new(&source, &names, unlabelled, false)?;
+    let table = Table::numbered(&source, &names, unlabelled)?;
     let classes: Arc<[u16]> = table.indices.into();
     let splits = SPLITS.into_iter().filter_map(|name| {
         let places: Vec<Place> = places
