@@ -15,9 +15,11 @@ use crate::files::{self, FileError};
 use crate::labels::IGNORE;
 use image::{ImageFormat, RgbImage};
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
+use walkdir::{DirEntry, WalkDir};
 
 /// Maximum bytes of a photo's name without its extension; file systems allow 255 in all.
 const LONGEST_NAME: usize = 200;
@@ -221,7 +223,11 @@ fn place(folder: &Path, name: &str, bytes: &[u8], ending: &str) -> Result<Place,
             stem(image) == key && std::fs::read(image).is_ok_and(|held| held == bytes)
         }) {
             let own = image.file_stem().unwrap_or_default().to_string_lossy();
-            let labels = split(held_back).labels.join(format!("{own}.png"));
+            let Split { images, labels, .. } = split(held_back);
+            // The labels of a photo in a subfolder are in the same one.
+            let relative = image.strip_prefix(images).ok();
+            let below = relative.and_then(Path::parent).unwrap_or(Path::new(""));
+            let labels = labels.join(below).join(format!("{own}.png"));
             let image = image.clone();
             let pair = SavedPair {
                 image,
@@ -268,11 +274,15 @@ fn is_held_back(count: usize) -> bool {
     count % SHARE == 1
 }
 
-/// The files of a folder; empty if it is missing.
+/// The files of a folder and its subfolders without hidden ones, as a data set is read; empty if it is missing.
 fn listed(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let paths = entries.filter(|entry| !files::is_temporary(&entry.file_name()));
-    let mut paths: Vec<PathBuf> = paths.map(|entry| entry.path()).collect();
+    let is_hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
+    let walk = WalkDir::new(folder).follow_links(true).into_iter();
+    let shown = walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()));
+    let entries = shown.flatten();
+    let kept = entries
+        .filter(|entry| entry.file_type().is_file() && !files::is_temporary(entry.file_name()));
+    let mut paths: Vec<PathBuf> = kept.map(DirEntry::into_path).collect();
     paths.sort();
     paths
 }
@@ -401,6 +411,39 @@ mod tests {
         let count = |split| Dataset::open(root, split).unwrap().len();
         assert_eq!([count("training"), count("validation")], [4, 2]);
         assert!(!root.join("images/training").exists());
+    }
+
+    #[test]
+    fn photos_in_subfolders_are_corrected_in_their_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, classes) = (folder.path(), names(&["a", "b"]));
+        std::fs::write(root.join(CLASSES), "a\nb\n").unwrap();
+        let file = |parent: &str, name: &str| root.join(parent).join("training/city").join(name);
+        for parent in ["images", "annotations"] {
+            std::fs::create_dir_all(file(parent, "")).unwrap();
+        }
+        let photo = picture(1);
+        for name in ["one.png", "two.png"] {
+            photo.save(file("images", name)).unwrap();
+            write_labels(file("annotations", name), 6, 4, &[0; 24], 2).unwrap();
+        }
+        std::fs::write(file("annotations", ".DS_Store"), "").unwrap();
+        let image = file("images", "one.png");
+        let pair = Corrected {
+            file: Some(&image),
+            ..corrected("one", &photo, &[1; 24], &classes)
+        };
+        let saved = save_corrected(root, &pair).unwrap();
+        let expected = SavedPair {
+            image: image.clone(),
+            labels: file("annotations", "one.png"),
+            held_back: false,
+        };
+        assert_eq!(saved, expected);
+        let read = saved_labels(root, "one", Some(&image), &photo).unwrap();
+        assert_eq!(read, vec![1; 24]);
+        assert_eq!(corrected_photos(root), [2, 0]);
+        assert_eq!(Dataset::open(root, "training").unwrap().len(), 2);
     }
 
     #[test]

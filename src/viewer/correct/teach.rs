@@ -54,7 +54,7 @@ pub(crate) struct Teach {
     pub open: bool,
     pub(super) running: Option<Running>,
     pub(super) ending: Option<Ending>,
-    /// The numbers of corrected photos to train on and held back.
+    /// The numbers of labelled photos to train on and held back: the corrected ones and those of a data set.
     pub(super) photos: [usize; 2],
     /// The folder of a stopped run that can be resumed.
     pub(super) unfinished: Option<PathBuf>,

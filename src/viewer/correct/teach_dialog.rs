@@ -34,7 +34,7 @@ fn contents(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     };
     let [training, held_back] = teach.photos();
     ui.label(format!(
-        "{folder}: {training} corrected photo{} to train on, {held_back} held back",
+        "{folder}: {training} labelled photo{} to train on, {held_back} held back",
         if training == 1 { "" } else { "s" },
     ));
     if let Some(model) = &app.model {
