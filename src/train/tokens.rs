@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use web_time::Instant;
 
 /// Extension of the files.
@@ -36,7 +36,6 @@ pub(super) struct TokenFile {
     views: u64,
     /// Values in a record.
     values: usize,
-    stored: AtomicU64,
     /// Whether a write has failed; nothing is written after that.
     failed: AtomicBool,
 }
@@ -59,12 +58,11 @@ impl TokenFile {
         let path = folder.join(format!("{}.{EXTENSION}", &hex(&key)[..16]));
         let failed = FileError::write(&path);
         let file = files::update(&path)?;
-        let mut tokens = Self {
+        let tokens = Self {
             file,
             path,
             views,
             values,
-            stored: AtomicU64::new(0),
             failed: AtomicBool::new(false),
         };
         // Another process may be creating it. Where locks do not work, the worst case is that both
@@ -73,9 +71,8 @@ impl TokenFile {
         let known = tokens.known(&key).map_err(&failed)?;
         let missing = views.saturating_sub(known.unwrap_or_default());
         files::check_room(folder, missing.saturating_mul(tokens.record()))?;
-        match known {
-            Some(known) => *tokens.stored.get_mut() = known,
-            None => tokens.create(&key).map_err(&failed)?,
+        if known.is_none() {
+            tokens.create(&key).map_err(&failed)?;
         }
         let _ = tokens.file.unlock();
         Ok(tokens)
@@ -85,9 +82,10 @@ impl TokenFile {
         self.views
     }
 
-    /// Number of views whose tokens are known.
+    /// Number of views whose tokens are known, whichever device or process has stored them; 0 if the file cannot be
+    /// read.
     pub(super) fn stored(&self) -> u64 {
-        self.stored.load(Ordering::Relaxed)
+        self.count().unwrap_or_default()
     }
 
     /// The tokens of a view, rounded to half precision; `encode` computes them if they are unknown.
@@ -97,17 +95,12 @@ impl TokenFile {
             return found;
         }
         let values: Vec<f16> = encode().into_iter().map(f16::from_f32).collect();
-        if !self.failed.load(Ordering::Relaxed) {
-            match self.write(view, &values) {
-                Ok(()) => {
-                    self.stored.fetch_add(1, Ordering::Relaxed);
-                }
-                Err(error) => {
-                    self.failed.store(true, Ordering::Relaxed);
-                    let path = self.path.display();
-                    tracing::warn!("no more tokens are kept in {path}: {error}");
-                }
-            }
+        if !self.failed.load(Ordering::Relaxed)
+            && let Err(error) = self.write(view, &values)
+        {
+            self.failed.store(true, Ordering::Relaxed);
+            let path = self.path.display();
+            tracing::warn!("no more tokens are kept in {path}: {error}");
         }
         values.to_f32_vec()
     }
@@ -122,12 +115,17 @@ impl TokenFile {
         if !same {
             return Ok(None);
         }
+        self.count().map(Some)
+    }
+
+    /// The number of records in the table of a whole file.
+    fn count(&self) -> io::Result<u64> {
         // The file is that long, so the table is not too large.
         let mut checksums = vec![0; (self.views * CHECKSUM) as usize];
         self.read_at(HEADER, &mut checksums)?;
         let known = checksums.chunks_exact(CHECKSUM as usize);
         let known = known.filter(|sum| sum.iter().any(|&byte| byte != 0));
-        Ok(Some(known.count() as u64))
+        Ok(known.count() as u64)
     }
 
     /// Makes the file one without any records, whatever it was.
@@ -328,6 +326,14 @@ mod tests {
         again.tokens(0, || vec![1.0; 4]);
         assert_eq!(keeping.event(&again).unwrap().eta, Some(Duration::ZERO));
         assert_eq!(keeping.event(&again), None);
+        // Several devices each open the file, and one reports what all have stored.
+        let [one, other] = [(); 2].map(|()| open(2, "a"));
+        let mut keeping = Keeping::new(Some(&one), true).unwrap();
+        one.tokens(0, || vec![1.0; 4]);
+        other.tokens(1, || vec![2.0; 4]);
+        let event = keeping.event(&one).unwrap();
+        assert_eq!((event.views, event.of), (2, 3));
+        drop((one, other));
         // A view that the file has no room for is computed every time.
         assert_eq!(again.tokens(3, || vec![1.0; 4]), [1.0; 4]);
         assert_eq!(again.tokens(3, || vec![2.0; 4]), [2.0; 4]);
