@@ -118,7 +118,15 @@ impl MemoryUse {
             };
         let outputs = network.outputs as u64;
         let ahead = BATCHES_AHEAD * config.data.workers.max(1) as u64;
-        let batches = whole * pixels * (4 * ahead + 15)
+        // A frozen encoder and a teacher see the whole share at once, whatever its parts.
+        let frozen_width = match &network.encoder {
+            Some(vit) if config.model.encoder_rate == 0.0 => vit.tokens_width() as u64,
+            _ => 0,
+        };
+        let teacher_width = teacher.map_or(0, |size| size.width);
+        let seen = whole * kept.tokens * (frozen_width + teacher_width);
+        let batches = seen
+            + whole * pixels * (4 * ahead + 15)
             + part * pixels * 4 * if fused { 3 } else { outputs.max(3) };
         let several = u64::from(t.accumulate > 1 || t.checkpointing);
         let gradients = (1 + several) * (parameters + projector);
@@ -412,5 +420,41 @@ impl fmt::Display for MemoryEstimate {
             number(self.largest_batch),
             number(self.longest_edge)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_a_teacher_are_there_for_all_parts_of_a_batch() {
+        let batches = |accumulate: usize, width: u64| {
+            let sets = [
+                "train.batch_size=8".to_owned(),
+                format!("train.accumulate={accumulate}"),
+            ];
+            let config = Config::parse("", &sets).unwrap();
+            let teacher = (width > 0).then_some(TeacherSize {
+                parameters: 0,
+                width,
+            });
+            let workload = Workload {
+                classes: 3,
+                teacher,
+                ..Workload::default()
+            };
+            let [rows, columns] = config.network(3).grid(config.data.size);
+            let tokens = 8 * rows * columns;
+            (
+                MemoryUse::new(&config, workload).batches,
+                NUMBER * tokens as u64,
+            )
+        };
+        for accumulate in [1, 4] {
+            let (without, _) = batches(accumulate, 0);
+            let (with, tokens) = batches(accumulate, 384);
+            assert_eq!(with - without, 384 * tokens);
+        }
     }
 }
