@@ -187,6 +187,33 @@ pub fn flow_from<'a>(
     }
 }
 
+/// The last state of every photo's flow from `source: [B, d, H, W]`, each `[d, H, W]`. `stop` is called before every
+/// solver step; `None` if it returned true.
+///
+/// # Errors
+/// [`NotFinite`].
+pub fn last_states(
+    model: &Model,
+    source: Tensor<4>,
+    encoded: Encoded,
+    sampling: Sampling,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Vec<Vec<f32>>>, NotFinite> {
+    let photos = source.dims()[0];
+    let mut last = None;
+    for state in flow_from(model, source, encoded, sampling) {
+        if stop() {
+            return Ok(None);
+        }
+        last = Some(state.x);
+    }
+    // A flow has its source at least, so there always is a last state.
+    let values = last.map_or_else(Vec::new, read);
+    check_finite(&values)?;
+    let states = values.chunks_exact((values.len() / photos.max(1)).max(1));
+    Ok(Some(states.map(<[f32]>::to_vec).collect()))
+}
+
 /// The flow of one look at a whole photo, and the size of its states, `[height, width]`.
 pub fn look_at<'a>(
     model: &'a Model,

@@ -45,11 +45,11 @@ flow: device encoding
 gpu: encoding format page potential vector_field
 runs: data run_format
 model: device encoding files flow kernels patches random text_file
-inference: data encoding flow labels model random sampler votes
+inference: data encoding flow labels model sampler votes
 inspect: encoding flow inference labels model
 models: files format model page run_format spelling
 onnx: data encoding flow inference kernels model random sampler votes
-eval: csv data encoding flow fonts inference labels model pictures random sampler votes
+eval: csv data encoding flow fonts inference labels model pictures sampler votes
 export: csv data encoding files fonts labels own_gif own_png pictures spelling trajectory votes
 compare: data encoding eval export fonts labels pictures run_format sampler trajectory votes
 job: data device inference labels model page panic_message sampler

@@ -6,9 +6,7 @@ use super::error::{EvalError, same_classes};
 use super::{Boundary, Calibration, Confusion};
 use crate::data::{DataError, Dataset, Sample};
 use crate::encoding::Centroids;
-use crate::flow::Source;
 use crate::inference::{self, Look, Sampling, SegmentError, Segmented, Tiling, Viewing};
-use crate::model::tensors::read;
 use crate::model::{self, Model};
 use crate::sampler::Solver;
 use crate::votes::{Outlines, Votes};
@@ -480,9 +478,10 @@ impl Run<'_> {
     ) -> View {
         let photos: Vec<_> = members.iter().map(|&i| &group[i].1.image).collect();
         let input = look.input(&photos, size, &self.model.network.device());
-        let indices: Vec<usize> = members.iter().map(|&i| group[i].0).collect();
+        // Noise depends on the photo's index, not on its batch.
+        let seeds = members.iter().map(|&i| self.scoring.seed_of(group[i].0));
         View {
-            source: self.source(&indices, &input),
+            source: self.model.sources(None, &input, seeds),
             photos: inference::Encoded::by(self.model, input),
             members,
             size,
@@ -504,37 +503,8 @@ impl Run<'_> {
             ..Sampling::default()
         };
         let (source, photos) = (view.source.clone(), view.photos.clone());
-        let mut last = None;
-        for state in inference::flow_from(self.model, source, photos, sampling) {
-            if stop() {
-                return Err(EvalError::Stopped);
-            }
-            last = Some(state.x);
-        }
-        // A flow contains at least its source, so there always is a last state.
-        let values = last.map_or_else(Vec::new, read);
-        inference::check_finite(&values)?;
-        let entry = values.len() / view.members.len().max(1);
-        Ok(values
-            .chunks_exact(entry.max(1))
-            .map(<[f32]>::to_vec)
-            .collect())
-    }
-
-    /// Where the flow starts. Noise depends on the photo's index, not on its batch.
-    fn source(&self, indices: &[usize], input: &Tensor<4>) -> Tensor<4> {
-        match self.model.card.source {
-            Source::Image => self.model.source(None, input, 0),
-            Source::Noise => {
-                let [_, _, height, width] = input.dims();
-                let channels = self.model.card.network.state_channels;
-                let noise = indices.iter().map(|index| {
-                    let shape = [1, channels, height, width];
-                    crate::random::noise(shape, self.scoring.seed_of(*index), &input.device())
-                });
-                Tensor::cat(noise.collect(), 0)
-            }
-        }
+        let last = inference::last_states(self.model, source, photos, sampling, stop)?;
+        last.ok_or(EvalError::Stopped)
     }
 }
 

@@ -1,13 +1,10 @@
 //! Segments a photo: the votes of all looks at all of its windows, in bounded memory.
 
-use super::{Encoded, Look, NotFinite, Sampling, Tiles, Tiling, check_finite, flow_from};
+use super::{Encoded, Look, NotFinite, Sampling, Tiles, Tiling, last_states};
 use crate::data;
 use crate::encoding::Centroids;
-use crate::flow::Source;
 use crate::labels::LabelMap;
 use crate::model::Model;
-use crate::model::tensors::read;
-use crate::random;
 use crate::votes::{Blend, Outlines, Strips, Votes, WHOLE};
 use burn::tensor::{Tensor, TensorData};
 use image::RgbImage;
@@ -238,44 +235,27 @@ impl Viewer<'_> {
             .collect();
         let seen = TensorData::new(seen.concat(), [parts.len(), 3, size[0], size[1]]);
         let seen = Tensor::from_data(seen, &self.model.network.device());
-        let source = self.source(parts, &seen);
-        let encoded = Encoded::by(self.model, seen);
-        let mut last = None;
-        for state in flow_from(self.model, source, encoded, self.viewing.sampling) {
-            if (self.stop)() {
-                return Err(SegmentError::Stopped);
-            }
-            last = Some(state.x);
-        }
-        // A flow has its source at least, so there always is a last state.
-        let values = last.map_or_else(Vec::new, read);
-        check_finite(&values)?;
-        let states = values.chunks_exact((values.len() / parts.len().max(1)).max(1));
-        let votes = states.map(|state| look.votes(self.centroids, state, size));
-        Ok(votes.collect())
-    }
-
-    /// The source of the flow; noise depends on the number of the window.
-    fn source(&self, parts: &[(usize, [f32; 4])], seen: &Tensor<4>) -> Tensor<4> {
         let Sampling { source, seed, .. } = self.viewing.sampling;
-        match source.unwrap_or(self.model.card.source) {
-            Source::Image => self.model.source(source, seen, seed),
-            Source::Noise => {
-                let [_, _, height, width] = seen.dims();
-                let shape = [1, self.model.card.network.state_channels, height, width];
-                let noise = parts.iter().map(|(number, _)| {
-                    random::noise(shape, seed.wrapping_add(*number as u64), &seen.device())
-                });
-                Tensor::cat(noise.collect(), 0)
-            }
-        }
+        // Noise depends on the number of the window.
+        let seeds = parts
+            .iter()
+            .map(|(number, _)| seed.wrapping_add(*number as u64));
+        let source = self.model.sources(source, &seen, seeds);
+        let encoded = Encoded::by(self.model, seen);
+        let sampling = self.viewing.sampling;
+        let states = last_states(self.model, source, encoded, sampling, self.stop)?;
+        let states = states.ok_or(SegmentError::Stopped)?;
+        let votes = states.iter();
+        let votes = votes.map(|state| look.votes(self.centroids, state, size));
+        Ok(votes.collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::tensors::{export, import};
+    use crate::flow::Source;
+    use crate::model::tensors::{export, import, read};
     use crate::model::testing;
     use burn::tensor::Device;
 

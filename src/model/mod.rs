@@ -178,6 +178,25 @@ impl Model {
             }
         }
     }
+
+    /// The [`source`](Self::source) of each photo of a batch, noise from a seed of its own: it depends on no other
+    /// photo.
+    pub fn sources(
+        &self,
+        source: Option<Source>,
+        images: &Tensor<4>,
+        seeds: impl Iterator<Item = u64>,
+    ) -> Tensor<4> {
+        match source.unwrap_or(self.card.source) {
+            Source::Image => flow::photo_state(images, self.card.network.state_channels),
+            Source::Noise => {
+                let [_, _, height, width] = images.dims();
+                let shape = [1, self.card.network.state_channels, height, width];
+                let noise = seeds.map(|seed| random::noise(shape, seed, &images.device()));
+                Tensor::cat(noise.collect(), 0)
+            }
+        }
+    }
 }
 
 #[cfg(test)]
