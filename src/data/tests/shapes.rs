@@ -301,6 +301,9 @@ fn descriptions_of_yolo_stay_in_their_folder() {
         &["data.yaml", "leaves a number out"],
     );
     says(&message(with("train: [images\n")), &["data.yaml", "YAML"]);
+    // Classes are numbers here, whatever their names.
+    let alike = with("train: images\nnames: [a, A, a]\n").unwrap();
+    assert_eq!(alike.classes().names, ["background", "a", "A", "a (2)"]);
     fs::write(
         at("list.txt"),
         "./images/a.jpg\nimages/b.jpg\nimages/c.jpg\n../../secret.jpg\n",
