@@ -205,8 +205,9 @@ impl App {
 
     /// Brings the canvas to the front if a panel that is not about photos covers it.
     fn uncover_photo(&mut self) {
-        let front = dock::front_beside(&self.layout, PanelKind::Canvas);
-        if matches!(front, Some(PanelKind::Runs | PanelKind::Race)) {
+        let covering = dock::covering(&self.layout, PanelKind::Canvas);
+        let about_others = |panel: &PanelKind| matches!(panel, PanelKind::Runs | PanelKind::Race);
+        if covering.iter().any(about_others) {
             dock::reveal(&mut self.layout, PanelKind::Canvas);
         }
     }
