@@ -225,7 +225,8 @@ impl App {
     /// The commands of keys, dropped files and the clipboard.
     fn input(&self, context: &egui::Context, correcting: bool) -> Vec<Command> {
         // Keys do not change what a question is about.
-        if self.shared.correct.asks() {
+        let correct = &self.shared.correct;
+        if correct.asks() || correct.types_folder {
             return Vec::new();
         }
         let number = correcting.then(|| commands::pressed_number(context));
@@ -393,6 +394,7 @@ impl eframe::App for App {
         bars::help(&self.shared, &context, &mut commands);
         correct::teach_dialog(&self.shared, &context, &mut commands);
         correct::leave_dialog(&self.shared, &context, &mut commands);
+        correct::folder_dialog(&self.shared, &context, &mut commands);
         self.dialogs(&context, &mut commands);
         self.shared.errors.show(&context, timeline, &mut commands);
         self.run(&context, commands);
