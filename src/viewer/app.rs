@@ -229,13 +229,16 @@ impl App {
         if correct.asks() || correct.types_folder {
             return Vec::new();
         }
-        let number = correcting.then(|| commands::pressed_number(context));
-        let number = number
-            .flatten()
-            .map(|number| Command::ChooseNth(number - 1));
+        let numbers = if correcting {
+            commands::pressed_numbers(context)
+        } else {
+            Vec::new()
+        };
+        let numbers = numbers.into_iter();
+        let numbers = numbers.map(|number| Command::ChooseNth(number - 1));
         let actions = commands::pressed(context, correcting);
         let actions = actions.into_iter().map(Command::Action);
-        let mut commands: Vec<Command> = number.into_iter().chain(actions).collect();
+        let mut commands: Vec<Command> = numbers.chain(actions).collect();
         let (dropped, pasted) = context.input(|input| {
             let dropped = self.shared.opener.dropped(&input.raw.dropped_files);
             let pasted = input.events.iter().find_map(|event| match event {
