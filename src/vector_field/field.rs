@@ -30,6 +30,12 @@ impl FieldKind {
         FieldKind::Network,
     ];
 
+    /// Whether the network's velocity is among the fields of panes. It is known only at the photo's
+    /// pixels, so that particles cannot follow it and the slice cannot show its length.
+    pub(crate) fn has_network(panes: &[Self]) -> bool {
+        panes.contains(&FieldKind::Network)
+    }
+
     /// The weights of `mu - x` and of `-grad Phi`, where `correction` is 1 for the static target
     /// and t for the annealed one (section 5.3: `(1 - t) v + t (v - grad Phi)`).
     pub(crate) fn weights(self, correction: f32) -> [f32; 2] {

@@ -205,8 +205,9 @@ impl App {
 
     /// Brings the canvas to the front if a panel that is not about photos covers it.
     fn uncover_photo(&mut self) {
-        let front = dock::front_beside(&self.layout, PanelKind::Canvas);
-        if matches!(front, Some(PanelKind::Runs | PanelKind::Race)) {
+        let covering = dock::covering(&self.layout, PanelKind::Canvas);
+        let about_others = |panel: &PanelKind| matches!(panel, PanelKind::Runs | PanelKind::Race);
+        if covering.iter().any(about_others) {
             dock::reveal(&mut self.layout, PanelKind::Canvas);
         }
     }
@@ -224,16 +225,20 @@ impl App {
     /// The commands of keys, dropped files and the clipboard.
     fn input(&self, context: &egui::Context, correcting: bool) -> Vec<Command> {
         // Keys do not change what a question is about.
-        if self.shared.correct.asks() {
+        let correct = &self.shared.correct;
+        if correct.asks() || correct.types_folder {
             return Vec::new();
         }
-        let number = correcting.then(|| commands::pressed_number(context));
-        let number = number
-            .flatten()
-            .map(|number| Command::ChooseNth(number - 1));
+        let numbers = if correcting {
+            commands::pressed_numbers(context)
+        } else {
+            Vec::new()
+        };
+        let numbers = numbers.into_iter();
+        let numbers = numbers.map(|number| Command::ChooseNth(number - 1));
         let actions = commands::pressed(context, correcting);
         let actions = actions.into_iter().map(Command::Action);
-        let mut commands: Vec<Command> = number.into_iter().chain(actions).collect();
+        let mut commands: Vec<Command> = numbers.chain(actions).collect();
         let (dropped, pasted) = context.input(|input| {
             let dropped = self.shared.opener.dropped(&input.raw.dropped_files);
             let pasted = input.events.iter().find_map(|event| match event {
@@ -392,6 +397,7 @@ impl eframe::App for App {
         bars::help(&self.shared, &context, &mut commands);
         correct::teach_dialog(&self.shared, &context, &mut commands);
         correct::leave_dialog(&self.shared, &context, &mut commands);
+        correct::folder_dialog(&self.shared, &context, &mut commands);
         self.dialogs(&context, &mut commands);
         self.shared.errors.show(&context, timeline, &mut commands);
         self.run(&context, commands);

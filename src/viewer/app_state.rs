@@ -452,6 +452,11 @@ impl AppState {
         !matches!(self.phase, Phase::Idle)
     }
 
+    /// Whether a flow is shown, or what the worker does may lead to one.
+    pub(super) fn has_flow(&self) -> bool {
+        self.flow.is_some() || self.busy()
+    }
+
     pub(super) fn has_truth(&self) -> bool {
         self.flow.as_ref().is_some_and(|flow| flow.truth.is_some())
     }

@@ -4,47 +4,126 @@ use super::app_state::AppState;
 use super::commands::{self, Action, Command, Entry, TABLE};
 use super::photo_list::{Item, PhotoList, SAMPLES};
 use super::platform;
-use super::theme::{self, GRID};
+use super::theme::{self, GRID, ICON};
 use crate::compare;
 use crate::models;
 use crate::texts::Language;
 use eframe::egui;
 use egui_material_icons::icons;
 
+/// The menus of the top bar, where the platform offers anything of them.
+const MENUS: [&str; 5] = ["File", "Edit", "Correct", "View", "Help"];
+/// The buttons beside them.
+const BUTTONS: [Action; 5] = [
+    Action::OpenPhotos,
+    Action::OpenFolder,
+    Action::Previous,
+    Action::Next,
+    Action::Export,
+];
+/// Space between the parts of the top bar, in points.
+const GAP: f32 = GRID / 2.0;
+/// Widths of the choice of the model, in points: usual, and the least in a narrow window.
+const MODEL: f32 = 14.0 * GRID;
+const LEAST_MODEL: f32 = 8.0 * GRID;
+
 pub(super) fn top(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let room = Room::of(app, ui);
     ui.horizontal_centered(|ui| {
-        ui.spacing_mut().item_spacing.x = GRID / 2.0;
-        ui.heading("FlowSeg");
-        ui.add_space(GRID);
-        let has = |group: &&str| {
-            let mut entries = TABLE.iter().filter(|entry| entry.group == *group);
-            entries.any(Entry::is_offered)
-        };
-        for group in ["File", "Edit", "Correct", "View", "Help"]
-            .into_iter()
-            .filter(has)
-        {
-            ui.menu_button(group, |ui| menu(app, ui, group, commands));
+        ui.spacing_mut().item_spacing.x = GAP;
+        if room.heading {
+            ui.heading("FlowSeg");
+            ui.add_space(GRID);
+        }
+        if room.menus {
+            for group in menus() {
+                ui.menu_button(group, |ui| menu(app, ui, group, commands));
+            }
+        } else {
+            let button = egui::Button::new(theme::icon(icons::ICON_MENU));
+            let all = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
+                for group in menus() {
+                    ui.menu_button(group, |ui| menu(app, ui, group, commands));
+                }
+            });
+            theme::named(all.0, "Menu", "Menu");
         }
         ui.separator();
-        for action in [
-            Action::OpenPhotos,
-            Action::OpenFolder,
-            Action::Previous,
-            Action::Next,
-            Action::Export,
-        ] {
+        for action in BUTTONS {
             button(app, ui, action, commands);
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             button(app, ui, Action::Help, commands);
             themes(ui);
-            model(app, ui, commands);
+            model(app, ui, room.model, commands);
             ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
                 title(app, ui);
             });
         });
     });
+}
+
+fn menus() -> impl Iterator<Item = &'static str> {
+    let offers = |group: &&str| {
+        let mut entries = TABLE.iter().filter(|entry| entry.group == *group);
+        entries.any(Entry::is_offered)
+    };
+    MENUS.into_iter().filter(offers)
+}
+
+/// What the top bar has room for.
+struct Room {
+    heading: bool,
+    /// The menus beside each other instead of one that holds them.
+    menus: bool,
+    /// The width of the choice of the model in points, if it cannot have the one that it needs.
+    model: Option<f32>,
+}
+
+impl Room {
+    fn of(app: &AppState, ui: &egui::Ui) -> Self {
+        let width = |text: &str, style: egui::TextStyle| {
+            let font = style.resolve(ui.style());
+            let galley = ui
+                .painter()
+                .layout_no_wrap(text.to_owned(), font, egui::Color32::WHITE);
+            galley.size().x
+        };
+        let padding = 2.0 * ui.spacing().button_padding.x;
+        let heading = width("FlowSeg", egui::TextStyle::Heading) + GAP + GRID;
+        let menus: f32 = menus()
+            .map(|group| width(group, egui::TextStyle::Button) + padding + GAP)
+            .sum();
+        let icon = ICON + padding + GAP;
+        let offered = |action: &&Action| commands::entry(**action).is_some_and(Entry::is_offered);
+        // The keys and the theme are at the right.
+        let icons = BUTTONS.iter().filter(offered).count() + 2;
+        let line = 6.0 + GAP;
+        let name = width(&shown_model(app), egui::TextStyle::Button);
+        let arrow = ui.spacing().icon_width + ui.spacing().icon_spacing;
+        let model = MODEL.max(name + arrow + padding);
+        let fixed = icons as f32 * icon + line + GAP;
+        let available = ui.available_width();
+        let left = available - fixed - menus;
+        if left >= model {
+            return Self {
+                heading: left >= model + heading,
+                menus: true,
+                model: None,
+            };
+        }
+        let beside = left >= LEAST_MODEL;
+        let left = if beside {
+            left
+        } else {
+            available - fixed - icon
+        };
+        Self {
+            heading: false,
+            menus: beside,
+            model: (left < model).then_some(left.max(LEAST_MODEL)),
+        }
+    }
 }
 
 fn button(app: &AppState, ui: &mut egui::Ui, action: Action, commands: &mut Vec<Command>) {
@@ -81,27 +160,51 @@ fn title(app: &AppState, ui: &mut egui::Ui) {
     }
 }
 
-fn model(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+/// The name of the open model in the top bar.
+fn shown_model(app: &AppState) -> String {
     let name = app.model.as_ref().map_or("no model", |model| &model.name);
-    egui::ComboBox::from_id_salt("model")
-        .selected_text(compare::model_name(name))
-        .width(14.0 * GRID)
-        .show_ui(ui, |ui| {
-            for known in models::NAMES {
-                if ui.selectable_label(known == name, known).clicked() {
-                    commands.push(Command::ChooseModel(known.to_owned()));
-                }
+    compare::model_name(name)
+}
+
+/// Draws the choice of the model, in a width in points if its usual one does not fit.
+fn model(app: &AppState, ui: &mut egui::Ui, width: Option<f32>, commands: &mut Vec<Command>) {
+    let choice = egui::ComboBox::from_id_salt("model").selected_text(shown_model(app));
+    let response = match width {
+        None => models_of(app, ui, choice.width(MODEL), commands),
+        Some(width) => {
+            let size = egui::vec2(width, ui.available_height());
+            let narrow = choice.width(width).truncate();
+            let layout = *ui.layout();
+            ui.allocate_ui_with_layout(size, layout, |ui| models_of(app, ui, narrow, commands))
+                .inner
+        }
+    };
+    response.on_hover_text("The model");
+}
+
+/// Draws the choice of the model with its entries.
+fn models_of(
+    app: &AppState,
+    ui: &mut egui::Ui,
+    choice: egui::ComboBox,
+    commands: &mut Vec<Command>,
+) -> egui::Response {
+    let name = app.model.as_ref().map_or("no model", |model| &model.name);
+    let entries = |ui: &mut egui::Ui| {
+        for known in models::NAMES {
+            if ui.selectable_label(known == name, known).clicked() {
+                commands.push(Command::ChooseModel(known.to_owned()));
             }
-            for path in &app.settings.recent_models {
-                let full = path.to_string_lossy();
-                let label = ui.selectable_label(full == name, compare::model_name(&full));
-                if label.on_hover_text(full.clone()).clicked() {
-                    commands.push(Command::ChooseModel(full.into_owned()));
-                }
+        }
+        for path in &app.settings.recent_models {
+            let full = path.to_string_lossy();
+            let label = ui.selectable_label(full == name, compare::model_name(&full));
+            if label.on_hover_text(full.clone()).clicked() {
+                commands.push(Command::ChooseModel(full.into_owned()));
             }
-        })
-        .response
-        .on_hover_text("The model");
+        }
+    };
+    choice.show_ui(ui, entries).response
 }
 
 fn themes(ui: &mut egui::Ui) {
@@ -126,8 +229,7 @@ fn menu(app: &AppState, ui: &mut egui::Ui, group: &str, commands: &mut Vec<Comma
         .iter()
         .filter(|entry| entry.group == group && entry.is_offered())
     {
-        let keys = entry.keys.first();
-        let keys = keys.map_or_else(String::new, |keys| commands::text(ui.ctx(), keys));
+        let keys = commands::keys_now(app, ui.ctx(), entry);
         let enabled = commands::is_enabled(app, entry.action);
         let label = (theme::icon(entry.icon), entry.name);
         let mut button = egui::Button::new(label).shortcut_text(keys);

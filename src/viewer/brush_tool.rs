@@ -84,7 +84,13 @@ pub(super) fn hint(app: &AppState, ui: &mut egui::Ui, area: Rect, commands: &mut
     let size = vec2(8.0 * GRID, place.height());
     let button = Rect::from_min_size(place.right_top() + vec2(GRID / 2.0, 0.0), size);
     let clear = ui.put(button, egui::Button::new("Clear").small());
-    if clear.on_hover_text("Clear the brush (Escape)").clicked() {
+    // While a mask is corrected, Escape ends that.
+    let help = if app.correct.on {
+        "Clear the brush"
+    } else {
+        "Clear the brush (Escape)"
+    };
+    if clear.on_hover_text(help).clicked() {
         commands.push(Action::ClearBrush.into());
     }
 }

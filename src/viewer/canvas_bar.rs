@@ -1,7 +1,7 @@
 //! The toolbar of the canvas: layers, arrangements, zoom and opacity.
 
 use super::app_state::AppState;
-use super::commands::{self, Action, Command, help};
+use super::commands::{self, Action, Command, tooltip};
 use super::theme::{self, GRID, ICON};
 use super::view::{self, Arrangement, LAYERS};
 use super::{background, doubt_maps};
@@ -159,13 +159,17 @@ fn opacity(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
 }
 
 fn brush_toggle(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
-    let help = format!(
-        "{}\nDrag over the photo, with this on or Shift held: its pixels light up in the Field panel's \
-         cube. Escape clears the brush.",
-        help(ui.ctx(), Action::Brush)
-    );
-    if theme::icon_toggle(ui, app.brushing, icons::ICON_SELECT, &help).clicked() {
-        commands.push(Action::Brush.into());
+    let brush = Action::Brush;
+    let about = if app.correct.on {
+        "While the mask is corrected, a drag paints instead."
+    } else {
+        "Drag over the photo, with this on or Shift held: its pixels light up in the Field panel's cube. \
+         Escape clears the brush."
+    };
+    let help = format!("{}\n{about}", tooltip(app, ui.ctx(), brush));
+    let enabled = commands::is_enabled(app, brush);
+    if theme::icon_toggle_if(ui, enabled, app.brushing, icons::ICON_SELECT, &help).clicked() {
+        commands.push(brush.into());
     }
 }
 
@@ -210,14 +214,17 @@ fn layer_button(
 ) -> bool {
     let known = commands::is_enabled(app, Action::Show(layer));
     let button = egui::Button::selectable(app.active_layer() == layer, name);
-    let keys = help(ui.ctx(), Action::Show(layer));
+    let keys = tooltip(app, ui.ctx(), Action::Show(layer));
+    let why_not = if app.has_flow() {
+        "No label file is known for this photo: open one from the folder of a data set with classes of \
+         the model"
+    } else {
+        "No photo is shown"
+    };
     let response = ui
         .add_enabled(known, button)
         .on_hover_text(format!("{description}\n{keys}"))
-        .on_disabled_hover_text(
-            "No label file is known for this photo: open one from the folder of a data set with \
-             classes of the model",
-        );
+        .on_disabled_hover_text(why_not);
     if response.clicked() {
         commands.push(Action::Show(layer).into());
     }

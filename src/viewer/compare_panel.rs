@@ -1,7 +1,7 @@
 //! The compare panel: chooses a second result for the open photo and shows where the two differ.
 
 use super::app_state::AppState;
-use super::commands::{Action, Command, help};
+use super::commands::{Action, Command, is_enabled, tooltip};
 use super::panel::Panel;
 use super::second::{Choice, Second};
 use super::settings::STEPS;
@@ -38,9 +38,10 @@ impl Panel for ComparePanel {
                 theme::section(ui, "Compare the result with");
                 choose(app, ui, &mut choice);
                 ui.horizontal(|ui| {
-                    let help = help(ui.ctx(), Action::Compare);
+                    let help = tooltip(app, ui.ctx(), Action::Compare);
+                    let differs = running.as_ref() != Some(&choice);
                     let start = ui.add_enabled(
-                        running.as_ref() != Some(&choice),
+                        differs && is_enabled(app, Action::Compare),
                         egui::Button::new("Compare"),
                     );
                     if start.on_hover_text(&help).clicked() {

@@ -128,13 +128,26 @@ pub(super) fn is_shown(tree: &Tree<PanelKind>, panel: PanelKind) -> bool {
     tile.is_some_and(|tile| tree.active_tiles().contains(&tile))
 }
 
-/// The panel in front of the tabs to which a panel belongs.
-pub(super) fn front_beside(tree: &Tree<PanelKind>, panel: PanelKind) -> Option<PanelKind> {
-    let tabs = tree.tiles.parent_of(tree.tiles.find_pane(&panel)?)?;
-    let Tile::Container(Container::Tabs(tabs)) = tree.tiles.get(tabs)? else {
-        return None;
-    };
-    tree.tiles.get_pane(&tabs.active?).copied()
+/// The panels that cover a panel: those that tabs show instead of it, or of a group that it is in.
+pub(super) fn covering(tree: &Tree<PanelKind>, panel: PanelKind) -> Vec<PanelKind> {
+    let tiles = &tree.tiles;
+    let mut in_front = Vec::new();
+    let mut below = tiles.find_pane(&panel);
+    while let Some(tile) = below {
+        below = tiles.parent_of(tile);
+        if let Some(Tile::Container(Container::Tabs(tabs))) = below.and_then(|id| tiles.get(id)) {
+            in_front.extend(tabs.active.filter(|active| *active != tile));
+        }
+    }
+    let mut panels = Vec::new();
+    while let Some(tile) = in_front.pop() {
+        match tiles.get(tile) {
+            Some(Tile::Pane(panel)) => panels.push(*panel),
+            Some(Tile::Container(group)) => in_front.extend(group.active_children(tiles)),
+            None => {}
+        }
+    }
+    panels
 }
 
 /// Draws the panels, and carries out the commands of each before the next is drawn.
@@ -281,12 +294,40 @@ mod tests {
     fn a_panel_beside_others_is_not_in_front_of_them() {
         let mut tree = tree();
         reveal(&mut tree, PanelKind::Runs);
-        let front = |tree: &Tree<PanelKind>| front_beside(tree, PanelKind::Canvas);
-        assert_eq!(front(&tree), Some(PanelKind::Runs));
+        let front = |tree: &Tree<PanelKind>| covering(tree, PanelKind::Canvas);
+        assert_eq!(front(&tree), [PanelKind::Runs]);
         let runs = tree.tiles.find_pane(&PanelKind::Runs).unwrap();
         tree.move_tile_to_container(runs, tree.root.unwrap(), 0, false);
         reveal(&mut tree, PanelKind::Field);
-        assert_eq!(front(&tree), Some(PanelKind::Field));
+        assert_eq!(front(&tree), [PanelKind::Field]);
         assert!(is_shown(&tree, PanelKind::Runs));
+        reveal(&mut tree, PanelKind::Canvas);
+        assert_eq!(front(&tree), []);
+    }
+
+    #[test]
+    fn a_group_is_covered_with_all_of_its_panels() {
+        let mut tiles = Tiles::default();
+        let [canvas, field, runs, race] = [
+            PanelKind::Canvas,
+            PanelKind::Field,
+            PanelKind::Runs,
+            PanelKind::Race,
+        ]
+        .map(|panel| tiles.insert_pane(panel));
+        let canvas = tiles.insert_tab_tile(vec![canvas]);
+        let beside =
+            tiles.insert_container(Linear::new(LinearDir::Horizontal, vec![canvas, field]));
+        let in_front = tiles.insert_tab_tile(vec![runs, race]);
+        let root = tiles.insert_tab_tile(vec![beside, in_front]);
+        let mut tree = Tree::new(egui::Id::unique("nested"), root, tiles);
+        reveal(&mut tree, PanelKind::Race);
+        for panel in [PanelKind::Canvas, PanelKind::Field] {
+            assert_eq!(covering(&tree, panel), [PanelKind::Race], "{panel:?}");
+        }
+        reveal(&mut tree, PanelKind::Canvas);
+        assert_eq!(covering(&tree, PanelKind::Canvas), []);
+        let over_race = covering(&tree, PanelKind::Race);
+        assert_eq!(over_race, [PanelKind::Field, PanelKind::Canvas]);
     }
 }

@@ -1,7 +1,7 @@
 //! The export dialog.
 
 use super::app_state::AppState;
-use super::commands::Command;
+use super::commands::{Command, exports_list};
 use super::exports_all::AllMasks;
 use super::panel::Panel;
 use super::platform;
@@ -24,7 +24,7 @@ impl Panel for ExportDialog {
         let states = app.flow.as_ref().map_or(0, |flow| flow.states.len());
         let (_, photos) = app.photos.place();
         let done = app.masks.done().count();
-        let all = photos > 1 && done > 0;
+        let all = exports_list(app);
         if states == 0 && !all {
             theme::empty(ui, "There is nothing to export yet: open a photo first.");
             return;

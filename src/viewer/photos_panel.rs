@@ -1,7 +1,7 @@
 //! The photos panel: the list of photos with the state of their masks.
 
 use super::app_state::AppState;
-use super::commands::{Action, Command};
+use super::commands::{self, Action, Command};
 use super::mask_queue::MaskState;
 use super::mask_store::StoredMask;
 use super::panel::Panel;
@@ -96,8 +96,8 @@ impl PhotosPanel {
 /// Draws the progress of the queue and its buttons.
 fn head(app: &AppState, ui: &mut egui::Ui, count: usize, commands: &mut Vec<Command>) {
     let [done, failed, _] = app.masks.counts();
-    ui.horizontal(|ui| {
-        if app.masks.is_running() {
+    if app.masks.is_running() {
+        ui.horizontal(|ui| {
             let share = (done + failed) as f32 / count as f32;
             let width = ui.available_width() - 10.0 * GRID;
             ui.add(
@@ -109,25 +109,12 @@ fn head(app: &AppState, ui: &mut egui::Ui, count: usize, commands: &mut Vec<Comm
             if ui.button("Stop").clicked() {
                 commands.push(Command::SegmentAll(false));
             }
-            return;
-        }
-        let label = (theme::icon(icons::ICON_PLAYLIST_PLAY), "Segment all");
-        let help = "Segment all photos in the list in the background, the current one first";
+        });
+    } else {
         let waiting = done + failed < count && !app.masks.is_full() && app.model.is_some();
-        let button = ui.add_enabled(waiting, egui::Button::new(label));
-        if button.on_hover_text(help).clicked() {
-            commands.push(Command::SegmentAll(true));
-        }
-        let label = (theme::icon(icons::ICON_DOWNLOAD), "Export all");
-        let any = app.masks.done().next().is_some();
-        let button = ui.add_enabled(any, egui::Button::new(label));
-        if button
-            .on_hover_text("Write the masks made so far, as corrected by hand, into a folder")
-            .clicked()
-        {
-            commands.push(Action::Export.into());
-        }
-    });
+        // In a narrow panel, the buttons are below each other.
+        ui.horizontal_wrapped(|ui| start(app, ui, waiting, commands));
+    }
     let failures = match failed {
         0 => String::new(),
         failed => format!(", {failed} failed"),
@@ -138,6 +125,26 @@ fn head(app: &AppState, ui: &mut egui::Ui, count: usize, commands: &mut Vec<Comm
         ""
     };
     ui.weak(format!("{done} of {count} masks made{failures}{full}"));
+}
+
+/// Draws the buttons that begin the queue, if photos are `waiting` for it, and export its masks.
+fn start(app: &AppState, ui: &mut egui::Ui, waiting: bool, commands: &mut Vec<Command>) {
+    let mut button = |enabled, icon, name, help| {
+        let label = (theme::icon(icon), name);
+        let button = egui::Button::new(label).wrap_mode(egui::TextWrapMode::Extend);
+        ui.add_enabled(enabled, button)
+            .on_hover_text(help)
+            .clicked()
+    };
+    let help = "Segment all photos in the list in the background, the current one first";
+    if button(waiting, icons::ICON_PLAYLIST_PLAY, "Segment all", help) {
+        commands.push(Command::SegmentAll(true));
+    }
+    let help = "Write the masks made so far, as corrected by hand, into a folder";
+    let any = commands::exports_list(app);
+    if button(any, icons::ICON_DOWNLOAD, "Export all", help) {
+        commands.push(Action::Export.into());
+    }
 }
 
 fn row(

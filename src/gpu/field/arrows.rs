@@ -185,7 +185,7 @@ fn size(settings: &Arrows) -> gpu_data::Arrows {
 }
 
 fn at_pixels(settings: &Arrows, view: &FieldView) -> bool {
-    settings.place == ArrowPlace::Cloud || view.has_network()
+    settings.place == ArrowPlace::Cloud || FieldKind::has_network(&view.panes)
 }
 
 /// Points, and the network's velocity there if it is known.

@@ -131,7 +131,7 @@ impl Globals {
 
     /// Measures the ranges of the colour ramps.
     pub(super) fn measure(&mut self, view: &FieldView, cloud: Option<&Cloud<'_>>) {
-        let velocity = cloud.filter(|_| view.has_network());
+        let velocity = cloud.filter(|_| FieldKind::has_network(&view.panes));
         let velocity = velocity.and_then(|cloud| cloud.velocity);
         let velocities = pixels::thin(velocity.unwrap_or_default(), MEASURED);
         let lengths = velocities.iter().map(|(_, v)| v.length());

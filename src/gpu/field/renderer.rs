@@ -9,7 +9,7 @@ use super::pixels::Cloud;
 use super::readback::PictureReadback;
 use super::target::Target;
 use crate::gpu::{GpuError, guarded};
-use crate::vector_field::Ranges;
+use crate::vector_field::{FieldKind, Ranges};
 use std::borrow::Cow;
 
 const COMPILING: &str = "compiling the field's shaders";
@@ -88,7 +88,7 @@ impl Renderer {
                 self.globals.set_colours(&self.gpu, view);
             })?;
         }
-        if !same_fields || (view.has_network() && !same_cloud) {
+        if !same_fields || (FieldKind::has_network(&view.panes) && !same_cloud) {
             self.globals.measure(view, cloud);
         }
         if scene.layers.particles.is_none() {

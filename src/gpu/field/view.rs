@@ -59,9 +59,4 @@ impl FieldView {
             && self.neighbourhood == other.neighbourhood
             && self.panes == other.panes
     }
-
-    /// Whether a pane shows the network's velocity, which is known only at the photo's pixels.
-    pub(crate) fn has_network(&self) -> bool {
-        self.panes.contains(&FieldKind::Network)
-    }
 }

@@ -6,6 +6,12 @@ use crate::gpu::canvas::Layer;
 use crate::viewer::app_state::AppState;
 use crate::viewer::correct::Correction;
 
+/// Whether the masks made so far can be exported together: those of a list of several photos.
+pub(crate) fn exports_list(app: &AppState) -> bool {
+    let (_, photos) = app.photos.place();
+    photos > 1 && app.masks.done().next().is_some()
+}
+
 /// Whether an action has an effect now.
 pub(crate) fn is_enabled(app: &AppState, action: Action) -> bool {
     match action {
@@ -13,15 +19,19 @@ pub(crate) fn is_enabled(app: &AppState, action: Action) -> bool {
         Action::Redo => app.can_undo()[1],
         Action::Next | Action::Previous => app.photos.turns(),
         Action::Play | Action::First | Action::StepBack | Action::StepForward | Action::Last => {
-            app.flow.is_some() || app.busy()
+            app.has_flow()
         }
+        Action::Export => app.has_flow() || exports_list(app),
         Action::Rerun => app.photos.item().is_some() && app.model.is_some(),
         Action::Fit | Action::ActualSize | Action::ZoomIn | Action::ZoomOut => {
-            app.photos.item().is_some()
+            app.photos.item().is_some() && app.has_flow()
         }
-        Action::Compare => app.second.is_some() || app.model.is_some(),
+        Action::Compare => app.second.is_some() || (app.model.is_some() && app.has_flow()),
         Action::Show(Layer::Truth | Layer::Error) => app.has_truth(),
         Action::Show(Layer::Second | Layer::Disagreement) => app.second.is_some(),
+        Action::Show(_) => app.has_flow(),
+        // While a mask is corrected, a drag paints.
+        Action::Brush => !app.correct.on && (app.brushing || app.has_flow()),
         Action::ShowAll => !app.selection.hidden.is_empty(),
         Action::ClearPins => !app.selection.pins.is_empty(),
         Action::ClearBrush => !app.selection.brushed.is_empty(),

@@ -6,9 +6,11 @@ mod enabled;
 pub(super) mod run;
 mod table;
 
-pub(super) use buttons::{button, toggle};
-pub(super) use enabled::{is_enabled, is_on};
-pub(super) use table::{Action, Entry, TABLE, entry, help, keys_of, pressed, pressed_number, text};
+pub(super) use buttons::{button, keys_now, toggle, tooltip};
+pub(super) use enabled::{exports_list, is_enabled, is_on};
+pub(super) use table::{
+    Action, Entry, TABLE, entry, help, keys_of, pressed, pressed_numbers, text,
+};
 
 use super::brush::Brush;
 use super::correct;

@@ -207,6 +207,18 @@ impl Entry {
     }
 }
 
+/// The first of an entry's keys that starts its action now. While a mask is corrected, the keys for that
+/// mean something else.
+pub(super) fn live_keys(entry: &Entry, correcting: bool) -> Option<&'static KeyboardShortcut> {
+    let of_correcting = |keys: &KeyboardShortcut| {
+        let mut entries = TABLE.iter().filter(|entry| entry.while_correcting());
+        NUMBERS.contains(keys) || entries.any(|entry| entry.keys.contains(keys))
+    };
+    let free =
+        |keys: &&KeyboardShortcut| !correcting || entry.while_correcting() || !of_correcting(keys);
+    entry.keys.iter().find(free)
+}
+
 pub(crate) fn entry(action: Action) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.action == action)
 }
@@ -243,19 +255,31 @@ pub(crate) fn help(context: &egui::Context, action: Action) -> String {
     }
 }
 
-/// The number from 1 to 9 whose key was pressed in this frame, unless a text field has the focus.
-pub(crate) fn pressed_number(context: &egui::Context) -> Option<usize> {
-    use Key::{Num1, Num2, Num3, Num4, Num5, Num6, Num7, Num8, Num9};
+/// The keys that choose classes while a mask is corrected, in their order.
+const NUMBERS: [KeyboardShortcut; 9] = [
+    key(Key::Num1),
+    key(Key::Num2),
+    key(Key::Num3),
+    key(Key::Num4),
+    key(Key::Num5),
+    key(Key::Num6),
+    key(Key::Num7),
+    key(Key::Num8),
+    key(Key::Num9),
+];
+
+/// The numbers from 1 to 9 whose keys were pressed in this frame, in the order of the presses, unless a
+/// text field has the focus.
+pub(crate) fn pressed_numbers(context: &egui::Context) -> Vec<usize> {
     if context.egui_wants_keyboard_input() {
-        return None;
+        return Vec::new();
     }
-    let keys = [Num1, Num2, Num3, Num4, Num5, Num6, Num7, Num8, Num9];
-    let pressed = |key: &Key| context.input_mut(|input| consume(input, &self::key(*key)));
-    Some(keys.iter().position(pressed)? + 1)
+    let numbers = NUMBERS.iter().zip(1..).collect::<Vec<_>>();
+    context.input_mut(|input| consume(&mut input.events, &numbers))
 }
 
-/// The actions whose keys were pressed in this frame, unless a text field has the focus. While a mask
-/// is corrected, the keys for that take precedence.
+/// The actions whose keys were pressed in this frame, in the order of the presses, unless a text field
+/// has the focus. While a mask is corrected, the keys for that take precedence.
 pub(crate) fn pressed(context: &egui::Context, correcting: bool) -> Vec<Action> {
     // A menu closes by Escape, and choices in it may have keys of their own.
     if context.egui_wants_keyboard_input() || egui::Popup::is_any_open(context) {
@@ -265,41 +289,54 @@ pub(crate) fn pressed(context: &egui::Context, correcting: bool) -> Vec<Action> 
     let others = TABLE.iter().filter(|entry| !entry.while_correcting());
     let entries = of_correcting.filter(|_| correcting).chain(others);
     // Keys without Shift are also found where they were pressed with it, so those with it come first.
-    let (with_shift, without): (Vec<_>, Vec<_>) = entries
+    let (mut keys, without): (Vec<_>, Vec<_>) = entries
         .filter(|entry| entry.is_offered())
-        .flat_map(|entry| entry.keys.iter().map(move |keys| (entry, keys)))
-        .partition(|(_, keys)| keys.modifiers.shift);
-    context.input_mut(|input| {
-        with_shift
-            .into_iter()
-            .chain(without)
-            .filter(|(_, keys)| consume(input, keys))
-            .map(|(entry, _)| entry.action)
-            .collect()
-    })
+        .flat_map(|entry| entry.keys.iter().map(move |keys| (keys, entry.action)))
+        .partition(|(keys, _)| keys.modifiers.shift);
+    keys.extend(without);
+    context.input_mut(|input| consume(&mut input.events, &keys))
 }
 
-/// Consumes the key press of a shortcut. Keys without modifiers count with and without shift: `?` and
-/// `+` need it on some keyboards. The modifiers are those of the key press: at the end of the frame, they
-/// may have been released.
-fn consume(input: &mut egui::InputState, keys: &KeyboardShortcut) -> bool {
-    if keys.modifiers != Modifiers::NONE {
-        return input.consume_shortcut(keys);
-    }
-    let before = input.events.len();
-    input.events.retain(|event| match event {
-        egui::Event::Key {
-            key,
-            pressed: true,
-            modifiers,
-            ..
-        } => {
-            let bare = !modifiers.command && !modifiers.ctrl && !modifiers.alt;
-            !bare || *key != keys.logical_key
+/// Takes the presses of shortcuts out of a frame's events. Returns what each of them stands for, in the
+/// order of the presses; of equal shortcuts, the first counts. A key that is held counts once a frame,
+/// so that a slow frame does not make up for the repeats that it has missed.
+fn consume<T: Copy + PartialEq>(
+    events: &mut Vec<egui::Event>,
+    shortcuts: &[(&KeyboardShortcut, T)],
+) -> Vec<T> {
+    let mut pressed = Vec::new();
+    events.retain(|event| {
+        let Some((_, of_keys)) = shortcuts.iter().find(|(keys, _)| presses(event, keys)) else {
+            return true;
+        };
+        let held = matches!(event, egui::Event::Key { repeat: true, .. });
+        if !held || !pressed.contains(of_keys) {
+            pressed.push(*of_keys);
         }
-        _ => true,
+        false
     });
-    input.events.len() < before
+    pressed
+}
+
+/// Whether an event is the press of a shortcut. Keys without modifiers count with and without shift: `?`
+/// and `+` need it on some keyboards. The modifiers are those of the key press: at the end of the frame,
+/// they may have been released.
+fn presses(event: &egui::Event, keys: &KeyboardShortcut) -> bool {
+    let egui::Event::Key {
+        key,
+        pressed: true,
+        modifiers,
+        ..
+    } = event
+    else {
+        return false;
+    };
+    let as_asked = if keys.modifiers.is_none() {
+        !modifiers.command && !modifiers.ctrl && !modifiers.alt
+    } else {
+        modifiers.matches_logically(keys.modifiers)
+    };
+    as_asked && *key == keys.logical_key
 }
 
 #[cfg(test)]
@@ -327,28 +364,67 @@ mod tests {
         }
     }
 
-    /// The actions of a key that is pressed and released in one frame, with its modifiers.
-    fn actions_of(key: Key, modifiers: Modifiers, correcting: bool) -> Vec<Action> {
-        let event = |pressed| egui::Event::Key {
+    /// The press or release of a key.
+    fn event(key: Key, modifiers: Modifiers, pressed: bool) -> egui::Event {
+        egui::Event::Key {
             key,
             physical_key: None,
             pressed,
             repeat: false,
             modifiers,
-        };
+        }
+    }
+
+    /// What `ask` returns in a frame with events.
+    fn asked<T>(events: Vec<egui::Event>, ask: impl Fn(&egui::Context) -> Vec<T>) -> Vec<T> {
         let input = egui::RawInput {
-            events: vec![
-                egui::Event::ModifiersChanged(modifiers),
-                event(true),
-                event(false),
-                egui::Event::ModifiersChanged(Modifiers::NONE),
-            ],
+            events,
             ..Default::default()
         };
-        let mut actions = Vec::new();
-        let _ = egui::Context::default()
-            .run_ui(input, |ui| actions.extend(pressed(ui.ctx(), correcting)));
-        actions
+        let mut answers = Vec::new();
+        let _ = egui::Context::default().run_ui(input, |ui| answers.extend(ask(ui.ctx())));
+        answers
+    }
+
+    /// The actions of a key that is pressed and released in one frame, with its modifiers.
+    fn actions_of(key: Key, modifiers: Modifiers, correcting: bool) -> Vec<Action> {
+        let events = vec![
+            egui::Event::ModifiersChanged(modifiers),
+            event(key, modifiers, true),
+            event(key, modifiers, false),
+            egui::Event::ModifiersChanged(Modifiers::NONE),
+        ];
+        asked(events, |context| pressed(context, correcting))
+    }
+
+    /// The events of keys that are pressed and released one after the other.
+    fn one_by_one(keys: &[Key]) -> Vec<egui::Event> {
+        let both = |key: &Key| [true, false].map(|down| event(*key, Modifiers::NONE, down));
+        keys.iter().flat_map(both).collect()
+    }
+
+    #[test]
+    fn all_presses_of_a_frame_count_in_their_order() {
+        let keys = [Key::N, Key::ArrowLeft, Key::N, Key::P, Key::N];
+        let actions = asked(one_by_one(&keys), |context| pressed(context, false));
+        let (next, back) = (Action::Next, Action::StepBack);
+        assert_eq!(actions, [next, back, next, Action::Previous, next]);
+        let undo = || event(Key::Z, Modifiers::COMMAND, true);
+        let release = event(Key::Z, Modifiers::COMMAND, false);
+        let actions = asked(vec![undo(), release, undo()], |context| {
+            pressed(context, false)
+        });
+        assert_eq!(actions, [Action::Undo; 2]);
+        let keys = [Key::Num2, Key::Num9, Key::Num2];
+        assert_eq!(asked(one_by_one(&keys), pressed_numbers), [2, 9, 2]);
+    }
+
+    #[test]
+    fn a_held_key_counts_once_a_frame() {
+        // Without a release between them, all but the first are repeats.
+        let held = vec![event(Key::N, Modifiers::NONE, true); 4];
+        let actions = asked(held, |context| pressed(context, false));
+        assert_eq!(actions, [Action::Next]);
     }
 
     #[test]
@@ -377,6 +453,43 @@ mod tests {
             assert_eq!(actions, expected, "{key:?} with {modifiers:?}");
         }
         assert_eq!(actions_of(Key::S, Modifiers::NONE, false), []);
+    }
+
+    #[test]
+    fn keys_are_shown_only_where_they_start_what_is_named() {
+        let keys = |action, correcting| {
+            let keys = live_keys(entry(action).unwrap(), correcting);
+            keys.map(|keys| keys.logical_key)
+        };
+        let painting = Action::Correct(Correction::Tool(Tool::Brush));
+        assert_eq!(keys(painting, true), Some(Key::B));
+        for (action, key) in [
+            (Action::Brush, Key::B),
+            (Action::Fit, Key::F),
+            (Action::Show(Layer::Map), Key::Num3),
+        ] {
+            assert_eq!(keys(action, false), Some(key), "{action:?}");
+            assert_eq!(keys(action, true), None, "{action:?}");
+        }
+        for correcting in [false, true] {
+            for entry in TABLE
+                .iter()
+                .filter(|entry| correcting || !entry.while_correcting())
+            {
+                let Some(keys) = live_keys(entry, correcting) else {
+                    continue;
+                };
+                let numbers = correcting && NUMBERS.contains(keys);
+                assert!(!numbers, "{}", entry.name);
+                let modifiers = if keys.modifiers.command {
+                    keys.modifiers | Modifiers::CTRL
+                } else {
+                    keys.modifiers
+                };
+                let actions = actions_of(keys.logical_key, modifiers, correcting);
+                assert_eq!(actions, [entry.action], "{}", entry.name);
+            }
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod teach_dialog;
 mod teach_requests;
 
 pub(super) use bar::bar;
+pub(super) use folder::dialog as folder_dialog;
 pub(super) use leave::dialog as leave_dialog;
 pub(super) use pointer::Pointer;
 pub(super) use request::{Correction, Request, Tool};

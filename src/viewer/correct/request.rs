@@ -1,6 +1,7 @@
 //! Requests of panels, keys and menus: plain data.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 /// The diameter of the brush in pixels of the photo.
 pub(super) const DIAMETER: RangeInclusive<f32> = 1.0..=400.0;
@@ -46,6 +47,8 @@ pub(crate) enum Request {
     Diameter(f32),
     /// Appends a class.
     AddClass(String),
+    /// The folder for corrected photos that was typed; nothing if that was given up.
+    Folder(Option<PathBuf>),
     Leave(Answer),
     Teach(Wish),
 }

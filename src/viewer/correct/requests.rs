@@ -14,7 +14,7 @@ use crate::viewer::commands::Action;
 use crate::viewer::exports::FlowSnapshot;
 use crate::viewer::flow::Flow;
 use crate::viewer::photo_list::Item;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use web_time::Instant;
 
@@ -45,6 +45,10 @@ pub(crate) fn request(app: &mut AppState, request: Request) {
         Request::Choose(class) => choose(correct, class),
         Request::Diameter(diameter) => correct.set_diameter(diameter),
         Request::AddClass(name) => add_class(app, name.trim()),
+        Request::Folder(folder) => {
+            correct.types_folder = false;
+            take_folder(app, folder);
+        }
         Request::Leave(answer) => leave(app, answer),
         Request::Teach(wish) => teach::wish(app, wish),
     }
@@ -247,18 +251,8 @@ impl AppState {
                         self.correct.ready = self.correct.leaving.take();
                     }
                 }
-                Report::Folder(chosen) => {
-                    if let Some(folder) = chosen {
-                        // The settings are text; a path that is not valid Unicode applies to this
-                        // window only.
-                        let text = folder.to_str().is_some();
-                        self.settings.corrections = Some(folder.clone()).filter(|_| text);
-                        self.correct.folder = Some(folder);
-                        if std::mem::take(&mut self.correct.saves) {
-                            save(self);
-                        }
-                    }
-                }
+                Report::Folder(chosen) => take_folder(self, chosen),
+                Report::NoDialog => self.correct.types_folder = true,
                 Report::Failed(text) => {
                     // It does not save any longer.
                     self.correct.note = None;
@@ -350,6 +344,19 @@ fn ask_folder(app: &mut AppState) {
     if let Err(error) = app.correct.storage.ask_folder() {
         let text = format!("cannot show the dialog: {error}");
         app.errors.report(text);
+    }
+}
+
+/// Takes the folder for corrected photos that was chosen, if any, and saves labels if they wait for it.
+fn take_folder(app: &mut AppState, chosen: Option<PathBuf>) {
+    let saves = std::mem::take(&mut app.correct.saves);
+    let Some(folder) = chosen else { return };
+    // The settings are text; a path that is not valid Unicode applies to this window only.
+    let text = folder.to_str().is_some();
+    app.settings.corrections = Some(folder.clone()).filter(|_| text);
+    app.correct.folder = Some(folder);
+    if saves {
+        save(app);
     }
 }
 

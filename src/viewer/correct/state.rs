@@ -35,6 +35,8 @@ pub(crate) struct Correct {
     pub(super) preparations: u64,
     /// The folder for corrected photos, if chosen in this window.
     pub(super) folder: Option<PathBuf>,
+    /// Whether the folder's path is to be typed, because the system offers no dialog.
+    pub types_folder: bool,
     /// Whether to save labels as soon as a folder is chosen.
     pub(super) saves: bool,
     /// The status beside the tools.
@@ -61,6 +63,7 @@ impl Correct {
             preparing: None,
             preparations: 0,
             folder: None,
+            types_folder: false,
             saves: false,
             note: None,
             leaving: None,

@@ -38,6 +38,8 @@ pub(super) enum Report {
     },
     /// The folder that was chosen, if any.
     Folder(Option<PathBuf>),
+    /// The system offers no dialog to choose a folder in.
+    NoDialog,
     /// An error in one line.
     Failed(String),
 }
@@ -261,7 +263,7 @@ impl Storage {
             // Without a receiver, the window has closed.
             let _ = sender.send(match folder {
                 Ok(folder) => Report::Folder(folder),
-                Err(error) => Report::Failed(error),
+                Err(_) => Report::NoDialog,
             });
             wake.request_repaint();
         })

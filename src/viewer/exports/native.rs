@@ -186,7 +186,7 @@ fn at_chosen(
     dialog: impl Future<Output = Option<rfd::FileHandle>>,
     write: impl FnOnce(PathBuf) -> Outcome,
 ) -> Outcome {
-    match platform::chosen(dialog) {
+    match platform::chosen(dialog, "write masks with `flowseg segment`") {
         Ok(chosen) => write(chosen?.path().to_owned()),
         Err(error) => Some(Err(error)),
     }

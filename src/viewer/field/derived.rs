@@ -292,7 +292,7 @@ impl Derived {
             style: options.style,
         };
         let particles = layers.particles.shown();
-        let particles = particles.filter(|_| !settings.has_network());
+        let particles = particles.filter(|_| !FieldKind::has_network(&settings.panes()));
         if particles.is_some() {
             view.seeds = self.seeds(settings, table, plane, input);
         }

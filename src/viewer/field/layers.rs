@@ -7,6 +7,7 @@ use super::settings::{Cut, FieldSettings, Toggle};
 use super::widgets::{choice, class, group, log_slider, slider};
 use crate::flow::Source;
 use crate::gpu::field::{ArrowPlace, Arrows, CloudColours, ParticleColours, Quantity};
+use crate::vector_field::FieldKind;
 use crate::vector_field::seeds::Seeding;
 use crate::viewer::theme;
 use eframe::egui::{Button, Checkbox, RichText, Ui};
@@ -90,7 +91,7 @@ pub(super) fn slice(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>)
         }
         let probability = "The target's probability (equation 9)";
         // The other quantities do not depend on the field.
-        let network = names.has_network();
+        let network = FieldKind::has_network(&names.panes());
         let quantities = [
             (Quantity::Magnitude, "|f|", "The field magnitude"),
             (Quantity::Potential, "Φ", "The potential (equation 10)"),
@@ -127,7 +128,7 @@ pub(super) fn slice(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>)
 
 /// Controls of the particles. `source` is where the open photo's flow starts, `None` without a photo.
 pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, source: Option<Source>) {
-    let network = panel.settings.has_network();
+    let network = FieldKind::has_network(&panel.settings.panes());
     let finished =
         !network && !panel.picture.tallies().is_empty() && panel.picture.settled() == Some(true);
     let settings = &mut panel.settings;

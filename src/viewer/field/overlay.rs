@@ -117,7 +117,7 @@ fn missing(scene: &FieldScene, kind: FieldKind, input: &FieldInput<'_>) -> Optio
     match arrows.place {
         _ if kind == FieldKind::Network => (!known).then_some("known only if a photo is open"),
         // Beside the network's, arrows of other fields are at the photo's pixels.
-        _ if scene.view.has_network() => None,
+        _ if FieldKind::has_network(&scene.view.panes) => None,
         ArrowPlace::Cube => None,
         ArrowPlace::Slice => {
             let slice = scene.view.plane.is_some();

@@ -5,7 +5,7 @@ use crate::gpu::GpuError;
 use crate::gpu::field::{
     ArrowPlace, Blit, BlitPicture, Detail, FieldScene, PictureReadback, Renderer, Tally,
 };
-use crate::vector_field::Ranges;
+use crate::vector_field::{FieldKind, Ranges};
 use eframe::egui;
 use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState};
 use eframe::wgpu;
@@ -115,7 +115,7 @@ impl Picture {
             None => &[],
         };
         let shown = layers.cloud.is_some()
-            || scene.view.has_network()
+            || FieldKind::has_network(&scene.view.panes)
             || layers.arrows.is_some_and(|a| a.place == ArrowPlace::Cloud);
         let cloud = input.cloud.as_ref().filter(|_| shown);
         renderer.update(scene, cloud, brushed)

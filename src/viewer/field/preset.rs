@@ -132,7 +132,9 @@ pub(super) fn caption(
     }
     let reshaped = reshaped(settings, times);
     let particles = settings.layers.particles;
-    let particles = particles.shown().filter(|_| !settings.has_network());
+    let particles = particles
+        .shown()
+        .filter(|_| !FieldKind::has_network(&settings.panes()));
     let by_traversal = |settings: Particles| settings.colours == ParticleColours::Traversal;
     let turn = match particles.filter(|settings| by_traversal(*settings)) {
         Some(_) => ", where trails turn red",

@@ -195,16 +195,10 @@ impl FieldSettings {
         }
     }
 
-    /// Whether the network's velocity is shown. It is known only at the photo's pixels, so that particles
-    /// cannot follow it and the slice cannot show its length.
-    pub(super) fn has_network(&self) -> bool {
-        self.panes().contains(&FieldKind::Network)
-    }
-
     /// What the slice's colours show.
     pub(super) fn drawn_quantity(&self) -> Quantity {
         match self.layers.slice.settings.quantity {
-            Quantity::Magnitude if self.has_network() => Quantity::Potential,
+            Quantity::Magnitude if FieldKind::has_network(&self.panes()) => Quantity::Potential,
             quantity => quantity,
         }
     }

@@ -75,7 +75,8 @@ fn found<T>(
     dialog: impl Future<Output = Option<T>>,
     classify: impl FnOnce(T) -> Found,
 ) -> Option<Found> {
-    match platform::chosen(dialog) {
+    let instead = "pass paths to `flowseg view`, drop files onto the window";
+    match platform::chosen(dialog, instead) {
         Ok(chosen) => chosen.map(classify),
         Err(error) => Some(Found {
             errors: vec![error],

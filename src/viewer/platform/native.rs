@@ -25,19 +25,21 @@ pub(crate) fn drop_aside(value: impl Send + 'static) {
     let _ = Builder::new().name("flowseg-close".into()).spawn(close);
 }
 
-/// Waits for what the user chooses in a dialog; nothing if they cancel it.
+/// Waits for what the user chooses in a dialog; nothing if they cancel it. `instead` says what to do
+/// without dialogs.
 ///
 /// # Errors
 /// The system offers no dialogs, such as a desktop on Linux without a portal and zenity; one line.
-pub(crate) fn chosen<T>(dialog: impl Future<Output = Option<T>>) -> Result<Option<T>, String> {
+pub(crate) fn chosen<T>(
+    dialog: impl Future<Output = Option<T>>,
+    instead: &str,
+) -> Result<Option<T>, String> {
     let begin = Instant::now();
     let chosen = pollster::block_on(dialog);
     if chosen.is_none() && begin.elapsed() < AT_ONCE {
-        return Err(
-            "this system offers no file dialog: pass paths to `flowseg view`, drop files onto the \
-             window, or install a desktop portal or zenity"
-                .to_owned(),
-        );
+        return Err(format!(
+            "this system offers no file dialog: {instead}, or install a desktop portal or zenity"
+        ));
     }
     Ok(chosen)
 }
@@ -55,7 +57,7 @@ pub(crate) fn ask_folder(
     // elsewhere.
     let chosen = rfd::AsyncFileDialog::new().set_title(title).pick_folder();
     let wait = move || {
-        let folder = self::chosen(chosen);
+        let folder = self::chosen(chosen, "type the path of the folder");
         then(folder.map(|folder| folder.map(|folder| folder.path().to_owned())));
     };
     Builder::new().name("flowseg-folder".into()).spawn(wait)?;
@@ -68,13 +70,15 @@ mod tests {
 
     #[test]
     fn a_dialog_that_is_gone_at_once_was_none_and_a_cancelled_one_is_no_error() {
-        let missing = chosen(std::future::ready(None::<u8>));
-        assert!(missing.is_err_and(|text| text.contains("drop files")));
-        assert_eq!(chosen(std::future::ready(Some(1))), Ok(Some(1)));
-        let cancelled = chosen(async {
+        let missing = chosen(std::future::ready(None::<u8>), "drop files");
+        let says = |text: String| text.contains("drop files, or install a desktop portal");
+        assert!(missing.is_err_and(says));
+        assert_eq!(chosen(std::future::ready(Some(1)), ""), Ok(Some(1)));
+        let slow = async {
             std::thread::sleep(AT_ONCE);
             None::<u8>
-        });
+        };
+        let cancelled = chosen(slow, "");
         assert_eq!(cancelled, Ok(None));
     }
 }

@@ -27,31 +27,142 @@ fn in_menu(action: Action) -> String {
     format!("{} {}", entry.icon.codepoint, entry.name)
 }
 
+/// What has an effect only while a flow is shown or computed.
+const OF_A_FLOW: [Action; 18] = [
+    Action::Play,
+    Action::First,
+    Action::StepBack,
+    Action::StepForward,
+    Action::Last,
+    Action::Fit,
+    Action::ActualSize,
+    Action::ZoomIn,
+    Action::ZoomOut,
+    Action::Compare,
+    Action::Export,
+    Action::Brush,
+    Action::Show(Layer::Photo),
+    Action::Show(Layer::Raw),
+    Action::Show(Layer::Map),
+    Action::Show(Layer::Overlay),
+    Action::Show(Layer::Probability),
+    Action::CorrectMask,
+];
+
+fn is_enabled(window: &Window, action: Action) -> bool {
+    commands::is_enabled(&window.state().shared, action)
+}
+
 #[test]
 fn an_empty_window_offers_nothing_about_a_photo_or_a_model() {
     let folder = tempfile::tempdir().unwrap();
-    let mut window = window(options(&[folder.path()], 1), Theme::Dark);
-    let enabled = |window: &Window, action| commands::is_enabled(&window.state().shared, action);
-    until(&mut window, "the empty folder", |app| {
+    let mut empty = window(options(&[folder.path()], 1), Theme::Dark);
+    until(&mut empty, "the empty folder", |app| {
         app.shared.errors.open && !app.shared.busy()
     });
-    for action in [
-        Action::Play,
-        Action::First,
-        Action::StepBack,
-        Action::StepForward,
-        Action::Last,
-        Action::Rerun,
-        Action::Fit,
-        Action::ActualSize,
-        Action::ZoomIn,
-        Action::ZoomOut,
-    ] {
-        assert!(!enabled(&window, action), "{action:?}");
+    for action in OF_A_FLOW.into_iter().chain([Action::Rerun]) {
+        assert!(!is_enabled(&empty, action), "{action:?}");
     }
-    assert!(enabled(&window, Action::Compare));
-    window.state_mut().shared.model = None;
-    assert!(!enabled(&window, Action::Compare));
+    let mut shown = done(1, Theme::Dark);
+    for action in OF_A_FLOW {
+        assert!(is_enabled(&shown, action), "{action:?}");
+    }
+    shown.state_mut().shared.model = None;
+    assert!(!is_enabled(&shown, Action::Compare));
+}
+
+#[test]
+fn a_photo_that_is_not_shown_is_neither_compared_nor_brushed_nor_exported() {
+    let missing = Path::new("no-such-photo.png");
+    let mut window = window(options(&[missing], 1), Theme::Dark);
+    until(&mut window, "the failure", |app| {
+        app.shared.errors.open && !app.shared.busy()
+    });
+    for action in OF_A_FLOW {
+        assert!(!is_enabled(&window, action), "{action:?}");
+    }
+    let before = window.state().shared.active_layer();
+    for key in [Key::K, Key::B, Key::Num7, Key::Num2] {
+        press(&mut window, key);
+    }
+    window.key_press_modifiers(Modifiers::COMMAND, Key::E);
+    window.step();
+    let app = &window.state().shared;
+    assert!(app.second.is_none() && !app.brushing && !app.dialogs.export);
+    assert_eq!(app.active_layer(), before);
+    let brush = window.get_by_label_contains("Brush a region");
+    assert!(brush.accesskit_node().is_disabled());
+}
+
+#[test]
+fn keys_are_named_only_where_they_work_while_a_mask_is_corrected() {
+    let mut window = super::correct::correcting();
+    let named = |window: &Window, name: &str| window.query_all_by_label_contains(name).count();
+    for (name, keys) in [("Fit to view", "(F)"), ("Brush a region", "(B)")] {
+        assert_eq!(named(&window, name), 1, "{name}");
+        assert_eq!(named(&window, &format!("{name} {keys}")), 0, "{name}");
+    }
+    assert_eq!(named(&window, "Brush (B)"), 1);
+    assert!(!is_enabled(&window, Action::Brush));
+    press(&mut window, Key::Escape);
+    window.run_steps(2);
+    for name in ["Fit to view (F)", "Brush a region (B)"] {
+        assert_eq!(named(&window, name), 1, "{name}");
+    }
+    assert!(is_enabled(&window, Action::Brush));
+}
+
+/// The places of the controls of the bar at the top.
+fn top_bar(window: &Window) -> Vec<Rect> {
+    let controls = window.root().children_recursive().filter(|node| {
+        let role = node.accesskit_node().role();
+        matches!(role, egui::Role::Button | egui::Role::ComboBox)
+    });
+    let places = controls.map(|node| node.rect());
+    places.filter(|place| place.center().y < 40.0).collect()
+}
+
+#[test]
+fn nothing_of_the_top_bar_is_drawn_over_anything_else() {
+    let mut window = done(1, Theme::Dark);
+    for width in [1280.0, 800.0, 720.0, 640.0, 480.0] {
+        window.set_size(Vec2::new(width, 600.0));
+        window.run_steps(3);
+        let places = top_bar(&window);
+        for name in ["Next photo", "Export", "Keyboard shortcuts"] {
+            let named = window.query_all_by_label_contains(name);
+            let inside = named.map(|node| node.rect()).any(|at| places.contains(&at));
+            assert!(inside, "{name} at {width}: {places:?}");
+        }
+        for (i, place) in places.iter().enumerate() {
+            let fits = place.left() >= 0.0 && place.right() <= width;
+            assert!(fits, "{place} at {width}");
+            let over = |other: &Rect| place.shrink(0.5).intersects(other.shrink(0.5));
+            assert!(!places[..i].iter().any(over), "{place} at {width}");
+        }
+    }
+    // The narrowest bar has its menus in one.
+    let edits = |window: &Window| window.query_all_by_label_contains("Edit").count();
+    assert_eq!(edits(&window), 0);
+    window.get_by_label("Menu").click();
+    window.run_steps(3);
+    assert!(edits(&window) > 0);
+}
+
+#[test]
+fn the_buttons_of_the_photos_panel_fit_a_narrow_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = with_photos(folder.path(), "photo");
+    dock::reveal(&mut window.state_mut().layout, PanelKind::Photos);
+    window.set_size(Vec2::new(800.0, 600.0));
+    window.run_steps(3);
+    let tiles = &window.state().layout.tiles;
+    let panel = tiles.find_pane(&PanelKind::Photos).unwrap();
+    let area = tiles.rect(panel).unwrap();
+    for name in ["Segment all", "Export all"] {
+        let place = window.get_by_label_contains(name).rect();
+        assert!(area.contains_rect(place), "{name}: {place} in {area}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::data::{corrected_photos, read_labels};
 use crate::export::Look;
 use crate::labels::IGNORE;
 use eframe::egui::{Pos2, vec2};
+use egui_kittest::kittest::NodeT;
 
 pub(super) const MIDDLE: Pos2 = pos2(480.0, 400.0);
 
@@ -135,6 +136,27 @@ fn a_fill_with_snap_takes_the_networks_region() {
     let removed = painted.iter().filter(|label| **label == IGNORE).count();
     // A region of the photo, and not all of it.
     assert!(removed > 20 && removed < painted.len(), "{removed}");
+}
+
+/// As on a desktop without a portal and zenity.
+#[test]
+fn the_folder_for_corrections_is_typed_where_there_is_no_dialog() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("corrections");
+    let mut window = correcting();
+    window.state_mut().shared.correct.types_folder = true;
+    window.run_steps(3);
+    let takes = window.get_by_label("Use this folder");
+    assert!(takes.accesskit_node().is_disabled());
+    window.event(Event::Text(root.to_str().unwrap().into()));
+    window.run_steps(2);
+    window.get_by_label("Use this folder").click();
+    window.run_steps(2);
+    let app = &window.state().shared;
+    assert!(!app.correct.types_folder);
+    assert_eq!(app.settings.corrections.as_ref(), Some(&root));
+    // What was typed chose no tools and no classes.
+    assert!(app.correct.is_ready() && !app.correct.snap);
 }
 
 #[test]
