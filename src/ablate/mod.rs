@@ -265,6 +265,17 @@ fn unchanged(folder: &Path, config: &Config) -> Result<(), AblateError> {
     }
 }
 
+/// How many photos are scored at once: as many as in a part of a training batch of the last stage, whose
+/// size the model has, and fewer if they are seen larger than that, so that memory suffices.
+fn scored_at_once(job: &Job, scale: f64) -> usize {
+    let last = job.config.plan().unwrap_or_default().pop();
+    let config = last.map_or_else(|| job.config.clone(), |stage| stage.config);
+    let t = &config.train;
+    let trained_at_once = t.batch_size.div_ceil(t.accumulate.max(1));
+    let area = scale.max(1.0).powi(2);
+    ((trained_at_once as f64 / area) as usize).max(1)
+}
+
 /// Scores a model at every number of solver steps, with every seed of the noise; the scores are
 /// computed over all seeds together.
 fn score(
@@ -276,7 +287,6 @@ fn score(
     stop: &dyn Fn() -> bool,
 ) -> Result<(), EvalError> {
     let settings = &table.score;
-    let config = scored_on(job);
     let data = &photos.scored;
     let classes = model.card.classes.len();
     let mut sums = vec![Confusion::of(data.known_classes()); settings.steps.len()];
@@ -285,7 +295,7 @@ fn score(
         let scoring = Scoring {
             steps: settings.steps.clone(),
             resolutions: vec![settings.resolution],
-            batch: config.train.batch_size,
+            batch: scored_at_once(job, settings.scale),
             samples: settings.samples,
             looks: Look::all(&[settings.scale], false),
             outlines: settings.outlines,
@@ -324,4 +334,31 @@ fn score(
         })
         .collect::<Result<_, EvalError>>()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_photos_are_scored_at_once_than_are_trained_on_at_once() {
+        let at_once = |sets: &[&str], scale| {
+            let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
+            let job = Job {
+                name: "a-seed0".to_owned(),
+                row: 0,
+                row_name: "a".to_owned(),
+                seed: 0,
+                config: Config::parse("[[stages]]\n[[stages]]\n", &sets).unwrap(),
+            };
+            scored_at_once(&job, scale)
+        };
+        let sets = ["train.batch_size=30", "train.accumulate=4"];
+        assert_eq!(at_once(&sets, 1.0), 8);
+        assert_eq!(at_once(&sets, 0.5), 8);
+        assert_eq!(at_once(&sets, 2.0), 2);
+        assert_eq!(at_once(&sets, 4.0), 1);
+        let of_last = ["stages.2.train.batch_size=3", "train.accumulate=1"];
+        assert_eq!(at_once(&of_last, 1.0), 3);
+    }
 }

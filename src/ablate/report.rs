@@ -180,7 +180,8 @@ fn markdown(table: &Table, records: &[Record], pictures: &[(&str, String)]) -> S
 
 /// The settings that the runs share, and those that differ.
 fn budget(table: &Table, records: &[Record]) -> String {
-    let settings: Vec<Config> = records.iter().filter_map(Record::settings).collect();
+    let settings = records.iter().filter_map(Record::settings);
+    let plans: Vec<_> = settings.filter_map(|config| config.plan().ok()).collect();
     let common = |values: Vec<String>| {
         let same = values.windows(2).all(|pair| pair[0] == pair[1]);
         match values.into_iter().next() {
@@ -192,7 +193,15 @@ fn budget(table: &Table, records: &[Record]) -> String {
         let finished = records.iter().filter(|r| r.failure.is_none());
         common(finished.map(value).collect())
     };
-    let set = |value: &dyn Fn(&Config) -> String| common(settings.iter().map(value).collect());
+    // A run with stages has the values of each of them.
+    let set = |value: &dyn Fn(&Config) -> String| {
+        let of_plan = plans.iter().map(|plan| {
+            let mut values: Vec<String> = plan.iter().map(|stage| value(&stage.config)).collect();
+            values.dedup();
+            values.join(", then ")
+        });
+        common(of_plan.collect())
+    };
     let planned = table.jobs.len();
     let size = |c: &Config| format!("{} x {}", c.data.size[0], c.data.size[1]);
     if records.iter().all(|record| record.failure.is_some()) {
@@ -462,6 +471,28 @@ mod tests {
         assert!(out.path().join("convergence.svg").exists());
         assert!(out.path().join("cost.svg").exists());
         assert!(!out.path().join("axis.svg").exists());
+    }
+
+    #[test]
+    fn the_budget_is_that_of_the_stages() {
+        let sets = [
+            "data.size=[96,128]",
+            "train.batch_size=8",
+            "train.learning_rate=0.5",
+            "stages.1.data.size=[16,24]",
+            "stages.2.data.size=[32,48]",
+            "stages.2.train.batch_size=4",
+        ];
+        let sets = sets.map(str::to_owned);
+        let toml = "[[stages]]\ntrain.steps = 2\n[[stages]]\ntrain.steps = 6\n";
+        let staged = Record {
+            config: Config::parse(toml, &sets).unwrap().to_toml(),
+            ..record("a", 0, Some(0.4))
+        };
+        let text = budget(&table(), &[staged]);
+        let words = "8, then 4 photos at 16 x 24, then 32 x 48 (";
+        assert!(text.contains(words), "{text}");
+        assert!(text.contains("learning rate 0.5, scored"), "{text}");
     }
 
     #[test]

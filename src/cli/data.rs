@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     sheet: Option<PathBuf>,
     /// Write the data set into a folder in the plain layout instead of reporting on it: copies of the
     /// photos, labels as PNG files, and classes.txt. Existing files are kept, so the same command
-    /// resumes a conversion
+    /// resumes a conversion; photos and labels in OUT that the data set no longer has are an error
     #[arg(long, value_name = "OUT", conflicts_with_all = ["json", "sheet"])]
     convert: Option<PathBuf>,
     /// With --convert, succeed even if pairs cannot be read; they are listed and left out either way

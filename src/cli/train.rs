@@ -66,7 +66,8 @@ pub(super) struct Arguments {
 
 /// Runs the command. The exit status of a run that was stopped before its end is that of the signal.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    if !arguments.dry_run {
+    // An estimate does not need the folder, unless the settings are those of its run.
+    if !arguments.dry_run || arguments.resume {
         // Before reading the configuration of a folder that may not be a run's.
         RunFolder::check(&arguments.out, arguments.resume)?;
     }

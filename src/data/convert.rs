@@ -2,7 +2,7 @@
 //!
 //! Existing files are never replaced. An interrupted conversion can be resumed: a pair whose files
 //! exist and are newer than their sources is skipped, and any other existing file must equal what would
-//! be written.
+//! be written. Photos and labels of an earlier conversion that the data set no longer has are an error.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -16,6 +16,7 @@ use std::time::SystemTime;
 
 use rayon::prelude::*;
 use unicode_normalization::UnicodeNormalization;
+use walkdir::WalkDir;
 
 use super::classes::ClassTable;
 use super::contents::{Contents, SPLITS, canonical};
@@ -25,7 +26,7 @@ use super::layout;
 use super::pair::load_pair;
 use super::photo::has_photo_ending;
 use super::scenes;
-use super::split::{Files, Pair, Split};
+use super::split::{Files, Pair, Split, is_hidden};
 use super::unread::unread;
 use crate::files::{self, FileError};
 use crate::labels::LabelMap;
@@ -71,8 +72,8 @@ struct Job<'a> {
 /// Unreadable pairs are listed in the outcome.
 ///
 /// # Errors
-/// The folder has no known layout, `out` is a part of it or holds other files under the required names,
-/// a class has a name that `classes.txt` cannot hold, or a write fails.
+/// The folder has no known layout, `out` is a part of it or holds other files, under the required names
+/// or beside them, a class has a name that `classes.txt` cannot hold, or a write fails.
 pub fn convert(
     dir: &Path,
     out: &Path,
@@ -116,6 +117,7 @@ pub fn convert(
     if jobs.is_empty() {
         return Err(refused(dir, "no photo has labels"));
     }
+    refuse_left(out, &jobs)?;
     let size = |job: &Job| fs::metadata(&job.pair.image).map_or(0, |metadata| metadata.len());
     let missing = jobs.iter().filter(|job| !job.image.exists());
     files::create_output_folder(out)?;
@@ -170,6 +172,48 @@ fn apart(dir: &Path, out: &Path) -> Result<(), DataError> {
     } else {
         Ok(())
     }
+}
+
+/// Rejects photos and labels below `out` that no pair is written to. Those of an earlier conversion would
+/// belong to the new data set, also where their photo has been removed or is in another split now.
+fn refuse_left(out: &Path, jobs: &[Job]) -> Result<(), DataError> {
+    const NAMED: usize = 3;
+    // macOS may list decomposed names.
+    let name = |path: &Path| path.to_string_lossy().nfc().collect::<String>();
+    let written: HashSet<String> = jobs
+        .iter()
+        .flat_map(|job| [name(&job.image), name(&job.labels)])
+        .collect();
+    let folders = ["images", "annotations"].map(|part| out.join(part));
+    let mut left: Vec<String> = folders
+        .iter()
+        .flat_map(|folder| {
+            let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
+            walk.into_iter().filter_entry(|entry| !is_hidden(entry))
+        })
+        .flatten()
+        .filter(|entry| !entry.file_type().is_dir() && has_photo_ending(entry.path()))
+        .filter(|entry| !written.contains(&name(entry.path())))
+        .map(|entry| {
+            let path = entry.path();
+            path.strip_prefix(out).unwrap_or(path).display().to_string()
+        })
+        .collect();
+    let (are, them) = match left.len() {
+        0 => return Ok(()),
+        1 => ("is", "it"),
+        _ => ("are", "them"),
+    };
+    let more = match left.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    left.truncate(NAMED);
+    let reason = format!(
+        "{}{more} {are} left from an earlier conversion: remove {them}, or choose a new folder",
+        left.join(", ")
+    );
+    Err(refused(out, reason))
 }
 
 /// The destinations of a split's pairs, with names that are distinct even if letter case is ignored.
@@ -260,7 +304,13 @@ fn all(
                 Ok(sample) => job.write(&sample.labels, contents.classes.len())?,
                 Err(error) => {
                     let mut bad = bad.lock().unwrap_or_else(PoisonError::into_inner);
-                    bad.push((at, error.to_string()));
+                    let left = if job.image.exists() {
+                        let image = job.image.display();
+                        format!("; {image} is left from an earlier conversion: remove it")
+                    } else {
+                        String::new()
+                    };
+                    bad.push((at, format!("{error}{left}")));
                 }
             }
         }
@@ -356,7 +406,7 @@ impl Job<'_> {
 }
 
 /// Whether two files have the same contents.
-fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
+pub(super) fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
     let (a, b) = (File::open(a)?, File::open(b)?);
     if a.metadata()?.len() != b.metadata()?.len() {
         return Ok(false);

@@ -20,13 +20,13 @@
 //! `unlabelled` is the class of pixels without a shape: `"background"`, the default, `"ignore"`, or the
 //! name of a class.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::classes::ClassTable;
-use super::contents::{Contents, SPLITS};
+use super::contents::{Contents, SPLITS, canonical};
 use super::drawn::Unlabelled;
 use super::error::DataError;
 use super::mapping::LabelMapping;
@@ -307,6 +307,12 @@ fn whole(dir: &Path, described: Description, ignore: &[u16]) -> Result<Contents,
             &path,
             "has no split: add [splits.training]",
         ));
+    }
+    let mut named = BTreeSet::new();
+    let mut names = splits.iter().map(|split| canonical(&split.name));
+    if let Some(name) = names.find(|name| !named.insert(*name)) {
+        let reason = format!("two of its splits are {name}: join them");
+        return Err(DataError::description(&path, reason));
     }
     // The table of splits is sorted alphabetically, with "test" first.
     splits.sort_by_key(|split| {

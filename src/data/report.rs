@@ -9,12 +9,13 @@ use serde::Serialize;
 
 use super::classes::ClassTable;
 use super::contents::canonical;
+use super::convert::same_bytes;
 use super::dataset::{Dataset, empty, endings, folder_name};
 use super::error::DataError;
 use super::layout::{self, Layout};
 use super::pair::{Loaded, load};
 use super::scenes;
-use super::split::{Files, Split};
+use super::split::{Files, Pair, Split};
 use super::tally::{Tally, tally};
 use super::unread::unread;
 use crate::format::counted;
@@ -179,19 +180,29 @@ fn missing(split: &Split, files: &Files) -> Vec<String> {
     lines
 }
 
-/// One line per two splits that share photos.
+/// One line per two splits that share photos: the same file, or copies with one name.
 fn in_both(splits: &[Split], files: &[Files]) -> Vec<String> {
     let all: Vec<_> = splits.iter().zip(files).collect();
     let mut lines = Vec::new();
     for (at, (split, files)) in all.iter().enumerate() {
-        let own: HashSet<&Path> = files
-            .pairs
-            .iter()
-            .map(|pair| pair.image.as_path())
+        let own = files.pairs.iter().map(|pair| pair.image.as_path());
+        let own: HashSet<&Path> = own.collect();
+        let pairs = files.pairs.iter();
+        let named: HashMap<&str, &Path> = pairs
+            .map(|pair| (pair.name.as_str(), pair.image.as_path()))
             .collect();
+        let is_copied = |pair: &Pair| {
+            let same = named.get(pair.name.as_str());
+            // A photo that cannot be read is a problem of its own.
+            same.is_some_and(|image| same_bytes(image, &pair.image).unwrap_or(false))
+        };
         for (other, files) in &all[at + 1..] {
-            let images = files.pairs.iter().map(|pair| pair.image.as_path());
-            let shared: Vec<&Path> = images.filter(|image| own.contains(image)).collect();
+            let shared: Vec<&Path> = files
+                .pairs
+                .iter()
+                .filter(|pair| own.contains(pair.image.as_path()) || is_copied(pair))
+                .map(|pair| pair.image.as_path())
+                .collect();
             if let Some(first) = shared.first() {
                 lines.push(format!(
                     "{} {} in both the {} and the {} split, the first is {}",

@@ -410,7 +410,7 @@ fn without_suffix<'n>(file: &'n [u8], suffix: &str) -> Option<&'n [u8]> {
 }
 
 /// Hidden files are incomplete or belong to the file manager.
-fn is_hidden(entry: &DirEntry) -> bool {
+pub(super) fn is_hidden(entry: &DirEntry) -> bool {
     entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".")
 }
 

@@ -54,6 +54,14 @@ pub enum TrainError {
     /// A run that ended early, but whose steps are saved.
     #[error("{source} (the run is saved at step {step}: continue it with --resume)")]
     Interrupted { step: u64, source: Box<TrainError> },
+    /// A run that ended early because of a file, and whose state cannot be saved either.
+    #[error("{source}; then continue with --resume from step {step}: the steps after it are lost")]
+    Unsaved { step: u64, source: Box<TrainError> },
+    /// Photos to score of which no pixel has a class.
+    #[error(
+        "no pixel of the validation photos that train.validate_samples={samples} chooses has a label, so there would be no score: raise it (0 takes all photos), or switch validation off with --set train.validate_every=0"
+    )]
+    Unlabelled { samples: usize },
     /// Too many steps in a row without a finite gradient.
     #[error(
         "{in_a_row} steps in a row had no finite gradient, up to step {step}: resume with --resume --set train.learning_rate=SMALLER, which continues from {}", checkpoint.display()
@@ -100,8 +108,14 @@ pub enum TrainError {
 }
 
 impl TrainError {
-    /// Whether the data cannot be read, which leaves the state of a run as it was.
-    pub(super) fn is_of_data(&self) -> bool {
-        matches!(self, Self::Data(_) | Self::Validation(EvalError::Data(_)))
+    /// Whether data cannot be read, a file not be written or photos not be scored, which leaves the
+    /// state of a run as it was.
+    pub(super) fn leaves_state(&self) -> bool {
+        matches!(
+            self,
+            Self::Data(_)
+                | Self::File(_)
+                | Self::Validation(EvalError::Data(_) | EvalError::Unlabelled)
+        )
     }
 }

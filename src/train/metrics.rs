@@ -56,7 +56,7 @@ impl Metrics {
             source,
         };
         let value = serde_json::to_value(line).map_err(|e| failed(io::Error::other(e)))?;
-        writeln!(self.file, "{value}").map_err(failed)?;
+        append_line(&mut self.file, &value).map_err(failed)?;
         self.events
             .scalars(value["step"].as_u64().unwrap_or(0), scalars(&value))?;
         self.validations.extend(serde_json::from_value(value).ok());
@@ -80,6 +80,12 @@ impl Metrics {
     pub(super) fn last_validation(&self) -> Option<ValidationLine> {
         self.validations.last().cloned()
     }
+}
+
+/// Appends a value as a line with one write, so that programs that read the file meanwhile see whole
+/// lines.
+fn append_line(file: &mut impl Write, value: &serde_json::Value) -> io::Result<()> {
+    file.write_all(format!("{value}\n").as_bytes())
 }
 
 /// The greatest step of the lines of a file; 0 without any.
@@ -137,6 +143,23 @@ mod tests {
                 .count(),
             2
         );
+    }
+
+    #[test]
+    fn a_line_is_written_at_once() {
+        struct Writes(Vec<String>);
+        impl Write for Writes {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.push(String::from_utf8_lossy(bytes).into_owned());
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut writes = Writes(Vec::new());
+        append_line(&mut writes, &serde_json::json!({"step": 3})).unwrap();
+        assert_eq!(writes.0, ["{\"step\":3}\n"]);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! thread, and stopping does not wait for it.
 
 use super::config::Stage;
-use super::{Event, TrainError};
+use super::{Event, TrainError, validate};
 use crate::data::{DataError, DataList, Dataset, check};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread::Builder;
@@ -49,7 +50,22 @@ pub(super) fn prepare(
             usable => usable,
         },
     };
-    unless_stopped(stop, move || finish(training, validation, counts))
+    let validated = plan.iter().map(|stage| &stage.config.train);
+    let samples: BTreeSet<usize> = validated
+        .filter(|t| t.validate_every > 0)
+        .map(|t| t.validate_samples)
+        .collect();
+    let finished = unless_stopped(stop, move || {
+        for samples in samples {
+            if let Some(data) = &validation
+                && !validate::has_labels(data, samples)?
+            {
+                return Err(TrainError::Unlabelled { samples });
+            }
+        }
+        Ok(finish(training, validation, counts))
+    })?;
+    finished.transpose()
 }
 
 fn open(list: &DataList, validates: bool) -> Result<(Dataset, Option<Dataset>), TrainError> {
@@ -142,7 +158,48 @@ fn unless_stopped<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::config::Config;
+    use std::fs;
     use std::time::Instant;
+
+    #[test]
+    fn photos_without_labels_are_refused_before_the_first_step() {
+        let folder = tempfile::tempdir().unwrap();
+        for split in ["training", "validation"] {
+            let [photos, labels] =
+                ["images", "annotations"].map(|kind| folder.path().join(kind).join(split));
+            for path in [&photos, &labels] {
+                fs::create_dir_all(path).unwrap();
+            }
+            for i in 0..3 {
+                let name = format!("p{i}.png");
+                let photo = image::RgbImage::new(24, 16);
+                photo.save(photos.join(&name)).unwrap();
+                // 255 has no class.
+                let class = if split == "training" || i == 2 {
+                    0
+                } else {
+                    255
+                };
+                let label = image::GrayImage::from_pixel(24, 16, image::Luma([class]));
+                label.save(labels.join(&name)).unwrap();
+            }
+        }
+        fs::write(folder.path().join("classes.txt"), "sky\nroad\n").unwrap();
+        let prepared = |settings: &[&str]| {
+            let path = format!("data.path={}", folder.path().display());
+            let settings = settings.iter().map(ToString::to_string);
+            let settings: Vec<String> = std::iter::once(path).chain(settings).collect();
+            let plan = Config::parse("", &settings).unwrap().plan().unwrap();
+            prepare(&plan, &mut |_| (), &|| false)
+        };
+        // Two of three are the first and the second.
+        let error = prepared(&["train.validate_samples=2"]).err().unwrap();
+        assert!(matches!(error, TrainError::Unlabelled { samples: 2 }));
+        assert!(prepared(&["train.validate_samples=0"]).unwrap().is_some());
+        let off = ["train.validate_samples=2", "train.validate_every=0"];
+        assert!(prepared(&off).unwrap().is_some());
+    }
 
     #[test]
     fn a_stop_does_not_wait_for_work() {

@@ -13,7 +13,7 @@ use super::{TrainError, validate};
 use crate::data::{Dataset, Loader, LoaderConfig};
 use crate::model;
 use crate::model::tensors::Precision;
-use crate::run_format::{BEST, CHECKPOINTS, MODEL, SkippedLine};
+use crate::run_format::{BEST, CHECKPOINTS, MODEL, SkippedLine, checkpoint_step};
 use std::path::PathBuf;
 use std::sync::Arc;
 use web_time::Instant;
@@ -39,10 +39,13 @@ impl TrainLoop<'_> {
     /// Takes the steps of all stages, saves, and, unless stopped, writes the finished model.
     pub(super) fn run(mut self) -> Result<Outcome, TrainError> {
         let stopped = match self.stages() {
-            Err(error) if error.is_of_data() => return Err(self.interrupted(error)),
+            Err(error) if error.leaves_state() => return Err(self.interrupted(error)),
             stopped => stopped?,
         };
-        let saved = self.save_reached()?;
+        let saved = match self.save_reached() {
+            Ok(saved) => saved,
+            Err(error) => return Err(self.unsaved(error)),
+        };
         let last = &self.plan[self.plan.len() - 1].config;
         let state = &self.trainer.state;
         let step = state.progress.step;
@@ -57,7 +60,8 @@ impl TrainLoop<'_> {
             let path = self.folder.path(MODEL);
             let line = self.metrics.last_validation();
             let finished = state.finished(last, line.as_ref());
-            model::file::write(&path, &finished, Precision::Half)?;
+            model::file::write(&path, &finished, Precision::Half)
+                .map_err(|error| saved_at(step, error.into()))?;
             Some(path)
         };
         let Progress { step, best, .. } = state.progress;
@@ -97,11 +101,21 @@ impl TrainLoop<'_> {
     /// last checkpoint are lost.
     fn interrupted(&mut self, error: TrainError) -> TrainError {
         match self.save_reached() {
-            Ok(_) => TrainError::Interrupted {
-                step: self.trainer.state.progress.step,
+            Ok(_) => saved_at(self.trainer.state.progress.step, error),
+            Err(_) => self.unsaved(error),
+        }
+    }
+
+    /// The error of a run whose state cannot be saved, with the step of the last checkpoint, if any.
+    fn unsaved(&self, error: TrainError) -> TrainError {
+        let saved = self.folder.saved().pop();
+        let step = saved.and_then(|path| checkpoint_step(path.file_name()?.to_str()?));
+        match step {
+            Some(step) => TrainError::Unsaved {
+                step,
                 source: Box::new(error),
             },
-            Err(_) => error,
+            None => error,
         }
     }
 
@@ -259,10 +273,11 @@ impl TrainLoop<'_> {
         };
         // Before its line: a run that resumes takes the best line for the score of this file.
         if state.progress.best.is_none_or(|(best, _)| line.miou > best) {
-            state.progress.best = Some((line.miou, step));
             let best = state.finished(config, Some(&line));
             let path = self.folder.path(BEST);
             model::file::write(&path, &best, Precision::Half)?;
+            // After the file: a run that could not write it is saved, and writes it when it resumes.
+            state.progress.best = Some((line.miou, step));
         }
         self.metrics.write(&line)?;
         (self.report)(Event::Validated {
@@ -274,11 +289,19 @@ impl TrainLoop<'_> {
     }
 }
 
+/// The error of a run that ended early, but whose state is saved at `step`.
+fn saved_at(step: u64, error: TrainError) -> TrainError {
+    TrainError::Interrupted {
+        step,
+        source: Box::new(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Card;
-    use crate::run_format::{METRICS, ValidationLine, checkpoint_name};
+    use crate::run_format::{METRICS, SAMPLES, ValidationLine, checkpoint_name};
     use crate::train;
     use burn::tensor::Device;
     use std::fs;
@@ -354,6 +377,56 @@ mod tests {
         assert!((3..1000).contains(&step), "{text}");
         assert!(text.contains(&format!("step {step}")) && text.contains("--resume"));
         assert!(checkpoint(&out, step).is_dir());
+    }
+
+    #[test]
+    fn files_that_cannot_be_written_cost_no_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("run");
+        let settings = [
+            "data.path=scenes:3@16x24",
+            "train.steps=4",
+            "train.checkpoint_every=1000",
+            "train.validate_every=2",
+            "train.validate_samples=2",
+            "train.validate_steps=1",
+        ];
+        let config = config("", &settings);
+        let mut report = |event| {
+            if let Event::Step { step: 1 } = event {
+                // Only pictures of predictions are missed.
+                fs::remove_dir_all(out.join(SAMPLES)).unwrap();
+                fs::write(out.join(SAMPLES), "").unwrap();
+                fs::create_dir_all(out.join(BEST).join("in the way")).unwrap();
+            }
+        };
+        let error = run(&config, &out, false, &mut report).unwrap_err();
+        let text = error.to_string();
+        let TrainError::Interrupted { step: 2, source } = error else {
+            panic!("{text}");
+        };
+        assert!(matches!(*source, TrainError::File(_)), "{text}");
+        assert!(text.contains(BEST) && text.contains("--resume"), "{text}");
+        assert!(checkpoint(&out, 2).is_dir());
+        fs::remove_dir_all(out.join(BEST)).unwrap();
+        fs::remove_file(out.join(SAMPLES)).unwrap();
+        let mut validated = Vec::new();
+        let mut report = |event| {
+            if let Event::Validated { line, .. } = event {
+                validated.push(line.step);
+            }
+        };
+        let outcome = run(&config, &out, true, &mut report).unwrap();
+        assert_eq!((outcome.step, validated), (4, vec![2, 4]));
+        assert!(out.join(BEST).is_file());
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_saved_says_where_it_continues() {
+        let source = Box::new(TrainError::NoDevice);
+        let text = TrainError::Unsaved { step: 40, source }.to_string();
+        let words = "then continue with --resume from step 40";
+        assert!(text.contains(words), "{text}");
     }
 
     #[test]

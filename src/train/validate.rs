@@ -3,7 +3,7 @@
 use super::TrainError;
 use super::config::Config;
 use super::folder::RunFolder;
-use crate::data::Dataset;
+use crate::data::{DataError, Dataset};
 use crate::eval::{self, Confusion, EvalError, Resolution, Scoring, Seen};
 use crate::model::Model;
 use crate::run_format::{self, SAMPLES, ValidationLine};
@@ -49,11 +49,14 @@ pub(super) fn validate(
         scored => scored?,
     };
     for (name, strip) in strips {
-        // A picture that cannot be encoded does not stop a run; a full disk does.
+        // A picture that cannot be made or written does not stop a run.
         if let Ok(png) = pictures::png(&strip) {
             let name = files::name_part(&name, LONGEST_NAME);
             let file = run_format::sample_name(step, &name);
-            files::write_atomic(&folder.path(SAMPLES).join(file), &png)?;
+            if let Err(error) = files::write_atomic(&folder.path(SAMPLES).join(file), &png) {
+                tracing::warn!("the pictures of step {step} are left out: {error}");
+                break;
+            }
         }
     }
     let scores = outcomes
@@ -63,9 +66,23 @@ pub(super) fn validate(
         .scores();
     Ok(Some(ValidationLine {
         step,
-        miou: scores.miou.unwrap_or_default(),
-        pixel_accuracy: scores.pixel_accuracy.unwrap_or_default(),
+        miou: scores.miou.ok_or(EvalError::Unlabelled)?,
+        pixel_accuracy: scores.pixel_accuracy.ok_or(EvalError::Unlabelled)?,
     }))
+}
+
+/// Whether any of the photos that a validation scores has a labelled pixel.
+///
+/// # Errors
+/// If labels cannot be read.
+pub(super) fn has_labels(data: &Dataset, samples: usize) -> Result<bool, DataError> {
+    for i in eval::spread(data.len(), samples) {
+        let labels = data.load_labels(i)?;
+        if !labels.present_classes(data.classes().len()).is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn scoring(config: &Config) -> Scoring {

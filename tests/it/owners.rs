@@ -212,6 +212,11 @@ fn nobody_else_s_folder_is_written_into() {
         train(&own, SHORT).arg("--resume"),
         &["holds no run to resume"],
     );
+    // An estimate of a run that is not there would be that of other settings.
+    fails(
+        train(&own, SHORT).args(["--resume", "--dry-run"]),
+        &["holds no run to resume"],
+    );
     assert_eq!(names(&own), ["config.toml", "notes.txt"]);
     assert_eq!(
         fs::read_to_string(own.join("config.toml")).unwrap(),

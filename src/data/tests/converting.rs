@@ -142,6 +142,38 @@ fn nothing_that_is_there_is_replaced() {
 }
 
 #[test]
+fn files_left_from_other_splits_are_an_error() {
+    let (dir, parent) = (plain(6), tempfile::tempdir().unwrap());
+    let out = parent.path().join("plain");
+    assert_eq!(converted(dir.path(), &out).unwrap().written, 12);
+    let written = contents(&out);
+    for folder in ["images", "annotations"] {
+        let at = |name: &str| dir.path().join(folder).join(name);
+        // One photo moves to the other split, and one is removed.
+        fs::rename(at("training/p05.png"), at("validation/q.png")).unwrap();
+        fs::remove_file(at("validation/p00.png")).unwrap();
+    }
+    let error = message(converted(dir.path(), &out));
+    says(&error, &["plain", "training", "p05.png", "p00.png"]);
+    says(&error, &["and 1 more are left from an earlier conversion"]);
+    says(&error, &["remove them", "new folder"]);
+    assert_eq!(contents(&out), written);
+    for folder in ["images", "annotations"] {
+        let at = |name: &str| out.join(folder).join(name);
+        fs::remove_file(at("training/p05.png")).unwrap();
+        fs::remove_file(at("validation/p00.png")).unwrap();
+    }
+    let again = converted(dir.path(), &out).unwrap();
+    assert_eq!(again.written + again.kept, 11);
+    assert!(out.join("images/validation/q.png").exists());
+    // The old copy of a photo that can no longer be read.
+    fs::write(dir.path().join("images/validation/q.png"), "rubbish").unwrap();
+    let again = converted(dir.path(), &out).unwrap();
+    assert_eq!(again.bad.len(), 1, "{:?}", again.bad);
+    says(&again.bad[0], &["q.png is left from an earlier conversion"]);
+}
+
+#[test]
 fn what_cannot_be_converted_says_why() {
     let parent = tempfile::tempdir().unwrap();
     let out = parent.path().join("plain");

@@ -177,7 +177,29 @@ fn labels_that_count_from_one_are_suspected() {
         &["no pixel has the class c", "count from 0?"],
     );
     let json = serde_json::to_value(&report).unwrap();
-    assert_eq!(json["notes"].as_array().unwrap().len(), 1);
+    // The other note is about the same photos in both splits.
+    assert_eq!(json["notes"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn copies_of_a_photo_in_two_splits_are_named() {
+    let dir = plain(2);
+    let note = || {
+        let report = inspect(dir.path(), &|_, _| {}).unwrap();
+        report.notes().join("\n")
+    };
+    let words = "in both the training and the validation split";
+    says(&note(), &["2 photos are", words, "p00.png"]);
+    // The same names of other photos.
+    for i in 0..2 {
+        let image = dir.path().join(format!("images/validation/p{i:02}.png"));
+        let labels = dir
+            .path()
+            .join(format!("annotations/validation/p{i:02}.png"));
+        save_photo(&image, 2, 4);
+        save_labels(&labels, [2, 4], &[0, 1, 2, 255, 2, 1, 0, 0]);
+    }
+    assert!(!note().contains(words), "{}", note());
 }
 
 #[test]

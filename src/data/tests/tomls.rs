@@ -118,6 +118,12 @@ fn mistakes_name_the_file_and_the_line() {
         &opened(absent),
         &["splits.training.images", "\"gone\"", "not a folder"],
     );
+    // One split under two names, of which only one would be read.
+    let again = SPLIT.replace("training", "train");
+    says(
+        &opened(&format!("classes = [\"a\"]\n{SPLIT}{again}")),
+        &["dataset.toml", "two of its splits are training: join them"],
+    );
     // Without the suffix no photo has labels.
     says(
         &opened(&format!("classes = [\"a\"]\n{SPLIT}")),
