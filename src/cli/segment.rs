@@ -456,7 +456,7 @@ impl<'a> Work<'a> {
         };
         for state in flow {
             let x = read(state.x);
-            inference::check_finite(&x).with_context(|| self.model_name.clone())?;
+            inference::check_finite(self.model, &x).with_context(|| self.model_name.clone())?;
             seen.times.push(state.t);
             seen.labels.push(self.centroids.decode(&x));
             seen.states.push(x);

@@ -513,7 +513,7 @@ impl Run<'_> {
         }
         // A flow contains at least its source, so there always is a last state.
         let values = last.map_or_else(Vec::new, read);
-        inference::check_finite(&values)?;
+        inference::check_finite(self.model, &values)?;
         let entry = values.len() / view.members.len().max(1);
         Ok(values
             .chunks_exact(entry.max(1))

@@ -249,7 +249,7 @@ impl Viewer<'_> {
         }
         // A flow has its source at least, so there always is a last state.
         let values = last.map_or_else(Vec::new, read);
-        check_finite(&values)?;
+        check_finite(self.model, &values)?;
         let states = values.chunks_exact((values.len() / parts.len().max(1)).max(1));
         let votes = states.map(|state| look.votes(self.centroids, state, size));
         Ok(votes.collect())
