@@ -86,8 +86,8 @@ pub enum Message {
     },
     /// The device compiles its kernels for this size; later photos of this size start at once.
     Preparing,
-    /// A state was computed; with its values on the host, `[d, H, W]`, which the model's classes can be
-    /// read from: see [`check_finite`](inference::check_finite).
+    /// A state was computed. Its values, `[d, H, W]`, are on the host and have passed
+    /// [`check_finite`](inference::check_finite).
     State(Box<State>, Vec<f32>),
     /// All states were computed.
     Finished,

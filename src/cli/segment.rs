@@ -412,6 +412,8 @@ impl<'a> Work<'a> {
         let segmented = match seen.states.last() {
             Some(last) if self.looks_once(&photo) => {
                 let look = self.first_look();
+                inference::check_votes([seen.size], self.centroids.len())
+                    .with_context(|| self.model_name.clone())?;
                 let votes = look.votes(&self.centroids, last, seen.size);
                 Segmented::whole(votes.along(&photo, self.radius()))
             }
