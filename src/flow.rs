@@ -70,11 +70,14 @@ pub fn photo_state(photo: &Tensor<4>, channels: usize) -> Tensor<4> {
     Tensor::cat(copies, 1).slice(s![.., 0..channels, .., ..])
 }
 
-/// The centroids `[B, d, H, W]` of class indices `[B, H, W]`.
+/// The centroids `[B, d, H, W]` of class indices `[B, H, W]`; NaN for the number of classes, which stands
+/// for no class.
 pub fn centroid_image(classes: Tensor<3, Int>, centroids: &Centroids) -> Tensor<4> {
     let [batch, height, width] = classes.dims();
     let dims = centroids.dims();
-    let points = TensorData::new(centroids.flat_f32(), [centroids.len(), dims]);
+    let mut points = centroids.flat_f32();
+    points.resize(points.len() + dims, f32::NAN);
+    let points = TensorData::new(points, [centroids.len() + 1, dims]);
     let points = Tensor::<2>::from_data(points, &classes.device());
     let points = points.select(0, classes.reshape([batch * height * width]));
     let points = points.reshape([batch, height, width, dims]);

@@ -5,12 +5,14 @@ mod segment;
 mod tiles;
 
 pub use crate::model::SCALES;
-pub use segment::{SegmentError, Segmented, Viewing, segment};
+pub use segment::{SegmentError, Segmented, Viewing, check_votes, segment};
 pub use tiles::{COARSEST, FINEST, MOST_WINDOWS, Tiles, Tiling};
 
 use crate::data;
+use crate::device::on_cpu;
 use crate::encoding::Centroids;
 use crate::flow::{Prediction, Source};
+use crate::kernels::MatmulPrecision;
 use crate::model::{self, Card, Fit, Model, tensors::read};
 use crate::sampler::{self, Solver, State, Trajectory};
 use crate::votes::Votes;
@@ -209,7 +211,7 @@ pub fn last_states(
     }
     // A flow has its source at least, so there always is a last state.
     let values = last.map_or_else(Vec::new, read);
-    check_finite(&values)?;
+    check_finite(model, &values)?;
     let states = values.chunks_exact((values.len() / photos.max(1)).max(1));
     Ok(Some(states.map(<[f32]>::to_vec).collect()))
 }
@@ -241,49 +243,71 @@ pub fn votes(
     // A flow has at least its source, so there is always a last state.
     let last = flow.last();
     let state = last.map_or_else(Vec::new, |state| read(state.x));
-    check_finite(&state)?;
+    check_finite(model, &state)?;
     Ok(look.votes(&model.centroids(), &state, size))
 }
 
-/// States that are infinite or NaN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the model's output is not finite: its training diverged, or this device's precision is too low \
-     for it (try --device cpu)"
-)]
-pub struct NotFinite;
+/// Maximum absolute value of a state. The classes lie within -1 and 1, and squared distances between
+/// them and much larger values overflow.
+const LARGEST: f32 = 1e6;
 
-/// Checks that every value of a state is finite.
+/// States that are infinite, NaN or beyond all classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the model's output is {fault}: {cause}")]
+pub struct NotFinite {
+    fault: &'static str,
+    /// Possible causes, and what to do.
+    cause: &'static str,
+}
+
+impl NotFinite {
+    fn of(model: &Model, fault: &'static str) -> Self {
+        let cause = match model.network.precision() {
+            MatmulPrecision::Half => {
+                "its training diverged, or it exceeds the range of half precision (use --precision single or \
+                 bfloat16)"
+            }
+            MatmulPrecision::Bfloat16 => {
+                "its training diverged, or bfloat16 is too coarse for it (use --precision single)"
+            }
+            MatmulPrecision::Single if on_cpu(&model.network.device()) => {
+                "its training diverged; use another model or an earlier checkpoint"
+            }
+            MatmulPrecision::Single => {
+                "its training diverged, or this device's precision is too low for it (try --device cpu)"
+            }
+        };
+        Self { fault, cause }
+    }
+}
+
+/// Checks that every value of a state of a model's flow is finite and at most 1000000 from 0.
 ///
 /// # Errors
 /// [`NotFinite`].
-pub fn check_finite(state: &[f32]) -> Result<(), NotFinite> {
-    let finite = state
-        .par_chunks(1 << 14)
-        .all(|some| some.iter().all(|x| x.is_finite()));
-    finite.then_some(()).ok_or(NotFinite)
+pub fn check_finite(model: &Model, state: &[f32]) -> Result<(), NotFinite> {
+    let all = |fits: fn(&f32) -> bool| state.par_chunks(1 << 14).all(|some| some.iter().all(fits));
+    // NaN is not below the limit either.
+    if all(|x| x.abs() <= LARGEST) {
+        Ok(())
+    } else if all(|x| x.is_finite()) {
+        let fault = "far out of range (the classes lie within -1 and 1)";
+        Err(NotFinite::of(model, fault))
+    } else {
+        Err(NotFinite::of(model, "not finite"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::tensors::{export, import};
-    use crate::model::testing;
+    use crate::model::testing::{self, constant};
 
     /// A small untrained model with three classes.
     fn model(prediction: Prediction) -> Model {
         testing::tiny(&["a", "b", "c"], [8, 12], |card| {
             card.prediction = prediction;
         })
-    }
-
-    /// Makes a network's output constant: its last layer starts at zero.
-    fn constant(mut model: Model, outputs: [f32; 3]) -> Model {
-        let mut tensors = export(&model.network);
-        let bias = tensors.get_mut("final_layer.linear.bias").unwrap();
-        bias.data.copy_from_slice(&outputs);
-        model.network = import(model.network, tensors).unwrap();
-        model
     }
 
     #[test]
@@ -299,7 +323,7 @@ mod tests {
             (Prediction::Posterior, logits),
             (Prediction::Logits, logits),
         ]
-        .map(|(prediction, outputs)| (constant(model(prediction), outputs), prediction));
+        .map(|(prediction, outputs)| (constant(model(prediction), &outputs), prediction));
         let plane = |value: f32| vec![value; 8 * 12];
         let photo = TensorData::new(start.map(plane).concat(), [1, 3, 8, 12]);
         let photo = Tensor::<4>::from_data(photo, &Device::flex());
@@ -362,11 +386,49 @@ mod tests {
     }
 
     #[test]
-    fn states_that_are_not_finite_are_refused() {
-        let checked = |value: f32| check_finite(&[0.0, value, -0.5]);
-        assert_eq!(checked(0.25), Ok(()));
+    fn states_that_are_no_output_are_refused_with_a_remedy() {
+        let model = model(Prediction::Velocity);
+        let checked = |model: &Model, value: f32| {
+            let checked = check_finite(model, &[0.0, value, -0.5]);
+            checked.map_err(|error| error.to_string())
+        };
+        assert_eq!(checked(&model, 0.25), Ok(()));
+        assert_eq!(checked(&model, -9e5), Ok(()));
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            assert_eq!(checked(value), Err(NotFinite));
+            let error = checked(&model, value).unwrap_err();
+            assert!(error.contains("not finite"), "{error}");
+            assert!(!error.contains("--"), "{error}");
+        }
+        for value in [1.1e6, -1e20, f32::MAX] {
+            let error = checked(&model, value).unwrap_err();
+            assert!(error.contains("out of range"), "{error}");
+        }
+        let half = model.with_precision(MatmulPrecision::Half);
+        let error = checked(&half, f32::NAN).unwrap_err();
+        assert!(error.contains("--precision single"), "{error}");
+        assert!(!error.contains("--device"), "{error}");
+    }
+
+    #[test]
+    fn a_photo_has_no_votes_where_a_model_diverged() {
+        let photo = RgbImage::from_fn(12, 8, |x, y| image::Rgb([x as u8, y as u8, 90]));
+        let failure = |model: &Model| {
+            let votes = votes(model, &photo, Look::default(), Sampling::default());
+            votes.unwrap_err().to_string()
+        };
+        let far = constant(model(Prediction::Velocity), &[1e20; 3]);
+        assert!(failure(&far).contains("out of range"));
+        for prediction in [
+            Prediction::Velocity,
+            Prediction::Target,
+            Prediction::Posterior,
+            Prediction::Logits,
+        ] {
+            let error = failure(&testing::overflowing(model(prediction)));
+            assert!(
+                error.contains("the model's output is"),
+                "{prediction:?}: {error}"
+            );
         }
     }
 }

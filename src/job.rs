@@ -86,8 +86,9 @@ pub enum Message {
     },
     /// The device compiles its kernels for this size; later photos of this size start at once.
     Preparing,
-    /// A state was computed.
-    State(Box<State>),
+    /// A state was computed. Its values, `[d, H, W]`, are on the host and have passed
+    /// [`check_finite`](inference::check_finite).
+    State(Box<State>, Vec<f32>),
     /// All states were computed.
     Finished,
     /// A one-line error with a remedy.
@@ -177,11 +178,12 @@ mod tests {
         };
         assert!(truth.is_none());
         for step in 0..=3 {
-            let Message::State(state) = wait(&worker) else {
+            let Message::State(state, values) = wait(&worker) else {
                 panic!("expected a state")
             };
             assert_eq!(state.step, step);
             assert_eq!(state.x.dims(), [1, 3, size[0], size[1]]);
+            assert_eq!(values, crate::model::tensors::read(state.x));
         }
         assert!(matches!(wait(&worker), Message::Finished));
     }
@@ -217,10 +219,28 @@ mod tests {
         assert!(matches!(wait(&worker), Message::Opened { .. }));
         worker.flow(picture(), sampling(1));
         assert!(matches!(wait(&worker), Message::Opened { .. }));
-        let Message::State(state) = wait(&worker) else {
+        let Message::State(state, _) = wait(&worker) else {
             panic!("expected a state")
         };
         assert_eq!(state.step, 0);
+    }
+
+    #[test]
+    fn states_of_a_model_that_diverged_are_not_shown() {
+        let worker = worker();
+        worker.open_model(Box::new(|_| {
+            let model = testing::tiny(&["a", "b"], [16, 16], |_| ());
+            Ok(testing::constant(model, &[1e20; 3]))
+        }));
+        assert!(matches!(wait(&worker), Message::Model(_)));
+        worker.flow(picture(), sampling(2));
+        assert!(matches!(wait(&worker), Message::Opened { .. }));
+        // The source is the photo.
+        assert!(matches!(wait(&worker), Message::State(..)));
+        let Message::Failed(text) = wait(&worker) else {
+            panic!("expected a failure")
+        };
+        assert!(text.contains("out of range"), "{text}");
     }
 
     #[test]
@@ -295,7 +315,7 @@ mod tests {
         let last = loop {
             match wait(&worker) {
                 Message::Mask(number, Ok(_)) => break number,
-                Message::State(_) | Message::Finished => {}
+                Message::State(..) | Message::Finished => {}
                 _ => panic!("expected a mask"),
             }
         };

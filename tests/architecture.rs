@@ -45,7 +45,7 @@ flow: device encoding
 gpu: encoding format page potential vector_field
 runs: data run_format
 model: device encoding files flow kernels patches random text_file
-inference: data encoding flow labels model sampler votes
+inference: data device encoding flow kernels labels model sampler votes
 inspect: encoding flow inference labels model
 models: files format model page run_format spelling
 onnx: data encoding flow inference kernels model random sampler votes

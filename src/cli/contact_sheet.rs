@@ -110,7 +110,7 @@ fn states(
     for (step, state) in flow.enumerate() {
         if wanted.contains(&step) {
             let x = read(state.x);
-            inference::check_finite(&x)?;
+            inference::check_finite(model, &x)?;
             found.push((state.t, pictures::of_state(&x, size)));
         }
     }

@@ -416,6 +416,8 @@ impl<'a> Work<'a> {
         let segmented = match seen.states.last() {
             Some(last) if self.looks_once(&photo) => {
                 let look = self.first_look();
+                inference::check_votes([seen.size], self.centroids.len())
+                    .with_context(|| self.model_name.clone())?;
                 let votes = look.votes(&self.centroids, last, seen.size);
                 Segmented::whole(votes.along(&photo, self.radius()))
             }
@@ -460,7 +462,7 @@ impl<'a> Work<'a> {
         };
         for state in flow {
             let x = read(state.x);
-            inference::check_finite(&x).with_context(|| self.model_name.clone())?;
+            inference::check_finite(self.model, &x).with_context(|| self.model_name.clone())?;
             seen.times.push(state.t);
             seen.labels.push(self.centroids.decode(&x));
             seen.states.push(x);

@@ -36,7 +36,7 @@ pub enum EvalError {
     /// The predictions are not finite numbers.
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
-    /// A photo whose windows do not fit into memory.
+    /// A photo whose votes do not fit into memory.
     #[error("{name}: {source}")]
     Windows {
         name: String,

@@ -339,6 +339,11 @@ impl Run<'_> {
         // Windows are computed photo by photo, whole photos in batches. Votes are many times the size of
         // states: each photo is scored before the next has any.
         let batched = self.scoring.tiling == Tiling::Off;
+        if batched {
+            for (_, sample) in group {
+                self.check_votes(sample)?;
+            }
+        }
         let views = if batched {
             self.views(group)
         } else {
@@ -361,6 +366,17 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Checks that the votes of all looks at a whole photo fit into memory.
+    fn check_votes(&self, sample: &Sample) -> Result<(), EvalError> {
+        let looks = self.scoring.looks.iter();
+        let sizes = looks.map(|&look| self.size_at(sample, look));
+        let checked = inference::check_votes(sizes, self.centroids.len());
+        checked.map_err(|source| EvalError::Windows {
+            name: sample.name.clone(),
+            source,
+        })
     }
 
     /// Scores a photo at a number of steps, which is given by its position in the list.

@@ -226,3 +226,20 @@ fn spread_indices_cover_the_range() {
     assert_eq!(spread(3, 9), [0, 1, 2]);
     assert!(spread(0, 5).is_empty());
 }
+
+#[test]
+fn a_photo_whose_votes_do_not_fit_into_memory_is_named() {
+    for tiling in [Tiling::Off, Tiling::Auto] {
+        let scoring = Scoring {
+            looks: Look::all(&[1.0, 1000.0], false),
+            tiling,
+            ..Scoring::default()
+        };
+        let model = model(Source::Image);
+        let refused = score(&model, &data(1), &scoring, &mut |_| {}, &|| false);
+        assert!(
+            matches!(refused, Err(EvalError::Windows { .. })),
+            "{tiling}"
+        );
+    }
+}

@@ -13,8 +13,9 @@ use rayon::prelude::*;
 /// Maximum bytes of votes kept for a photo that has more than [`WHOLE`] and is decided in strips, at a
 /// coarser resolution.
 const COARSE: usize = 64 << 20;
-/// Maximum bytes of a row of windows while it is blended.
+/// Maximum bytes of a row of windows while it is blended, and of one window's votes meanwhile.
 const STRIP: usize = 2 << 30;
+/// Maximum number of windows that the network sees together.
 const BATCH: usize = 4;
 
 /// How photos are segmented.
@@ -102,11 +103,34 @@ pub enum SegmentError {
     /// States that are not finite.
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
-    /// A row of windows would take too much memory; the value is in MB.
-    #[error("a row of its tiles takes {0} MB of memory: use fewer --tiles or a smaller --scale")]
+    /// The votes of a window or a row of windows would take too much memory; the value is in MB.
+    #[error(
+        "the votes of its classes take {0} MB of memory: use fewer --tiles, or a smaller --scale or --scales"
+    )]
     TooWide(usize),
     #[error("stopped before the photo was segmented")]
     Stopped,
+}
+
+/// Checks that the votes of a window fit into memory, given `[height, width]` of every look at it. Two
+/// pictures are kept at once: the sum, at the size of the first look, and another look.
+///
+/// # Errors
+/// [`SegmentError::TooWide`].
+pub fn check_votes(
+    looks: impl IntoIterator<Item = [usize; 2]>,
+    classes: usize,
+) -> Result<(), SegmentError> {
+    let mut bytes = looks.into_iter().map(|[height, width]| {
+        let pixels = height.saturating_mul(width);
+        pixels.saturating_mul(classes * size_of::<f32>())
+    });
+    let sum = bytes.next().unwrap_or(0);
+    let both = sum.saturating_add(bytes.max().unwrap_or(0));
+    if both > STRIP {
+        return Err(SegmentError::TooWide(both >> 20));
+    }
+    Ok(())
 }
 
 /// Height and width.
@@ -117,8 +141,7 @@ fn dimensions(photo: &RgbImage) -> [usize; 2] {
 /// Segments a photo. `stop` is called before every solver step.
 ///
 /// # Errors
-/// States that are not finite, a row of windows that does not fit into memory, or
-/// [`SegmentError::Stopped`].
+/// States that are not finite, votes that do not fit into memory, or [`SegmentError::Stopped`].
 pub fn segment(
     model: &Model,
     centroids: &Centroids,
@@ -134,6 +157,7 @@ pub fn segment(
         stop,
     };
     let first = viewing.looks.first().copied().unwrap_or_default();
+    check_votes(viewer.windows().map(|(_, size)| size), centroids.len())?;
     let tiles = viewer.tiles(first);
     let [height, width] = tiles.canvas();
     let bytes = |rows: usize| rows.saturating_mul(width * centroids.len() * size_of::<f32>());
@@ -189,46 +213,42 @@ impl Viewer<'_> {
             let parts = columns.iter().map(|&column| tiles.part(row, column));
             let numbers = columns.iter().map(|column| row * tiles.grid()[1] + column);
             let parts: Vec<_> = numbers.zip(parts).collect();
-            for (&column, votes) in columns.iter().zip(self.votes(&parts, tiles)?) {
-                let weights = tiles.weights(row, column);
-                blend.add(&votes, tiles.start(row, column), weights);
+            let looks = self.looks(&parts)?;
+            // Votes are many times the size of states: only those of one window are kept.
+            for (part, &column) in columns.iter().enumerate() {
+                let votes = looks
+                    .iter()
+                    .map(|states| states.votes(self.centroids, part));
+                if let Some(votes) = Votes::sum(votes) {
+                    let weights = tiles.weights(row, column);
+                    blend.add(&votes, tiles.start(row, column), weights);
+                }
             }
         }
         Ok(())
     }
 
-    /// The summed votes of all looks at some parts of the photo.
-    fn votes(
-        &self,
-        parts: &[(usize, [f32; 4])],
-        tiles: &Tiles,
-    ) -> Result<Vec<Votes>, SegmentError> {
-        let mut sums: Vec<Votes> = Vec::new();
-        for &look in &self.viewing.looks {
-            // Looks at other scales see the same parts in windows of their own size.
-            let size = match sums.first() {
-                None => tiles.window(),
-                Some(_) => self.tiles(look).window(),
-            };
-            let votes = self.look(parts, size, look)?;
-            if sums.is_empty() {
-                sums = votes;
-            } else {
-                sums.iter_mut()
-                    .zip(&votes)
-                    .for_each(|(sum, votes)| sum.add(votes));
-            }
-        }
-        Ok(sums)
+    /// Every look with `[height, width]` of its windows: looks at other scales see the same parts of the
+    /// photo in windows of their own size.
+    fn windows(&self) -> impl Iterator<Item = (Look, [usize; 2])> {
+        let looks = self.viewing.looks.iter();
+        looks.map(move |&look| (look, self.tiles(look).window()))
     }
 
-    /// The votes of one look at some parts of the photo.
+    /// The last states of all looks at some parts of the photo.
+    fn looks(&self, parts: &[(usize, [f32; 4])]) -> Result<Vec<LastStates>, SegmentError> {
+        self.windows()
+            .map(|(look, size)| self.look(parts, size, look))
+            .collect()
+    }
+
+    /// The last states of one look at some parts of the photo.
     fn look(
         &self,
         parts: &[(usize, [f32; 4])],
         size: [usize; 2],
         look: Look,
-    ) -> Result<Vec<Votes>, SegmentError> {
+    ) -> Result<LastStates, SegmentError> {
         let seen = parts.par_iter();
         let seen: Vec<Vec<f32>> = seen
             .map(|(_, part)| data::part_to_chw(self.photo, *part, size, look.mirrored))
@@ -245,9 +265,23 @@ impl Viewer<'_> {
         let sampling = self.viewing.sampling;
         let states = last_states(self.model, source, encoded, sampling, self.stop)?;
         let states = states.ok_or(SegmentError::Stopped)?;
-        let votes = states.iter();
-        let votes = votes.map(|state| look.votes(self.centroids, state, size));
-        Ok(votes.collect())
+        Ok(LastStates { look, size, states })
+    }
+}
+
+/// The last states of one look at some parts of a photo.
+struct LastStates {
+    look: Look,
+    /// `[height, width]` of each.
+    size: [usize; 2],
+    /// `[d, H, W]` of each.
+    states: Vec<Vec<f32>>,
+}
+
+impl LastStates {
+    /// The votes at one of the parts.
+    fn votes(&self, centroids: &Centroids, part: usize) -> Votes {
+        self.look.votes(centroids, &self.states[part], self.size)
     }
 }
 
@@ -418,6 +452,25 @@ mod tests {
             of(Outlines::Network).along(&photo, radius)
         );
         assert_ne!(of(Outlines::Photo), of(Outlines::Network));
+    }
+
+    #[test]
+    fn votes_that_do_not_fit_into_memory_are_refused() {
+        assert_eq!(check_votes([], 3), Ok(()));
+        assert_eq!(check_votes([[64, 64], [256, 256], [64, 64]], 1000), Ok(()));
+        // 16 MB for the sum and 4194 MB for the second look, in units of 2^20 bytes.
+        let looks = [[64, 64], [1024, 1024], [256, 256]];
+        assert_eq!(check_votes(looks, 1000), Err(SegmentError::TooWide(4015)));
+        let model = model(|_| ());
+        for tiling in [Tiling::Off, Tiling::Windows(2)] {
+            let viewing = Viewing {
+                looks: Look::all(&[1.0, 1000.0], false),
+                ..viewing(tiling)
+            };
+            let centroids = model.centroids();
+            let segmented = segment(&model, &centroids, &photo(60, 40), &viewing, &|| false);
+            assert!(matches!(segmented, Err(SegmentError::TooWide(4000..))));
+        }
     }
 
     #[test]

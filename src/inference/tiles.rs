@@ -12,8 +12,8 @@ pub enum Tiling {
     /// The network sees the whole photo at once.
     #[default]
     Off,
-    /// As many windows as keep a network pixel within [`COARSEST`] photo pixels per axis: a single one
-    /// up to 16 times the training area.
+    /// As many windows as keep a network pixel within [`COARSEST`] photo pixels per axis: for photos of the
+    /// training size's shape a single one up to 16 times its area.
     Auto,
     /// Windows along the side that needs more, 1 to [`MOST_WINDOWS`]; fewer where a network pixel would cover
     /// less than 1/[`FINEST`] of a photo pixel per axis.
@@ -73,6 +73,7 @@ impl Tiles {
         let trained = network_size(model, model.card.size[1], model.card.size[0], 1.0);
         let windows = match tiling {
             Tiling::Off => 1,
+            Tiling::Auto if whole_is_enough(model, trained, photo) => 1,
             Tiling::Auto => automatic(trained, photo),
             Tiling::Windows(windows) => windows.clamp(1, useful(trained, photo)),
         };
@@ -155,15 +156,28 @@ fn along(window: usize, windows: usize) -> usize {
     window + (windows - 1) * (window - window / SHARED)
 }
 
-/// The smallest number of windows along a side that satisfies [`COARSEST`].
+/// Whether the network sees a whole photo at a size that satisfies [`COARSEST`]. Photos whose shape it does
+/// not keep, stretched ones and long strips, are seen coarser along one axis than along the other.
+fn whole_is_enough(model: &Model, trained: [usize; 2], photo: [usize; 2]) -> bool {
+    let [height, width] = photo;
+    let whole = network_size(model, width, height, 1.0);
+    // Where the shape is kept, sides are rounded to whole patches.
+    let rounding = match model.card.fit {
+        Fit::Stretch => 0,
+        Fit::Aspect => model.card.network.patch_size,
+    };
+    COARSEST * COARSEST * trained[0] * trained[1] >= height * width
+        && [0, 1]
+            .iter()
+            .all(|&axis| COARSEST * (whole[axis] + rounding) >= photo[axis])
+}
+
+/// The smallest number of windows along a side, 2 or more, that satisfies [`COARSEST`].
 fn automatic(window: [usize; 2], photo: [usize; 2]) -> usize {
     let enough = |windows: usize| {
         let reach = |axis: usize| COARSEST * along(window[axis], windows) >= photo[axis];
         reach(0) && reach(1)
     };
-    if COARSEST * COARSEST * window[0] * window[1] >= photo[0] * photo[1] {
-        return 1;
-    }
     (2..MOST_WINDOWS)
         .find(|&windows| enough(windows))
         .unwrap_or(MOST_WINDOWS)
@@ -302,6 +316,31 @@ mod tests {
         // Looks at a larger scale have the same windows.
         let twice = Tiles::new(&model, [400, 624], 2.0, Tiling::Auto);
         assert_eq!((twice.grid(), twice.window()), ([4, 4], [64, 96]));
+    }
+
+    #[test]
+    fn automatic_windows_are_fine_enough_on_both_axes() {
+        for (fit, photo) in [
+            // All but the last have at most 16 times the training area, 24576 pixels.
+            (Fit::Stretch, [32, 660]),
+            (Fit::Stretch, [660, 32]),
+            (Fit::Stretch, [180, 130]),
+            (Fit::Aspect, [10, 2000]),
+            (Fit::Aspect, [2000, 10]),
+            (Fit::Aspect, [180, 130]),
+            (Fit::Aspect, [3000, 30]),
+        ] {
+            let model = model(fit);
+            let tiles = Tiles::new(&model, photo, 1.0, Tiling::Auto);
+            let canvas = tiles.canvas();
+            for axis in [0, 1] {
+                // Sides are rounded to patches of 4.
+                let most = COARSEST * (canvas[axis] + 4);
+                assert!(most >= photo[axis], "{fit:?}: {photo:?} at {canvas:?}");
+            }
+            // A photo that keeps its shape is seen whole.
+            assert_eq!(tiles.is_whole(), fit == Fit::Aspect && photo == [180, 130]);
+        }
     }
 
     #[test]

@@ -133,7 +133,6 @@ fn same(found: &[u16], labels: &[u16]) -> f32 {
 mod tests {
     use super::*;
     use crate::flow::Prediction;
-    use crate::model::tensors::{export, import};
     use crate::model::testing;
     use burn::tensor::Device;
 
@@ -142,14 +141,10 @@ mod tests {
     /// A model whose predicted target is a constant, whatever the photo and the state: its last layer
     /// starts at zero. It never follows the state.
     fn constant(target: [f32; 3]) -> Model {
-        let mut model = testing::tiny(&["a", "b", "c"], SIZE, |card| {
+        let model = testing::tiny(&["a", "b", "c"], SIZE, |card| {
             card.prediction = Prediction::Target;
         });
-        let mut tensors = export(&model.network);
-        let bias = tensors.get_mut("final_layer.linear.bias").unwrap();
-        bias.data.copy_from_slice(&target);
-        model.network = import(model.network, tensors).unwrap();
-        model
+        testing::constant(model, &target)
     }
 
     /// A model that predicts velocity 0, so that its predicted target is the state itself: it copies

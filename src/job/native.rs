@@ -2,7 +2,7 @@
 
 use super::{Mask, Message, Opened, Photo, open};
 use crate::inference::{self, Sampling, SegmentError, Viewing};
-use crate::model::Model;
+use crate::model::{Model, tensors::read};
 use crate::panic_message::panic_message;
 use burn::tensor::Device;
 use std::collections::{HashSet, VecDeque};
@@ -33,7 +33,12 @@ fn flow(model: &Model, photo: Photo, sampling: Sampling, send: &mut dyn FnMut(Me
         return;
     }
     for state in inference::flow(model, input, sampling) {
-        if !send(Message::State(Box::new(state))) {
+        let values = read(state.x.clone());
+        if let Err(error) = inference::check_finite(model, &values) {
+            send(Message::Failed(error.to_string()));
+            return;
+        }
+        if !send(Message::State(Box::new(state), values)) {
             return;
         }
     }

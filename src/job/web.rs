@@ -4,7 +4,7 @@
 
 use super::{Message, Opened, Photo, open};
 use crate::inference::{self, Sampling, Viewing};
-use crate::model::Model;
+use crate::model::{Model, tensors::read};
 use crate::page::{self, Task as Turns};
 use crate::sampler::State;
 use burn::tensor::{Device, Tensor};
@@ -209,11 +209,13 @@ impl<M: 'static> Request<M> {
                 return Ok(());
             }
             let State { step, t, x } = state;
-            let read = x.into_data_async().await;
-            let read = read.map_err(|error| format!("the computation failed: {error:?}"))?;
+            let data = x.into_data_async().await;
+            let data = data.map_err(|error| format!("the computation failed: {error:?}"))?;
             // What follows reads it at once, from main memory.
-            let x = Tensor::from_data(read, &Device::flex());
-            if !self.send(Message::State(Box::new(State { step, t, x }))) {
+            let x = Tensor::<4>::from_data(data, &Device::flex());
+            let values = read(x.clone());
+            inference::check_finite(&model, &values).map_err(|error| error.to_string())?;
+            if !self.send(Message::State(Box::new(State { step, t, x }), values)) {
                 return Ok(());
             }
             page::next_turn().await;

@@ -188,7 +188,7 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, weights: Tensor<
 
 /// The index of the largest of the outputs `z W + shares values` in every pixel, the first among
 /// equals, outside any graph: `z: [patches, P, E]`, `weight: [E, N]`, `shares: [P, K]`,
-/// `values: [patches, K, N]` to `[patches, P]`.
+/// `values: [patches, K, N]` to `[patches, P]`. It is N where one of the outputs is not finite.
 pub fn argmax(
     z: Tensor<3>,
     weight: Tensor<2>,

@@ -51,6 +51,7 @@ macro_rules! compare {
 }
 
 // The macro is known to what follows it.
+mod decisions;
 mod images;
 mod linear;
 

@@ -130,6 +130,11 @@ impl Network {
         &self.config
     }
 
+    /// The precision of its products, except those of its encoder.
+    pub fn precision(&self) -> MatmulPrecision {
+        self.precision
+    }
+
     /// The same network with its products in another precision, but not those of its encoder.
     pub fn with_precision(self, precision: MatmulPrecision) -> Self {
         Self { precision, ..self }
@@ -232,7 +237,7 @@ impl Network {
     }
 
     /// The index of the largest output in every pixel, `[B, H, W]`: the class, if the network has
-    /// one output per class.
+    /// one output per class; the number of outputs where one of them is not finite.
     pub fn largest_output(&self, query: Query) -> Tensor<3, Int> {
         let evaluation = self.begin(query);
         let tokens = self.transform(&evaluation, &mut Unrecorded);

@@ -2,6 +2,7 @@
 
 use super::config::{NetworkConfig, Preset, STATE_CHANNELS};
 use super::network::Network;
+use super::tensors::{export, import};
 use super::{Card, Model};
 use crate::flow::Source;
 use burn::tensor::Device;
@@ -37,4 +38,23 @@ pub(crate) fn tiny(
     };
     let network = Network::new(&card.network, 0, &Device::flex());
     Model { network, card }
+}
+
+/// Makes a network's output constant: its last layer starts at zero.
+pub(crate) fn constant(mut model: Model, outputs: &[f32]) -> Model {
+    let mut tensors = export(&model.network);
+    let bias = tensors.get_mut("final_layer.linear.bias").unwrap();
+    bias.data.copy_from_slice(outputs);
+    model.network = import(model.network, tensors).unwrap();
+    model
+}
+
+/// Makes the numbers inside a network overflow: all of its weights are huge.
+pub(crate) fn overflowing(mut model: Model) -> Model {
+    let mut tensors = export(&model.network);
+    for tensor in tensors.values_mut() {
+        tensor.data.fill(1e30);
+    }
+    model.network = import(model.network, tensors).unwrap();
+    model
 }

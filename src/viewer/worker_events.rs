@@ -9,7 +9,7 @@ use crate::gpu::resident::Resident;
 use crate::gpu::textures::{LabelTexture, Photo};
 use crate::job::Message;
 use crate::labels;
-use crate::model::{Card, tensors::read};
+use crate::model::Card;
 use crate::trajectory;
 use crate::votes::{Outlines, Votes};
 use eframe::egui::{self, ColorImage, TextureHandle, TextureOptions};
@@ -171,29 +171,19 @@ impl EventConverter {
                 }
             }
             Message::Preparing => send(WorkerEvent::Preparing),
-            Message::State(state) => {
+            Message::State(state, x) => {
                 let (step, t) = (state.step, state.t);
-                let resident = self
-                    .pipelines
-                    .as_ref()
-                    .and_then(|_| Resident::of(state.x.clone()));
-                if let Some(resident) = resident {
-                    let values = Some(Arc::new(Values::Resident(resident)));
-                    if !send(WorkerEvent::State { t, values }) {
-                        return false;
-                    }
-                    let x = read(state.x);
-                    return send(self.numbers(step, t, x));
-                }
-                let x = read(state.x);
                 let values = match &self.pipelines {
                     None => None,
-                    Some(pipelines) => match pipelines.state(&x) {
-                        Ok(values) => Some(Arc::new(values)),
-                        Err(error) => {
-                            send(WorkerEvent::Failed(error.to_string()));
-                            return false;
-                        }
+                    Some(pipelines) => match Resident::of(state.x) {
+                        Some(resident) => Some(Arc::new(Values::Resident(resident))),
+                        None => match pipelines.state(&x) {
+                            Ok(values) => Some(Arc::new(values)),
+                            Err(error) => {
+                                send(WorkerEvent::Failed(error.to_string()));
+                                return false;
+                            }
+                        },
                     },
                 };
                 // The numbers follow in the same queue, so that they arrive soon after the state.

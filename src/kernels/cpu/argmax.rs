@@ -17,7 +17,8 @@ pub(super) struct Outputs<'a> {
     pub values: &'a [f32],
 }
 
-/// The index of the largest output in each pixel, the first among equals: `[patches, P]`.
+/// The index of the largest output in each pixel, the first among equals: `[patches, P]`; the number of
+/// outputs where one of them is not finite.
 pub(super) fn forward(outputs: &Outputs<'_>, [patches, pixels, width]: [usize; 3]) -> Vec<f32> {
     let classes = outputs.weight.len() / width;
     let kept = outputs.shares.len() / pixels;
@@ -45,9 +46,10 @@ pub(super) fn forward(outputs: &Outputs<'_>, [patches, pixels, width]: [usize; 3
                 matmul(shape, 1.0, left, right, &mut scratch.product);
                 wide!({
                     for (out, row) in out.iter_mut().zip(scratch.product.chunks_exact(classes)) {
+                        let finite = row.iter().fold(true, |all, v| all & v.is_finite());
                         let largest = max(row);
                         let index = row.iter().position(|v| *v == largest);
-                        *out = index.unwrap_or(0) as f32;
+                        *out = index.filter(|_| finite).unwrap_or(classes) as f32;
                     }
                 });
             },

@@ -43,7 +43,12 @@ pub fn argmax(
     let own = z.reshape([patches * pixels, width]).matmul(weight);
     let own = own.reshape([patches, pixels, classes]);
     let outputs = own + shares.unsqueeze::<3>().matmul(values);
-    outputs.argmax(2).squeeze_dim(2)
+    // A sum is finite only if all of its terms are.
+    let finite = outputs.clone().sum_dim(2).is_finite();
+    let largest = outputs.argmax(2);
+    largest
+        .mask_fill(finite.bool_not(), classes as i32)
+        .squeeze_dim(2)
 }
 
 pub fn gated_residual(x: Tensor<3>, gate: Tensor<3>, y: Tensor<3>) -> Tensor<3> {

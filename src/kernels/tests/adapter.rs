@@ -108,3 +108,19 @@ fn a_step_with_a_gradient_of_nan_changes_nothing() {
         assert_eq!(values(after.2), values(before.2));
     }
 }
+
+#[test]
+fn a_pixel_whose_outputs_are_nan_has_no_class() {
+    let mut features = values(random([2, 4, 3], 1));
+    features[7] = f32::NAN;
+    let z = Tensor::<3>::from_data(TensorData::new(features, [2, 4, 3]), &adapter());
+    let weight = there(&random([3, 5], 2)).inner();
+    let shares = there(&random([4, 1], 3)).inner();
+    let around = there(&random([2, 1, 5], 4)).inner();
+    let found = argmax(z, weight, shares, around)
+        .into_data()
+        .convert::<i32>();
+    for (pixel, class) in found.try_to_vec::<i32>().unwrap().into_iter().enumerate() {
+        assert_eq!(class == 5, pixel == 2, "{class} at {pixel}");
+    }
+}
