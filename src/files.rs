@@ -300,6 +300,14 @@ pub fn remove_file(path: &Path) -> Result<(), FileError> {
     }
 }
 
+/// Renames a file within its folder, replacing any file of that name.
+///
+/// # Errors
+/// If it cannot be renamed.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    patiently(|| fs::rename(from, to)).map_err(FileError::write(to))
+}
+
 /// Renames a folder within its parent, replacing any folder of that name.
 ///
 /// # Errors

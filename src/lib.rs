@@ -166,7 +166,8 @@
 //! - **Bad steps.** A step whose gradient is not finite is skipped and reported.
 //! - **The run folder** (`src/run_format.rs`) holds `config.toml` (every setting and the run's starting
 //!   point), `metrics.jsonl`, `samples/`, `tensorboard/`, the last checkpoints, `best.safetensors` and,
-//!   at the end, `model.safetensors`.
+//!   at the end, `model.safetensors`. A longer run keeps that of its earlier end as
+//!   `model-step-N.safetensors`.
 //!
 //! # The window
 //!

@@ -71,16 +71,28 @@ pub enum LoadError {
     #[error(transparent)]
     File(#[from] FileError),
     /// A folder without a model.
-    #[error(
-        "{0} holds neither model.safetensors nor best.safetensors: give a model file, or the folder of \
-         a run that was validated or has finished"
-    )]
-    NoModel(String),
+    #[error("{name} holds neither model.safetensors nor best.safetensors: {}", instead(.newest.as_deref()))]
+    NoModel {
+        name: String,
+        /// The model in the newest checkpoint of a run.
+        newest: Option<PathBuf>,
+    },
     /// A network without classes.
     #[error(
         "{0} has no class table: it is a starting point for training, not a segmentation model"
     )]
     NoClasses(String),
+}
+
+/// What to give in the place of a folder without a model.
+fn instead(newest: Option<&Path>) -> String {
+    newest.map_or_else(
+        || {
+            "give a model file, or the folder of a run that was validated or has finished"
+                .to_owned()
+        },
+        |path| format!("its newest state so far is {}", path.display()),
+    )
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {
@@ -279,7 +291,8 @@ fn check_there(name: &OsStr, path: &Path) -> Result<(), LoadError> {
         });
     }
     if path.is_dir() {
-        return Err(LoadError::NoModel(shown()));
+        let (name, newest) = (shown(), newest_state(path));
+        return Err(LoadError::NoModel { name, newest });
     }
     if looks_like_a_name(name) && !files::exists(path) {
         let installed = installed();
@@ -290,6 +303,17 @@ fn check_there(name: &OsStr, path: &Path) -> Result<(), LoadError> {
         return Err(LoadError::Unknown { name, nearest });
     }
     Ok(())
+}
+
+/// The moving average in the newest checkpoint of a run folder.
+fn newest_state(run: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(run.join(run_format::CHECKPOINTS)).ok()?;
+    let states = entries.flatten().filter_map(|entry| {
+        let step = run_format::checkpoint_step(entry.file_name().to_str()?)?;
+        let path = entry.path().join(run_format::AVERAGE);
+        path.is_file().then_some((step, path))
+    });
+    states.max().map(|(_, path)| path)
 }
 
 /// Whether a model was meant rather than a file: one word without an ending.
@@ -422,6 +446,29 @@ mod tests {
         assert_eq!(found(OsStr::new(FOR_PHOTOS)), Some(installed.clone()));
         let nothing = place_outside(path("data").as_os_str(), Vec::new);
         assert!(matches!(nothing, Place::Path(found) if found == path("data")));
+    }
+
+    #[test]
+    fn a_run_without_a_model_names_its_newest_state() {
+        let root = tempfile::tempdir().unwrap();
+        let run = root.path().join("a run");
+        let told = || check_there(run.as_os_str(), &run).unwrap_err().to_string();
+        fs::create_dir(&run).unwrap();
+        assert!(told().contains("give a model file"), "{}", told());
+        let state = |step: u64| {
+            let name = run_format::checkpoint_name(step);
+            let folder = run.join(run_format::CHECKPOINTS).join(name);
+            folder.join(run_format::AVERAGE)
+        };
+        for step in [9, 30, 200] {
+            fs::create_dir_all(state(step).parent().unwrap()).unwrap();
+        }
+        // The newest one may be damaged.
+        for step in [9, 30] {
+            fs::write(state(step), "").unwrap();
+        }
+        let newest = state(30).display().to_string();
+        assert!(told().ends_with(&newest), "{}", told());
     }
 
     #[test]

@@ -9,6 +9,8 @@
 //! RUN/tensorboard/                   the numbers of metrics.jsonl as event files
 //! RUN/best.safetensors               the model with the best validation score
 //! RUN/model.safetensors              the finished model
+//! RUN/best-step-STEP.safetensors     a best model that another took the place of after a resume
+//! RUN/model-step-STEP.safetensors    the finished model of an earlier end, of a run that went on
 //! RUN/run.lock                       locked while a process trains in the folder
 //! ```
 
@@ -27,6 +29,8 @@ pub(crate) const CONFIG: &str = "config.toml";
 pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const SAMPLES: &str = "samples";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
+/// The moving average of the weights, in the folder of a checkpoint.
+pub(crate) const AVERAGE: &str = "ema.safetensors";
 pub(crate) const TENSORBOARD: &str = "tensorboard";
 /// A frozen encoder's tokens of fixed views, unless `data.token_cache` names another folder.
 pub(crate) const TOKENS: &str = "tokens";

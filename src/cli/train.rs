@@ -26,9 +26,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TOML")]
     config: Option<PathBuf>,
     /// Start from a trained model: a file, a run folder, or the name of a built-in or installed one. The
-    /// network's settings come from its card, and without --config the others from
-    /// assets/presets/fine-tune.toml. The data may have additional classes after the model's. The scores
-    /// before and after are printed at the end
+    /// network's settings come from its card; so do the size of the photos and the solver steps of a
+    /// validation, unless --config sets them. Without --config the others come from
+    /// assets/presets/fine-tune.toml. The data may have additional classes, and its own order of them: the
+    /// model's come first. The scores before and after are printed at the end
     #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
     init: Option<PathBuf>,
     /// Data folder, the same as --set data.path=DIR. Several, separated by commas or given by several
@@ -81,10 +82,16 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         (None, Some(_)) => config::FINE_TUNE.to_owned(),
         (None, None) => String::new(),
     };
-    let mut overrides = match &arguments.init {
+    let of_model = match &arguments.init {
         Some(model) => settings_of(model)?,
-        None => Vec::new(),
+        None => config::OfModel::default(),
     };
+    let checked = of_model.check(&text, &arguments.overrides);
+    match &path {
+        Some(path) => checked.with_context(|| path.display().to_string())?,
+        None => checked?,
+    }
+    let mut overrides = [of_model.files, of_model.network].concat();
     if let Some(paths) = data_paths(&arguments.data)? {
         overrides.push(format!("data.path={paths}"));
     }
@@ -92,7 +99,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         overrides.push("data.skip_bad=true".to_owned());
     }
     overrides.extend(arguments.overrides.iter().cloned());
-    let config = parse(&text, path.as_deref(), &overrides)?;
+    let config = parse(&text, path.as_deref(), &of_model.defaults, &overrides)?;
     let devices = arguments.devices.open()?;
     if arguments.dry_run {
         dry_run(&config, &devices, arguments)?;
@@ -135,8 +142,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// The settings of a run. A mistake in the file at `path` names it; one in an override names the setting.
-fn parse(text: &str, path: Option<&Path>, overrides: &[String]) -> anyhow::Result<config::Config> {
-    config::Config::parse(text, overrides).map_err(|error| {
+fn parse(
+    text: &str,
+    path: Option<&Path>,
+    defaults: &[String],
+    overrides: &[String],
+) -> anyhow::Result<config::Config> {
+    config::Config::parse_over(defaults, text, overrides).map_err(|error| {
         let of_file = config::Config::parse(text, &[]).err();
         let same = of_file.is_some_and(|of_file| of_file.to_string() == error.to_string());
         let error = anyhow::Error::from(error);
@@ -148,7 +160,7 @@ fn parse(text: &str, path: Option<&Path>, overrides: &[String]) -> anyhow::Resul
 }
 
 /// The settings of a run that starts from a model.
-fn settings_of(model: &Path) -> anyhow::Result<Vec<String>> {
+fn settings_of(model: &Path) -> anyhow::Result<config::OfModel> {
     let bytes = models::bytes(model)?;
     let card = Card::read(&bytes).with_context(|| model.display().to_string())?;
     if card.classes.is_empty() {
@@ -257,7 +269,7 @@ mod tests {
     fn only_a_mistake_of_the_file_names_it() {
         let error = |text: &str, overrides: &[&str]| {
             let overrides: Vec<String> = overrides.iter().map(|set| (*set).to_owned()).collect();
-            let parsed = parse(text, Some(Path::new("c.toml")), &overrides);
+            let parsed = parse(text, Some(Path::new("c.toml")), &[], &overrides);
             format!("{:#}", parsed.unwrap_err())
         };
         let of_override = error("[train]\nsteps = 5\n", &["train.stepz=7"]);

@@ -164,15 +164,24 @@ impl Dataset {
 
     /// The data set with these classes, in place of its own of the same names. `None` where one of its
     /// own is not among them.
-    pub fn within(self, classes: &ClassTable) -> Option<Self> {
+    pub fn within(mut self, classes: &ClassTable) -> Option<Self> {
         if self.classes == *classes {
             return Some(self);
         }
         let own = self.classes.names.iter();
         let index = |name| classes.names.iter().position(|other| other == name);
-        let indices = own
+        let indices: Vec<u16> = own
             .map(|name| u16::try_from(index(name)?).ok())
             .collect::<Option<_>>()?;
+        if let Source::Joined(parts) = &mut self.source {
+            for class in parts.iter_mut().flat_map(|part| &mut part.classes) {
+                // An ignored class stays one.
+                *class = indices.get(usize::from(*class)).copied().unwrap_or(IGNORE);
+            }
+            self.classes = classes.clone();
+            self.class_pixels = Arc::default();
+            return Some(self);
+        }
         let part = Part {
             data: self,
             classes: indices,

@@ -8,7 +8,7 @@ use super::state::{Progress, TrainState};
 use crate::files::{self, FileError};
 use crate::model;
 use crate::model::tensors::{self, Precision, Tensors, read};
-use crate::run_format::{CHECKPOINTS, checkpoint_name};
+use crate::run_format::{AVERAGE, CHECKPOINTS, checkpoint_name};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use std::collections::HashMap;
@@ -113,7 +113,12 @@ impl RunFolder {
                 .as_ref()
                 .is_some_and(|fresh| has_other_projector(&path, fresh))
             {
-                return Err(TrainError::Changed(path));
+                let what = "the REPA projector has another size (repa.projector_width, repa.teacher): set \
+                            it back";
+                return Err(TrainError::Changed {
+                    path,
+                    what: what.to_owned(),
+                });
             }
             match read_state(&path, projector.clone(), device) {
                 Ok(state) => {
@@ -146,11 +151,7 @@ fn write(state: &TrainState, folder: &Path) -> Result<(), FileError> {
         &state.model,
         Precision::Single,
     )?;
-    model::file::write(
-        &inside("ema.safetensors"),
-        &state.average,
-        Precision::Single,
-    )?;
+    model::file::write(&inside(AVERAGE), &state.average, Precision::Single)?;
     let write_tensors = |name: &str, tensors: &Tensors| {
         let bytes = tensors::to_safetensors(tensors, HashMap::new(), Precision::Single)
             .map_err(|e| failed(name, std::io::Error::other(e)))?;
@@ -210,7 +211,7 @@ fn read_state(
     let progress: Progress = serde_json::from_slice(&bytes("progress.json")?)
         .map_err(|e| broken("progress.json", e.to_string()))?;
     let model = model::file::read(&path.join("model.safetensors"), device)?;
-    let average = model::file::read(&path.join("ema.safetensors"), device)?;
+    let average = model::file::read(&path.join(AVERAGE), device)?;
     let moments = tensors("optimizer.safetensors")?;
     let projector = match projector {
         Some(fresh) if path.join(PROJECTOR).exists() => {

@@ -48,9 +48,9 @@ pub enum TrainError {
         if *count == 0 { "no class" } else { "only one class" }
     )]
     FewClasses { count: usize },
-    /// The checkpoint and the configuration describe different networks.
-    #[error("the checkpoint in {} has a different network, encoding, flow, REPA projector or class table from the configuration: choose another --out", .0.display())]
-    Changed(PathBuf),
+    /// The checkpoint and the configuration differ in what must stay the same; `what` ends with a remedy.
+    #[error("the run in {} cannot go on with these settings: {what}, or choose another --out", path.display())]
+    Changed { path: PathBuf, what: String },
     /// A run that ended early, but whose steps are saved.
     #[error("{source} (the run is saved at step {step}: continue it with --resume)")]
     Interrupted { step: u64, source: Box<TrainError> },

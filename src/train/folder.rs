@@ -93,7 +93,7 @@ impl RunFolder {
 }
 
 /// The checkpoint folders of a run folder, oldest first; other entries are ignored.
-fn checkpoints(root: &Path) -> Vec<PathBuf> {
+pub(super) fn checkpoints(root: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(root.join(CHECKPOINTS)).into_iter().flatten();
     let mut found: Vec<(u64, PathBuf)> = entries
         .flatten()

@@ -8,8 +8,8 @@
 //! | `supervision`, `repa` | the teacher and class weights |
 //! | `tokens` | the tokens of a frozen encoder, on disk |
 //! | `parallel/` | several devices |
-//! | `run`, `stage`, `validate`, `restore`, `prepare` | a run and its loop |
-//! | `folder`, `checkpoint`, `metrics`, `tensorboard`, `provenance` | the run folder |
+//! | `run`, `stage`, `validate`, `restore`, `prepare`, `class_order` | a run and its loop |
+//! | `folder`, `checkpoint`, `earlier_models`, `metrics`, `score_kind`, `tensorboard`, `provenance` | the run folder |
 //! | `memory`, `dry_run`, `measure` | the cost of a run |
 //!
 //! The batch of a step, its times and its noise are pure functions of the seed and the step's
@@ -17,8 +17,10 @@
 
 mod batch;
 mod checkpoint;
+mod class_order;
 pub mod config;
 mod dry_run;
+mod earlier_models;
 mod error;
 mod event;
 pub(crate) mod folder;
@@ -35,10 +37,13 @@ pub mod repa;
 mod restore;
 mod run;
 mod running_metrics;
+mod score_kind;
 mod stage;
 pub mod state;
 pub mod supervision;
 mod tensorboard;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod trainee;
 pub mod trainer;

@@ -3,7 +3,7 @@
 
 use super::config::Stage;
 use super::{Event, TrainError, validate};
-use crate::data::{DataError, DataList, Dataset, check};
+use crate::data::{ClassTable, DataError, DataList, Dataset, check};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -18,6 +18,15 @@ pub(super) struct Prepared {
     pub validation: Option<Dataset>,
     /// [`Dataset::fingerprint`] of both; empty without validation.
     pub fingerprints: [String; 2],
+}
+
+impl Prepared {
+    /// The same data with these classes, among which are all of its own.
+    pub(super) fn within(self, classes: &ClassTable) -> Self {
+        let with = |data: Dataset| data.clone().within(classes).unwrap_or(data);
+        let training = with(Dataset::clone(&self.training));
+        finish(training, self.validation.map(with), false)
+    }
 }
 
 /// Opens and checks a run's data, and reads all labels if the run depends on class frequencies.

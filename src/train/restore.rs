@@ -10,11 +10,12 @@ use super::supervision::Supervision;
 use crate::data::Dataset;
 use crate::encoding::Order;
 use crate::model::Card;
+use crate::model::config::NetworkConfig;
 use crate::model::init::Initializer;
 use crate::model::vit::Vit;
 use crate::model::warm_start::{Loaded, WarmStartError, check_start, warm_start};
 use crate::models;
-use crate::run_format::{CHECKPOINTS, METRICS, MODEL};
+use crate::run_format::{CHECKPOINTS, METRICS};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
@@ -79,16 +80,9 @@ impl Setup {
         if self.resume {
             let training = device.clone().autodiff();
             if let Some(mut state) = self.folder.resume(projector.clone(), &training)? {
-                let card = &state.model.card;
-                let same = card.network == network
-                    && card.classes == *names
-                    && card.encoding == config.model.encoding
-                    && (card.base_classes.is_some()
-                        || card.order.is_empty() == (config.model.order == Order::Index))
-                    && card.prediction == config.prediction()
-                    && card.source == config.flow.source;
-                if !same {
-                    return Err(TrainError::Changed(self.folder.path(CHECKPOINTS)));
+                if let Some(what) = changed(&state.model.card, config, names) {
+                    let path = self.folder.path(CHECKPOINTS);
+                    return Err(TrainError::Changed { path, what });
                 }
                 state.average.network = state.average.network.valid();
                 return Ok((state, None));
@@ -137,7 +131,7 @@ impl Setup {
     fn refuse_to_start_over(&self, checkpoint_every: u64) -> Result<(), TrainError> {
         let step = metrics::last_step(&self.folder.path(METRICS));
         // The line of that step comes before the checkpoint.
-        if step <= checkpoint_every && !self.folder.path(MODEL).exists() {
+        if step <= checkpoint_every && !self.folder.has_finished() {
             return Ok(());
         }
         let folder = self.folder.path("");
@@ -161,5 +155,151 @@ impl Setup {
             None => state.order_classes(config, &self.data)?,
         }
         Ok(())
+    }
+}
+
+/// What must stay the same during a run and differs between its checkpoint's card and its settings now, with a
+/// remedy; `None` if nothing does.
+fn changed(card: &Card, config: &Config, names: &[String]) -> Option<String> {
+    changed_classes(&card.classes, names)
+        .or_else(|| changed_method(card, config))
+        .or_else(|| changed_network(&card.network, &config.network(names.len())))
+}
+
+/// How the classes of a run differ from those of the data.
+fn changed_classes(run: &[String], data: &[String]) -> Option<String> {
+    let lacked = |by: &[String], of: &[String]| of.iter().find(|name| !by.contains(name)).cloned();
+    if let Some(name) = lacked(run, data) {
+        return Some(format!(
+            "the data now has the class \"{name}\", which the run lacks: list only the run's classes in \
+             classes.txt (Labelme: labels.txt), or ignore it in dataset.toml"
+        ));
+    }
+    if let Some(name) = lacked(data, run) {
+        return Some(format!(
+            "the data now lacks the run's class \"{name}\": list it in classes.txt"
+        ));
+    }
+    (run != data).then(|| "the data now has its classes in another order: restore it".to_owned())
+}
+
+/// How the encoding, the prediction or the source of a run differ from the settings.
+fn changed_method(card: &Card, config: &Config) -> Option<String> {
+    let assigned = if card.order.is_empty() {
+        Order::Index
+    } else {
+        Order::Assigned
+    };
+    let order = card.base_classes.is_some() || assigned == config.model.order;
+    let rules = [
+        (card.encoding == config.model.encoding, "model.encoding"),
+        (order, "model.order"),
+        (
+            card.prediction == config.prediction(),
+            "model.prediction or loss.objective",
+        ),
+        (card.source == config.flow.source, "flow.source"),
+    ];
+    let differing = rules.into_iter().find(|(same, _)| !same);
+    differing.map(|(_, key)| {
+        format!("{key} is not what it was when the run started: set it back as in config.toml of the run")
+    })
+}
+
+/// The first size in which the network of a run differs from that of the settings.
+fn changed_network(run: &NetworkConfig, now: &NetworkConfig) -> Option<String> {
+    let sizes = |network: &NetworkConfig| {
+        [
+            ("model.patch_size", network.patch_size),
+            ("model.hidden_size", network.hidden_size),
+            ("model.heads", network.heads),
+            ("model.pixel_width", network.pixel_width),
+            ("model.transformer_blocks", network.transformer_blocks),
+            ("model.field_blocks", network.field_blocks),
+            ("model.code_dims", network.state_channels),
+            ("model.stem_width", network.stem_width),
+        ]
+    };
+    let mut pairs = sizes(run).into_iter().zip(sizes(now));
+    if let Some(((key, before), (_, now))) = pairs.find(|(before, now)| before != now) {
+        return Some(format!(
+            "{key} is {now}, but it was {before} when the run started: set it back"
+        ));
+    }
+    let others = [
+        (run.condition == now.condition, "model.condition"),
+        (run.patch_output == now.patch_output, "model.patch_output"),
+        (
+            run.encoder == now.encoder,
+            "the encoder (model.encoder and the settings that begin so)",
+        ),
+        (run == now, "the network"),
+    ];
+    let differing = others.into_iter().find(|(same, _)| !same);
+    differing.map(|(_, key)| format!("{key} is not what it was when the run started: set it back"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resume_names_what_has_changed() {
+        let config = |sets: &[&str]| {
+            let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+            Config::parse("", &sets).unwrap()
+        };
+        let names =
+            |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_owned).collect() };
+        let small = [
+            "model.hidden_size=16",
+            "model.heads=2",
+            "model.pixel_width=8",
+            "model.transformer_blocks=1",
+            "model.field_blocks=1",
+        ];
+        let run = names("sky road");
+        let state = TrainState::new(&config(&small), "data", &run, &Device::flex());
+        let told = |sets: &[&str], classes: &str| {
+            let config = config(&[&small[..], sets].concat());
+            changed(&state.model.card, &config, &names(classes)).unwrap_or_default()
+        };
+        assert_eq!(told(&[], "sky road"), "");
+        for (sets, classes, words) in [
+            (
+                &[][..],
+                "sky road bus",
+                ["has the class \"bus\"", "dataset.toml"],
+            ),
+            (&[], "sky bus", ["has the class \"bus\"", "classes.txt"]),
+            (
+                &[],
+                "sky",
+                ["lacks the run's class \"road\"", "classes.txt"],
+            ),
+            (
+                &["model.pixel_width=4"],
+                "sky road",
+                ["model.pixel_width is 4", "it was 8"],
+            ),
+            (
+                &["model.condition=none"],
+                "sky road",
+                ["model.condition", "set it back"],
+            ),
+            (
+                &["model.order=assigned"],
+                "sky road",
+                ["model.order", "set it back"],
+            ),
+            (
+                &["loss.objective=cross-entropy"],
+                "sky road",
+                ["loss.objective", "set it back"],
+            ),
+        ] {
+            let text = told(sets, classes);
+            assert!(words.iter().all(|word| text.contains(word)), "{text}");
+        }
     }
 }

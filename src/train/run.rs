@@ -7,10 +7,12 @@ use super::metrics::Metrics;
 use super::parallel::WorkerGroup;
 use super::restore::Setup;
 use super::running_metrics::RunningMetrics;
+use super::score_kind::{ScoreKind, validated_at};
 use super::stage::TrainLoop;
+use super::state::Progress;
 use super::supervision::Supervision;
 use super::trainer::Trainer;
-use super::{TrainError, dry_run, prepare, provenance};
+use super::{TrainError, class_order, dry_run, prepare, provenance};
 use crate::data::Dataset;
 use crate::device::{self, Failed};
 use crate::kernels::MatmulPrecision;
@@ -63,6 +65,7 @@ pub(crate) fn run_on(
     let Some(prepared) = prepare::prepare(&plan, report, stop)? else {
         return Ok(Outcome::unbegun());
     };
+    let prepared = class_order::ordered(prepared, &plan[0].config, out, resume);
     let (data, validation) = (&prepared.training, prepared.validation.as_ref());
     let mut supervision = Supervision::open(&plan[0].config, device)?;
     // Reports now that a later stage cannot create its cache folder.
@@ -87,13 +90,23 @@ pub(crate) fn run_on(
     provenance::write(config, &prepared, devices, &folder.path(CONFIG))?;
     let metrics = Metrics::open(&folder.path(METRICS), state.progress.step)?;
     let progress = &mut state.progress;
-    let after = comparable_after(&plan, progress.step);
-    progress.forget_best(after);
-    // A validation may have come after the checkpoint, or before the first one.
-    if let Some(line) = metrics.best_validation(after)
-        && progress.best.is_none_or(|(best, _)| line.miou > best)
+    let fingerprint = prepared.fingerprints[1].as_str();
+    restore_best(
+        &plan,
+        progress,
+        &metrics,
+        validation.map(|data| (data.len(), fingerprint)),
+    );
+    let keeps_best = resume && folder.is_best_after(progress.step);
+    let last = plan.last().map_or(0, |stage| stage.last);
+    if resume
+        && progress.step < last
+        && let Some(kept) = folder.keep_finished()?
     {
-        progress.best = Some((line.miou, line.step));
+        tracing::warn!(
+            "the run goes on: the model of its earlier end is kept as {}",
+            kept.display()
+        );
     }
     // Else a run that resumes amid such steps would end at its next line, whatever follows.
     progress
@@ -101,7 +114,7 @@ pub(crate) fn run_on(
         .forget_bad(plan_at(&plan, progress.step).train.bad_steps);
     report(Event::Started {
         step: state.progress.step,
-        steps: plan.last().map_or(0, |stage| stage.last),
+        steps: last,
         parameters: state.model.network.num_params(),
         photos: [data.len(), validation.map_or(0, Dataset::len)],
     });
@@ -115,6 +128,8 @@ pub(crate) fn run_on(
         metrics,
         data,
         validation,
+        fingerprint,
+        keeps_best,
         trainer: Trainer::new(plan[0].clone(), state, supervision, device),
         group,
         report,
@@ -124,6 +139,38 @@ pub(crate) fn run_on(
     };
     device::guarded(device, || train_loop.run())
         .unwrap_or_else(|Failed(reason)| Err(TrainError::Device(reason)))
+}
+
+/// Restores the best score among those that can be compared with the last one, and how that was taken. Warns
+/// if the next ones, of so many photos with this fingerprint, will be taken otherwise.
+fn restore_best(
+    plan: &[Stage],
+    progress: &mut Progress,
+    metrics: &Metrics,
+    photos: Option<(usize, &str)>,
+) {
+    if let (Some(line), Some((count, fingerprint))) = (metrics.last_validation(), photos) {
+        let now = ScoreKind::of(validated_at(plan, line.step), count, fingerprint);
+        match &progress.scored {
+            Some(before) if *before == now => {}
+            Some(before) => tracing::warn!(
+                "validations are taken otherwise than before ({}): earlier scores are not compared with new ones",
+                before.differences(&now)
+            ),
+            // A checkpoint of an older version, or from before the first validation.
+            None => {
+                progress.scored_otherwise = comparable_after(plan, line.step);
+                progress.scored = Some(now);
+            }
+        }
+    }
+    progress.forget_best(progress.scored_otherwise);
+    // A validation may have come after the checkpoint, or before the first one.
+    if let Some(line) = metrics.best_validation(progress.scored_otherwise)
+        && progress.best.is_none_or(|(best, _)| line.miou > best)
+    {
+        progress.best = Some((line.miou, line.step));
+    }
 }
 
 /// The settings of the next step after `step`, or of the last one.

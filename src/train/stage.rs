@@ -1,11 +1,12 @@
 //! The loop of a run over its stages: batches, steps, logged lines, validations and checkpoints.
 
-use super::config::{Config, Stage, comparable_after};
+use super::config::{Config, Stage};
 use super::event::{Event, Outcome};
 use super::folder::RunFolder;
 use super::metrics::Metrics;
 use super::parallel::WorkerGroup;
 use super::running_metrics::RunningMetrics;
+use super::score_kind::{ScoreKind, validated_at};
 use super::state::Progress;
 use super::tokens::Keeping;
 use super::trainer::Trainer;
@@ -25,6 +26,10 @@ pub(super) struct TrainLoop<'a> {
     pub metrics: Metrics,
     pub data: &'a Arc<Dataset>,
     pub validation: Option<&'a Dataset>,
+    /// [`Dataset::fingerprint`] of `validation`; empty without it.
+    pub fingerprint: &'a str,
+    /// Whether the file of the best model must stay when another one takes its place.
+    pub keeps_best: bool,
     pub trainer: Trainer,
     /// The devices that share the batches.
     pub group: WorkerGroup,
@@ -52,7 +57,7 @@ impl TrainLoop<'_> {
         let start = self.metrics.validation_at_start().map(|line| line.miou);
         let end = self.metrics.last_validation();
         let end = end.filter(|line| line.step == step && line.step > 0);
-        let is_comparable = comparable_after(self.plan, step).is_none();
+        let is_comparable = state.progress.scored_otherwise.is_none();
         let gain = start.zip(end).filter(|_| !stopped && is_comparable);
         let model = if stopped {
             None
@@ -124,7 +129,7 @@ impl TrainLoop<'_> {
         let step = self.trainer.state.progress.step;
         let reached = self.plan.iter().find(|stage| step <= stage.last);
         let reached = reached.unwrap_or(&self.plan[self.plan.len() - 1]);
-        self.save(reached.config.train.keep)
+        self.save(&reached.config)
     }
 
     /// Takes the steps of a stage. Returns whether it was stopped before its end.
@@ -133,8 +138,6 @@ impl TrainLoop<'_> {
         let shared = config.data.token_cache.is_some();
         let tokens = self.folder.tokens(config);
         self.trainer.enter(stage, self.data, Some(&tokens))?;
-        let after = comparable_after(self.plan, stage.last);
-        self.trainer.state.progress.forget_best(after);
         self.keeping = Keeping::new(self.trainer.tokens.as_ref(), shared);
         self.report_tokens();
         let step = self.trainer.state.progress.step;
@@ -170,7 +173,7 @@ impl TrainLoop<'_> {
             }
             let due = step.is_multiple_of(config.train.checkpoint_every);
             if due && step < self.last() {
-                self.save(config.train.keep)?;
+                self.save(config)?;
             }
         }
         Ok(false)
@@ -218,10 +221,11 @@ impl TrainLoop<'_> {
     }
 
     /// Saves a checkpoint, including the metrics that have not been logged yet.
-    fn save(&mut self, keep: usize) -> Result<PathBuf, TrainError> {
+    fn save(&mut self, config: &Config) -> Result<PathBuf, TrainError> {
         let state = &mut self.trainer.state;
         state.progress.unlogged = self.running.unlogged();
-        let path = self.folder.save(state, keep)?;
+        state.describe(config, self.metrics.last_validation().as_ref());
+        let path = self.folder.save(state, config.train.keep)?;
         (self.report)(Event::Saved { path: path.clone() });
         Ok(path)
     }
@@ -258,11 +262,10 @@ impl TrainLoop<'_> {
             return Ok(true);
         };
         (self.report)(Event::Validating);
-        let state = &mut self.trainer.state;
-        let step = state.progress.step;
+        let step = self.trainer.state.progress.step;
         let scored = validate::validate(
             config,
-            &state.average,
+            &self.trainer.state.average,
             validation,
             step,
             self.folder,
@@ -271,13 +274,25 @@ impl TrainLoop<'_> {
         let Some(line) = scored else {
             return Ok(false);
         };
+        let kind = ScoreKind::of(config, validation.len(), self.fingerprint);
+        self.score_as(kind, validation.len());
+        let state = &mut self.trainer.state;
         // Before its line: a run that resumes takes the best line for the score of this file.
         if state.progress.best.is_none_or(|(best, _)| line.miou > best) {
             let best = state.finished(config, Some(&line));
             let path = self.folder.path(BEST);
+            let kept = if self.keeps_best {
+                self.folder.keep_best()?
+            } else {
+                None
+            };
             model::file::write(&path, &best, Precision::Half)?;
             // After the file: a run that could not write it is saved, and writes it when it resumes.
             state.progress.best = Some((line.miou, step));
+            self.keeps_best = false;
+            if let Some(kept) = kept {
+                self.folder.drop_same(&kept)?;
+            }
         }
         self.metrics.write(&line)?;
         (self.report)(Event::Validated {
@@ -286,6 +301,23 @@ impl TrainLoop<'_> {
         });
         self.running.restart_clock();
         Ok(true)
+    }
+
+    /// Begins to compare scores of this kind, of `photos` photos. The best of another kind is forgotten; its
+    /// model stays unless the plan's next stage has brought the change.
+    fn score_as(&mut self, kind: ScoreKind, photos: usize) {
+        let progress = &mut self.trainer.state.progress;
+        if let Some(before) = progress.scored.as_ref().filter(|before| **before != kind) {
+            let last = self.metrics.last_validation().map(|line| line.step);
+            let planned = last.is_some_and(|step| {
+                let config = validated_at(self.plan, step);
+                *before == ScoreKind::of(config, photos, self.fingerprint)
+            });
+            self.keeps_best |= !planned;
+            progress.best = None;
+            progress.scored_otherwise = last;
+        }
+        progress.scored = Some(kind);
     }
 }
 

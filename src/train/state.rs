@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::optimizer::AdamW;
 use super::repa::Projector;
+use super::score_kind::ScoreKind;
 use super::unlogged::Unlogged;
 use crate::assignment;
 use crate::data::{DataError, Dataset, mixtures};
@@ -21,8 +22,14 @@ pub struct Progress {
     /// Optimiser steps taken, including skipped ones.
     pub step: u64,
     /// The best validation score so far, and its step, among those that can be compared with the
-    /// stage's.
+    /// last one.
     pub best: Option<(f64, u64)>,
+    /// How the last validation was taken; `None` without one, and in checkpoints of older versions.
+    #[serde(default)]
+    pub scored: Option<ScoreKind>,
+    /// The step of the last validation that was taken otherwise, if there is one.
+    #[serde(default)]
+    pub scored_otherwise: Option<u64>,
     /// The loss scale for half precision.
     #[serde(default = "one")]
     pub loss_scale: f32,
@@ -49,6 +56,8 @@ impl Default for Progress {
         Self {
             step: 0,
             best: None,
+            scored: None,
+            scored_otherwise: None,
             loss_scale: 1.0,
             unlogged: Unlogged::default(),
         }
@@ -144,18 +153,31 @@ impl TrainState {
             progress,
         }
     }
+
     /// The model so far: the moving average, with its last validation score on the card.
     pub(super) fn finished(&self, config: &Config, line: Option<&ValidationLine>) -> Model {
         let mut model = self.average.clone();
         model.card.steps = self.progress.step;
-        model.card.sampling_steps = line.map(|_| config.train.validate_steps);
+        model.card.sampling_steps = Some(config.train.validate_steps);
         // Later weights have no score.
         let line = line.filter(|line| line.step == self.progress.step);
-        model.card.score = line.map(|line| Score {
-            miou: line.miou,
-            on: format!("validation split at network size {:?}", config.data.size),
-            steps: config.train.validate_steps,
+        model.card.score = line.map(|line| {
+            // The settings may have changed since.
+            let scored = self.progress.scored.as_ref();
+            let size = scored.map_or(config.data.size, |scored| scored.size);
+            Score {
+                miou: line.miou,
+                on: format!("validation split at network size {size:?}"),
+                steps: scored.map_or(config.train.validate_steps, |scored| scored.steps),
+            }
         });
         model
+    }
+
+    /// Writes on both cards what [`finished`](Self::finished) would, for the models in a checkpoint.
+    pub(super) fn describe(&mut self, config: &Config, line: Option<&ValidationLine>) {
+        self.model.card.steps = self.progress.step;
+        self.model.card.sampling_steps = Some(config.train.validate_steps);
+        self.average.card = self.finished(config, line).card;
     }
 }

@@ -270,5 +270,12 @@ fn a_start_from_something_else_is_explained() {
     let text = root.join("notes.safetensors");
     fs::write(&text, "not a model").unwrap();
     fails(&mut train(&text), &["notes.safetensors"]);
+    // A network of other sizes than the model's.
+    let wide = root.join("wide.toml");
+    fs::write(&wide, "model.hidden_size = 96\n").unwrap();
+    let mut contradicted = train(Path::new("scenes"));
+    contradicted.arg("--config").arg(&wide);
+    let words = ["wide.toml: model.hidden_size is 96", "--init has 192"];
+    fails(&mut contradicted, &words);
     assert!(!root.join("run").exists());
 }

@@ -244,6 +244,25 @@ fn data_with_some_of_a_model_s_classes_is_scored_with_all() {
     );
 }
 
+#[test]
+fn joined_data_sets_take_another_order_of_their_classes() {
+    let (a, b) = (set("a", "Road sky", 2), set("b", "sky Road", 3));
+    let both = || list(&[&a, &b], &[1.0, 2.0], ADD).open_training().unwrap();
+    let table = ClassTable::new(["tree", "sky", "Road"].map(str::to_owned).into());
+    let within = both().within(&table).unwrap();
+    // Still two parts, with a weight each.
+    assert_eq!(within.spans(), both().spans());
+    for i in 0..within.len() {
+        let [before, after] =
+            [both(), within.clone()].map(|data| data.load(i).unwrap().labels.data);
+        let expected: Vec<u16> = before
+            .iter()
+            .map(|label| 2u16.checked_sub(*label).unwrap_or(IGNORE))
+            .collect();
+        assert_eq!(after, expected);
+    }
+}
+
 /// In the second set, what is rare in the first is frequent.
 #[test]
 fn class_weights_count_a_photo_as_often_as_it_is_shown() {

@@ -10,7 +10,7 @@ mod stages;
 mod tests;
 
 pub use error::ConfigError;
-pub use of_model::{FINE_TUNE, settings_of};
+pub use of_model::{FINE_TUNE, OfModel, settings_of};
 pub use sections::{
     DataSection, FlowSection, Key, LossSection, ModelSection, RepaSection, Schedule, TrainSection,
     keys,
@@ -29,7 +29,7 @@ use crate::model::vit::VitConfig;
 use crate::potential::Potential;
 use crate::text_file;
 use serde::{Deserialize, Serialize};
-use settings::{parse_value, refuse_unknown, set, unset_word};
+use settings::{key_and_value, refuse_unknown, set, unset_word};
 use toml::{Table, Value};
 
 /// The section of a run's configuration that describes its provenance; it holds no settings.
@@ -56,17 +56,31 @@ impl Config {
     /// # Errors
     /// For unknown keys (with the nearest known one), wrong types and values out of range.
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self, ConfigError> {
+        Self::parse_over(&[], text, overrides)
+    }
+
+    /// Like [`parse`](Self::parse), with these `KEY=VALUE` in the place of the settings that the TOML leaves
+    /// out.
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse).
+    pub fn parse_over(
+        defaults: &[String],
+        text: &str,
+        overrides: &[String],
+    ) -> Result<Self, ConfigError> {
         let wrong = |error| ConfigError::Toml(text_file::toml_reason(text, &error));
         let mut table: Table = text.parse().map_err(wrong)?;
         table.remove(PROVENANCE);
         let mut stages = settings::take_stages(&mut table)?;
+        for text in defaults {
+            let (key, value) = key_and_value(text)?;
+            if settings::get(&table, key).is_none() {
+                set(&mut table, key, value)?;
+            }
+        }
         for text in overrides {
-            let (key, value) = text
-                .split_once('=')
-                .map(|(key, value)| (key.trim(), value.trim()))
-                .filter(|(key, _)| !key.is_empty())
-                .ok_or_else(|| ConfigError::Set(text.clone()))?;
-            let value = parse_value(key, value);
+            let (key, value) = key_and_value(text)?;
             match settings::stage_of(key, &mut stages)? {
                 Some((stage, key)) => set(stage, key, value)?,
                 None => {

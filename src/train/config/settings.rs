@@ -30,7 +30,7 @@ const ELSEWHERE: [(&str, &str); 5] = [
 
 /// The value of a setting as TOML where it is that, else as text, so that strings need no quotes. A
 /// path is always text: folders may be called 2024 or true. Several data folders are a TOML list.
-pub(super) fn parse_value(key: &str, text: &str) -> Value {
+fn parse_value(key: &str, text: &str) -> Value {
     let value = toml_value(text);
     let is_path = PATHS.iter().any(|path| key.ends_with(path));
     match value {
@@ -47,6 +47,22 @@ fn toml_value(text: &str) -> Value {
         .ok()
         .and_then(|mut table| table.remove("v"))
         .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// The key and the value of a `KEY=VALUE`.
+pub(super) fn key_and_value(text: &str) -> Result<(&str, Value), ConfigError> {
+    let (key, value) = text
+        .split_once('=')
+        .map(|(key, value)| (key.trim(), value.trim()))
+        .filter(|(key, _)| !key.is_empty())
+        .ok_or_else(|| ConfigError::Set(text.to_owned()))?;
+    Ok((key, parse_value(key, value)))
+}
+
+/// The value of a setting in a table of sections.
+pub(super) fn get<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
+    let (section, name) = key.split_once('.')?;
+    table.get(section)?.get(name)
 }
 
 pub(super) fn set(table: &mut Table, key: &str, value: Value) -> Result<(), ConfigError> {
@@ -150,10 +166,7 @@ pub(super) fn unset_word(key: &str) -> Option<&'static str> {
 /// Removes every setting whose value is its [`unset_word`].
 pub(super) fn leave_out(table: &mut Table) {
     for key in keys() {
-        let value = key
-            .name
-            .split_once('.')
-            .and_then(|(section, name)| table.get(section)?.get(name)?.as_str());
+        let value = get(table, key.name).and_then(Value::as_str);
         if value.is_some() && value == unset_word(key.name) {
             unset(table, key.name);
         }

@@ -1,0 +1,199 @@
+//! Tests of whole runs: what a resume or a start from a model keeps.
+
+use super::config::Config;
+use super::{Event, Outcome, TrainError};
+use crate::model::Card;
+use crate::run_format::{
+    AVERAGE, BEST, CHECKPOINTS, METRICS, MODEL, ValidationLine, checkpoint_name,
+};
+use burn::tensor::Device;
+use std::fs;
+use std::path::Path;
+
+/// Settings of a run that takes no time.
+const SMALL: [&str; 11] = [
+    "model.hidden_size=16",
+    "model.heads=2",
+    "model.pixel_width=8",
+    "model.transformer_blocks=1",
+    "model.field_blocks=1",
+    "train.batch_size=2",
+    "train.warmup=1",
+    "train.keep=9",
+    "train.validate_samples=2",
+    "train.validate_steps=1",
+    "data.size=[16,24]",
+];
+const SCENES: &str = "data.path=scenes:3@16x24";
+
+fn run(out: &Path, resume: bool, settings: &[&str]) -> Result<Outcome, TrainError> {
+    let settings = SMALL.iter().chain(settings);
+    let settings: Vec<String> = settings.map(ToString::to_string).collect();
+    let config = Config::parse("", &settings).unwrap();
+    let report = &mut |_: Event| ();
+    super::run(&config, out, resume, &Device::flex(), report, &|| false)
+}
+
+fn card(path: &Path) -> Card {
+    Card::read(&fs::read(path).unwrap()).unwrap()
+}
+
+/// Takes the checkpoints after a step away, as if the run had been killed before it saved them.
+fn forget_after(out: &Path, step: u64, last: u64) {
+    for later in step + 1..=last {
+        let path = out.join(CHECKPOINTS).join(checkpoint_name(later));
+        fs::remove_dir_all(path).unwrap();
+    }
+}
+
+/// The names in a run folder that begin so.
+fn kept(out: &Path, first: &str) -> Vec<String> {
+    let entries = fs::read_dir(out).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name.starts_with(first)).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_run_that_goes_on_keeps_the_model_of_its_earlier_end_under_another_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let settings = |steps| [SCENES, "train.validate_every=0", steps];
+    run(&out, false, &settings("train.steps=2")).unwrap();
+    // The models in the checkpoints say what they are.
+    let state = out.join(CHECKPOINTS).join(checkpoint_name(2));
+    for name in [AVERAGE, "model.safetensors"] {
+        let card = card(&state.join(name));
+        assert_eq!((card.steps, card.sampling_steps), (2, Some(1)), "{name}");
+    }
+    let before = fs::read(out.join(MODEL)).unwrap();
+    // Nothing is renamed where no step is left.
+    run(&out, true, &settings("train.steps=2")).unwrap();
+    assert_eq!(kept(&out, "model"), [MODEL]);
+    run(&out, true, &settings("train.steps=3")).unwrap();
+    let earlier = "model-step-00000002.safetensors";
+    assert_eq!(kept(&out, "model"), [earlier, MODEL]);
+    assert_eq!(fs::read(out.join(earlier)).unwrap(), before);
+    assert_eq!(card(&out.join(MODEL)).steps, 3);
+    // A run that was stopped after that is not started over where its checkpoints are gone.
+    fs::remove_file(out.join(MODEL)).unwrap();
+    fs::remove_dir_all(out.join(CHECKPOINTS)).unwrap();
+    let gone = run(&out, true, &settings("train.steps=4")).unwrap_err();
+    assert!(matches!(gone, TrainError::Gone { step: 3, .. }), "{gone}");
+}
+
+#[test]
+fn a_best_model_after_the_checkpoint_is_kept_when_another_takes_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let settings = [
+        SCENES,
+        "train.steps=4",
+        "train.checkpoint_every=1",
+        "train.validate_every=4",
+    ];
+    run(&out, false, &settings).unwrap();
+    let before = fs::read(out.join(BEST)).unwrap();
+    // The same steps again give the same model.
+    forget_after(&out, 2, 4);
+    run(&out, true, &settings).unwrap();
+    assert_eq!(fs::read(out.join(BEST)).unwrap(), before);
+    assert_eq!(kept(&out, "best"), [BEST]);
+    forget_after(&out, 2, 4);
+    let other = [&settings[..], &["train.learning_rate=1e-2"]].concat();
+    run(&out, true, &other).unwrap();
+    let earlier = "best-step-00000004.safetensors";
+    assert_eq!(kept(&out, "best"), [earlier, BEST]);
+    assert_eq!(fs::read(out.join(earlier)).unwrap(), before);
+}
+
+#[test]
+fn scores_that_were_taken_otherwise_before_a_resume_are_not_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let settings = |steps| {
+        [
+            SCENES,
+            "train.validate_every=1",
+            "train.validate_start=true",
+            steps,
+        ]
+    };
+    let first = run(&out, false, &settings("train.steps=2")).unwrap();
+    assert!(first.gain.is_some(), "{first:?}");
+    // A score that no later one reaches.
+    let path = out.join(METRICS);
+    let lines = fs::read_to_string(&path).unwrap();
+    let high = |line: &str| match serde_json::from_str::<ValidationLine>(line) {
+        Ok(line) if line.step == 2 => {
+            serde_json::to_string(&ValidationLine { miou: 0.99, ..line }).unwrap()
+        }
+        _ => line.to_owned(),
+    };
+    let lines: Vec<String> = lines.lines().map(high).collect();
+    fs::write(&path, lines.join("\n") + "\n").unwrap();
+    // Where no step is left, the score on the card is still that of its validation.
+    let larger = |steps| [&settings(steps)[..], &["data.size=[32,48]"]].concat();
+    run(&out, true, &larger("train.steps=2")).unwrap();
+    let score = card(&out.join(MODEL)).score.unwrap();
+    assert!(score.on.contains("[16, 24]"), "{score:?}");
+    let same = run(&out, true, &settings("train.steps=3")).unwrap();
+    assert_eq!(same.best, Some((0.99, 2)));
+    assert!(same.gain.is_some() && kept(&out, "best-").is_empty());
+    let other = run(&out, true, &larger("train.steps=4")).unwrap();
+    assert_eq!(other.best.map(|(_, step)| step), Some(4));
+    assert_eq!(other.gain, None);
+    assert_eq!(card(&out.join(BEST)).size, [32, 48]);
+    assert_eq!(kept(&out, "best-").len(), 1);
+    // Later resumes compare with the scores since then.
+    let later = run(&out, true, &larger("train.steps=5")).unwrap();
+    assert!(later.best.is_some_and(|(_, step)| step >= 4), "{later:?}");
+    assert_eq!((later.gain, kept(&out, "best-").len()), (None, 1));
+}
+
+/// A data folder whose photos are half of one class and half of the other.
+fn two_classes(root: &Path, names: [&str; 2]) -> String {
+    for (split, count) in [("training", 3), ("validation", 1)] {
+        let [photos, labels] = ["images", "annotations"].map(|kind| root.join(kind).join(split));
+        for path in [&photos, &labels] {
+            fs::create_dir_all(path).unwrap();
+        }
+        for i in 0..count {
+            let name = format!("p{i}.png");
+            let photo = image::RgbImage::new(24, 16);
+            photo.save(photos.join(&name)).unwrap();
+            let label = image::GrayImage::from_fn(24, 16, |x, _| image::Luma([(x / 12) as u8]));
+            label.save(labels.join(&name)).unwrap();
+        }
+    }
+    fs::write(root.join("classes.txt"), names.join("\n")).unwrap();
+    format!("data.path={}", root.display())
+}
+
+#[test]
+fn a_run_has_its_classes_in_the_order_of_the_model_that_it_starts_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    let data = two_classes(&folder.path().join("a"), ["sky", "road"]);
+    run(&first, false, &[&data, "train.steps=1"]).unwrap();
+    let data = two_classes(&folder.path().join("b"), ["road", "sky"]);
+    let init = format!("model.init={}", first.join(MODEL).display());
+    let classes = |run: &Path| card(&run.join(MODEL)).classes;
+    run(&second, false, &[&data, &init, "train.steps=1"]).unwrap();
+    assert_eq!(classes(&second), ["sky", "road"]);
+    // A resumed run keeps its order, also without the model, and where the data's has changed.
+    fs::remove_dir_all(&first).unwrap();
+    for (steps, names) in [
+        ("train.steps=2", ["road", "sky"]),
+        ("train.steps=3", ["sky", "road"]),
+    ] {
+        let data = two_classes(&folder.path().join("b"), names);
+        run(&second, true, &[&data, &init, steps]).unwrap();
+        assert_eq!(classes(&second), ["sky", "road"]);
+    }
+    // A class more than the run's is told by name.
+    fs::write(folder.path().join("b/classes.txt"), "road\nsky\nbus\n").unwrap();
+    let error = run(&second, true, &[&data, &init, "train.steps=4"]).unwrap_err();
+    assert!(error.to_string().contains("the class \"bus\""), "{error}");
+}
