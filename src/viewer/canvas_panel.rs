@@ -259,7 +259,8 @@ impl CanvasPanel {
                 let target = self.camera.target(*rect, photo);
                 pins(app, &painter.with_clip_rect(*rect), target, flow.size);
             }
-            if rects.len() > 1 {
+            let awaits = canvas_bar::of_second(view.layers[i]) && awaits_second(app);
+            if rects.len() > 1 || awaits {
                 let right = view.arrangement == Arrangement::Swipe && i == 1;
                 let (at, align) = if right {
                     (
@@ -269,8 +270,12 @@ impl CanvasPanel {
                 } else {
                     (rect.left_top() + vec2(GRID, GRID), egui::Align2::LEFT_TOP)
                 };
-                let active = app.active_pane == i;
-                theme::badge(ui, at, align, &pane_name(app, view.layers[i]), active);
+                let active = app.active_pane == i && rects.len() > 1;
+                let mut name = pane_name(app, view.layers[i]);
+                if awaits {
+                    name.push_str(", computing");
+                }
+                theme::badge(ui, at, align, &name, active);
             }
             if let Some(doubt) = doubt_maps::measure(view.layers[i]) {
                 let right = view.arrangement == Arrangement::Swipe && i == 1;
@@ -289,6 +294,11 @@ impl CanvasPanel {
             if ReadyMask::covers(layer) {
                 let target = self.camera.target(*rect, mask.photo);
                 mask.paint(ui, layer, *rect, target, true);
+                // The photo below an overlay is still to come.
+                if let Some(doing) = app.doing() {
+                    let corner = rect.left_bottom() + vec2(GRID, -GRID);
+                    theme::badge(ui, corner, egui::Align2::LEFT_BOTTOM, &doing, false);
+                }
             }
         }
     }
@@ -310,6 +320,14 @@ impl CanvasPanel {
             colour,
         );
     }
+}
+
+/// Whether the second result's state at the shown time is still to be computed.
+fn awaits_second(app: &AppState) -> bool {
+    let (Some(second), Some(flow)) = (&app.second, &app.flow) else {
+        return false;
+    };
+    second.awaits(flow.time(app.decoded_position()))
 }
 
 /// The name of a pane's layer and, during a comparison, of its result.

@@ -233,6 +233,12 @@ impl Flow {
         low as f32 + (t - before) / (high.t - before).max(f32::EPSILON)
     }
 
+    /// Whether a time, 0 to 1, is that of a state or between two: later ones are still to be computed.
+    pub(super) fn reaches(&self, t: f32) -> bool {
+        let last = self.states.last();
+        self.settled.is_some() || last.is_some_and(|state| state.t >= t)
+    }
+
     /// A pixel's state at `position`: linear between two stored states, which is exact for Euler.
     pub(super) fn state_of(&self, pixel: usize, position: f32) -> Option<Vec<f32>> {
         let (low, high, share) = self.around(position)?;
@@ -421,6 +427,23 @@ mod tests {
         }
         let [first, other] = [0.25, 0.75].map(|position| flow.mix(position).unwrap().key);
         assert_ne!(first, other);
+    }
+
+    #[test]
+    fn a_flow_reaches_the_time_of_its_last_state() {
+        let centroids = Centroids::kronecker(3);
+        let mut flow = testing::flow(&centroids, &[[0u16, 1], [2, 1], [1, 0]], [1, 2]);
+        flow.states.truncate(2);
+        assert_eq!(
+            [0.0, 0.5, 0.75, 1.0].map(|t| flow.reaches(t)),
+            [true, true, false, false]
+        );
+        // Solvers may end a rounding error before 1.
+        flow.settled = Some(vec![0, 0]);
+        assert!(flow.reaches(1.0));
+        flow.states.clear();
+        flow.settled = None;
+        assert!(!flow.reaches(0.0));
     }
 
     #[test]

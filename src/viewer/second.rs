@@ -293,9 +293,16 @@ impl Second {
         }
     }
 
-    /// The joint class at a pixel of the first result's states, whose size is `size`, at a time.
+    /// Whether its state at a time, 0 to 1, is still to be computed.
+    pub(super) fn awaits(&self, t: f32) -> bool {
+        self.busy && self.flow.as_ref().is_none_or(|flow| !flow.reaches(t))
+    }
+
+    /// The joint class at a pixel of the first result's states, whose size is `size`, at a time; `None`
+    /// before it has a state at that time.
     pub(super) fn class_at(&self, pixel: usize, size: [usize; 2], t: f32) -> Option<usize> {
-        let (flow, classes) = (self.flow.as_ref()?, self.classes.as_ref()?);
+        let flow = self.flow.as_ref().filter(|flow| flow.reaches(t))?;
+        let classes = self.classes.as_ref()?;
         let centroids = &self.model.as_ref()?.centroids;
         let [row, column] = [pixel / size[1].max(1), pixel % size[1].max(1)];
         // The centre of the pixel, in this flow's pixels.
@@ -307,7 +314,8 @@ impl Second {
         Some(usize::from(classes.index(Side::B, label)))
     }
 
-    /// Its classes at a time in graphics memory, or `None` before its first state.
+    /// Its classes at a time in graphics memory, or `None` before it has a state at that time: an earlier
+    /// one would differ from the first result by the time, not by the result.
     ///
     /// # Errors
     /// Not enough graphics memory.
@@ -322,6 +330,9 @@ impl Second {
         else {
             return Ok(None);
         };
+        if !flow.reaches(t) {
+            return Ok(None);
+        }
         let position = flow.position_at(t);
         let Some(shown) = self.decoded.of(flow, &model.centroids, position) else {
             return Ok(None);

@@ -129,6 +129,32 @@ fn a_second_result_that_no_pane_shows_is_not_uploaded() {
     }
 }
 
+/// What differs is never the time: until the second result has a state at the shown time, none is shown.
+#[test]
+fn a_second_result_is_shown_once_it_has_a_state_at_the_shown_time() {
+    let mut window = done(2, Theme::Dark);
+    press(&mut window, Key::K);
+    compared(&mut window);
+    let app = window.state_mut();
+    let view = &mut app.shared.settings.view;
+    (view.arrangement, view.layers[0]) = (Arrangement::Single, Layer::Second);
+    let size = app.shared.flow.as_ref().unwrap().size;
+    for at_end in [true, false] {
+        let second = app.shared.second.as_mut().unwrap();
+        let flow = second.flow.as_mut().unwrap();
+        assert!(flow.states.len() > 1);
+        if !at_end {
+            // As if it were still being computed.
+            flow.states.truncate(1);
+            flow.settled = None;
+        }
+        assert!(second.class_at(0, size, 0.0).is_some());
+        assert_eq!(second.class_at(0, size, 1.0).is_some(), at_end);
+        let sources = app.panels.canvas.sources(&app.shared).unwrap().unwrap();
+        assert_eq!(sources.second.is_some(), at_end);
+    }
+}
+
 /// Another model starts at its own source, whatever that of the first result is.
 #[test]
 fn a_second_result_stays_if_only_the_first_starts_elsewhere() {
