@@ -11,6 +11,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::time::Duration;
 
 /// Number of losses in the small chart.
 const CHART: usize = 32;
@@ -116,6 +117,9 @@ impl Dashboard {
             Event::Logged(line) => self.logged(line),
             Event::Validating => {
                 self.validating = true;
+                if self.is_plain() && self.is_at_end() {
+                    out!("all steps are taken, validating");
+                }
                 self.refresh();
             }
             Event::Validated { line, best } => self.validated(line, best),
@@ -181,16 +185,20 @@ impl Dashboard {
         }
     }
 
+    /// Whether all steps are taken.
+    fn is_at_end(&self) -> bool {
+        let steps = self.bar.length().filter(|steps| *steps > 0);
+        steps.is_some_and(|steps| self.bar.position() >= steps)
+    }
+
+    /// Time until all steps are taken, without validations; `None` if they are.
+    fn eta(&self) -> Option<Duration> {
+        (!self.is_at_end()).then(|| self.bar.eta())
+    }
+
     fn logged(&mut self, line: StepLine) {
         if self.is_plain() {
-            out!(
-                "step {}: loss {:.4}, {:.1} photos/s, waiting {:.0} %, ETA {}",
-                line.step,
-                line.loss,
-                line.photos_per_second,
-                100.0 * line.waiting,
-                minutes(self.bar.eta().as_secs())
-            );
+            out!("{}", plain(&line, self.eta()));
         }
         if self.losses.len() == CHART {
             self.losses.remove(0);
@@ -260,15 +268,29 @@ fn fit(line: &str, columns: usize) -> String {
     truncate_str(line, columns, "").into_owned()
 }
 
+/// The line about a step on standard output.
+fn plain(line: &StepLine, eta: Option<Duration>) -> String {
+    let eta = eta.map_or_else(String::new, |eta| {
+        format!(", ETA {}", minutes(eta.as_secs()))
+    });
+    format!(
+        "step {}: loss {:.4}, {:.1} photos/s, waiting {:.0} %{eta}",
+        line.step,
+        line.loss,
+        line.photos_per_second,
+        100.0 * line.waiting
+    )
+}
+
 /// The numbers beside the bar.
 fn progress(state: &ProgressState) -> String {
-    format!(
-        "{}/{}  {:#}  ETA {:#}",
-        state.pos(),
-        state.len().unwrap_or(0),
-        HumanDuration(state.elapsed()),
-        HumanDuration(state.eta())
-    )
+    let (at, steps) = (state.pos(), state.len().unwrap_or(0));
+    let eta = if at < steps {
+        format!("  ETA {:#}", HumanDuration(state.eta()))
+    } else {
+        String::new()
+    };
+    format!("{at}/{steps}  {:#}{eta}", HumanDuration(state.elapsed()))
 }
 
 /// The title, if any, then the bar, as far as it fits, and the numbers.
@@ -354,6 +376,29 @@ mod tests {
         assert!(text.contains("mIoU 20.00 at step 120, best 20.00 at step 120"));
         dashboard.show(Event::Validating);
         assert!(dashboard.live().ends_with("validating"));
+    }
+
+    /// A validation follows the last step, which may take longer than the steps did.
+    #[test]
+    fn no_time_is_left_after_the_last_step() {
+        let mut dashboard = Dashboard::new("");
+        dashboard.show(Event::Started {
+            step: 0,
+            steps: 5,
+            parameters: 1,
+            photos: [1, 1],
+        });
+        dashboard.show(Event::Step { step: 4 });
+        assert!(dashboard.eta().is_some());
+        dashboard.show(Event::Step { step: 5 });
+        assert_eq!(dashboard.eta(), None);
+        let Event::Logged(line) = logged(5, 0.5) else {
+            panic!("it is a line")
+        };
+        let text = "step 5: loss 0.5000, 12.0 photos/s, waiting 3 %";
+        assert_eq!(plain(&line, None), text);
+        let eta = Some(Duration::from_secs(75));
+        assert_eq!(plain(&line, eta), format!("{text}, ETA 1:15"));
     }
 
     #[test]

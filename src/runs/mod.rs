@@ -172,9 +172,19 @@ impl Run {
         Duration::try_from_secs_f64(self.plan.batch_size? as f64 / speed).ok()
     }
 
-    /// The remaining time if the run is running, without validations.
+    /// Whether it is running and has taken its last step: the last validation and the model are to come.
+    pub fn is_ending(&self) -> bool {
+        let last = self.curves.last_step();
+        let steps = self.plan.steps.filter(|steps| *steps > 0);
+        self.status == Status::Running && steps.is_some_and(|steps| last >= steps)
+    }
+
+    /// The remaining time if the run is running, without validations; `None` after the last step.
     pub fn time_left(&self) -> Option<Duration> {
         let left = self.plan.steps?.checked_sub(self.curves.last_step())?;
+        if left == 0 {
+            return None;
+        }
         let left = self.step_time()?.as_secs_f64() * left as f64;
         let left = Duration::try_from_secs_f64(left).ok();
         left.filter(|_| self.status == Status::Running)

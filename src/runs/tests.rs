@@ -172,6 +172,7 @@ fn a_run_goes_from_waiting_to_finished() {
     assert_eq!(followed.run.progress(), Some(0.1));
     // 90 steps of 8 photos at 16 per second.
     assert_eq!(followed.run.time_left(), Some(Duration::from_secs(45)));
+    assert!(!followed.run.is_ending());
 
     assert!(followed.look(hours(3), &never));
     assert_eq!(followed.run.status, Status::Stale);
@@ -182,8 +183,11 @@ fn a_run_goes_from_waiting_to_finished() {
     append(&path.join("metrics.jsonl"), &line(100, 1.0));
     assert!(followed.look(hours(0), &never));
     assert_eq!(followed.run.status, Status::Running);
+    assert!(followed.run.is_ending());
+    assert_eq!(followed.run.time_left(), None);
     assert!(followed.look(hours(3), &never));
     assert_eq!(followed.run.status, Status::Stale);
+    assert!(!followed.run.is_ending());
     fs::write(path.join("model.safetensors"), "").unwrap();
     assert!(followed.look(hours(3), &never));
     assert_eq!(followed.run.status, Status::Finished);

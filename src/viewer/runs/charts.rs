@@ -26,6 +26,8 @@ struct Quantity {
 }
 
 const LOSS: usize = 0;
+/// The title of the chart that stays empty until the first validation.
+const SCORE: &str = "mIoU";
 /// In the order of the grid: two large charts above three small ones.
 const QUANTITIES: [Quantity; 5] = [
     Quantity {
@@ -38,7 +40,7 @@ const QUANTITIES: [Quantity; 5] = [
         marked: false,
     },
     Quantity {
-        title: "mIoU",
+        title: SCORE,
         curve: |curves| &curves.miou,
         scale: 100.0,
         unit: "%",
@@ -77,6 +79,33 @@ const QUANTITIES: [Quantity; 5] = [
 
 /// Curves with more points than this have no markers.
 const MARKED: usize = 100;
+
+impl Quantity {
+    /// Whether the points of a curve have markers. A single one would not be seen without.
+    fn has_markers(&self, points: usize) -> bool {
+        points == 1 || (self.marked && points <= MARKED)
+    }
+
+    /// Values of the vertical axis, in the chart's own coordinates, that are shown besides the curves, whose
+    /// least and greatest values are `extent`: an axis needs a range where they have none.
+    fn included(&self, extent: Option<[f64; 2]>, log: bool) -> Vec<f64> {
+        let whole = if self.unit == "%" { 100.0 } else { 1.0 };
+        match extent {
+            None => vec![0.0, whole],
+            Some([low, high]) if self.from_zero && low.max(high) <= 0.0 => vec![0.0, 1.0],
+            Some(_) if self.from_zero => vec![0.0],
+            Some([low, high]) if high > low => Vec::new(),
+            Some([value, _]) => {
+                let around = match value.abs() {
+                    _ if log => 0.5,
+                    0.0 => 1.0,
+                    size => size / 2.0,
+                };
+                vec![value - around, value + around]
+            }
+        }
+    }
+}
 
 /// The charts with their display options.
 pub(super) struct Charts {
@@ -176,14 +205,30 @@ impl Charts {
         }
     }
 
+    /// The least and the greatest value of the visible curves of a quantity, in the chart's own coordinates.
+    fn extent(&self, number: usize, visible: &[&Shown]) -> Option<[f64; 2]> {
+        let curves = visible
+            .iter()
+            .filter_map(|shown| self.drawn.get(&(shown.run.folder.clone(), number)));
+        let values = curves.flat_map(|drawn| drawn.raw.iter().map(|point| point.y));
+        values.fold(None, |extent, y| {
+            let [low, high] = extent.unwrap_or([y, y]);
+            Some([low.min(y), high.max(y)])
+        })
+    }
+
     fn chart(&self, number: usize, visible: &[&Shown], last: u64, ui: &mut egui::Ui) {
         let quantity = &QUANTITIES[number];
         let log = self.log && number == LOSS;
+        let extent = self.extent(number, visible);
         ui.spacing_mut().item_spacing.y = theme::GRID / 2.0;
         ui.horizontal(|ui| {
             ui.label(RichText::new(quantity.title).strong());
             if !quantity.unit.is_empty() {
                 ui.label(RichText::new(quantity.unit).small().weak());
+            }
+            if quantity.title == SCORE && extent.is_none() {
+                ui.label(RichText::new("not scored yet").small().weak());
             }
         });
         let group = egui::Id::unique("steps of runs");
@@ -195,6 +240,7 @@ impl Charts {
             .include_x(last as f64)
             .set_margin_fraction(egui::vec2(0.02, 0.08))
             .label_formatter(|_| None)
+            .x_axis_label("step")
             .grid_color(ui.visuals().widgets.noninteractive.bg_stroke.color)
             .x_grid_spacer(|input| even_marks(&input, X_MARKS))
             .x_axis_formatter(|mark, _| step_mark(mark.value))
@@ -210,8 +256,8 @@ impl Charts {
         } else {
             plot.y_grid_spacer(|input| even_marks(&input, Y_MARKS))
         };
-        if quantity.from_zero {
-            plot = plot.include_y(0.0);
+        for value in quantity.included(extent, log) {
+            plot = plot.include_y(value);
         }
         if self.fit {
             plot = plot.reset();
@@ -237,7 +283,7 @@ impl Charts {
                     let raw = PlotPoints::Borrowed(&drawn.raw);
                     plot.line(Line::new(name.clone(), raw).color(colour).width(1.75));
                 }
-                if quantity.marked && drawn.raw.len() <= MARKED {
+                if quantity.has_markers(drawn.raw.len()) {
                     let raw = PlotPoints::Borrowed(&drawn.raw);
                     plot.points(
                         Points::new(format!("{name} marks"), raw)
@@ -343,6 +389,26 @@ mod tests {
         // After ten points of the new value, 1 - 0.9^10 of the change is covered.
         assert!((smoothed[109][1] - (1.0 + 2.0 * 0.9f64.powi(10))).abs() < 1e-4);
         assert_eq!(smooth(&steps, 0.0), steps);
+    }
+
+    #[test]
+    fn every_axis_has_a_range_and_a_single_point_a_marker() {
+        let [loss, miou, rate, ..] = &QUANTITIES;
+        assert_eq!(loss.included(None, false), [0.0, 1.0]);
+        assert_eq!(miou.included(None, false), [0.0, 100.0]);
+        assert_eq!(loss.included(Some([6.0, 6.0]), false), [3.0, 9.0]);
+        assert_eq!(loss.included(Some([2.0, 2.0]), true), [1.5, 2.5]);
+        assert_eq!(rate.included(Some([0.0, 0.0]), false), [0.0, 1.0]);
+        assert_eq!(rate.included(Some([0.5, 0.5]), false), [0.0]);
+        assert!(loss.included(Some([1.0, 2.0]), false).is_empty());
+        assert_eq!(
+            [0, 1, 2].map(|points| loss.has_markers(points)),
+            [false, true, false]
+        );
+        assert_eq!(
+            [1, MARKED, MARKED + 1].map(|points| miou.has_markers(points)),
+            [true, true, false]
+        );
     }
 
     #[test]

@@ -110,6 +110,9 @@ fn facts(run: &Run) -> Vec<(&'static str, String)> {
     if let Some(left) = run.time_left() {
         facts.push(("time left", format!("about {}", duration(left))));
     }
+    if run.is_ending() {
+        facts.push(("now", "validating, saving".to_owned()));
+    }
     if run.status == Status::Stale {
         facts.push(("last update", format!("{} ago", duration(run.silence))));
     }

@@ -15,6 +15,7 @@ mod tests;
 pub(super) use panel::RunsPanel;
 
 use super::theme;
+use crate::format::counted;
 use crate::runs::{Run, Status, Update, Watcher};
 use charts::Charts;
 use eframe::egui::{self, Color32, RichText};
@@ -36,6 +37,9 @@ const COLOURS: [Color32; 8] = [
     Color32::from_rgb(142, 118, 206),
     Color32::from_rgb(160, 148, 60),
 ];
+
+/// What begins a run.
+const START: &str = "Start a run with: flowseg train --data FOLDER --out RUN";
 
 /// The runs of some folders.
 pub(super) struct RunMonitor {
@@ -160,17 +164,26 @@ impl RunMonitor {
                 self.charts.show(runs, ui);
             } else if let Some(text) = failure(runs) {
                 notice(ui, ICON_ERROR, "This run can't be shown", text);
+            } else if let Some(text) = beginning(runs) {
+                notice(ui, ICON_HOURGLASS_EMPTY, "Training has begun", &text);
             } else {
-                notice(
-                    ui,
-                    ICON_MONITORING,
-                    "No line of metrics yet",
-                    "A run folder holds metrics.jsonl; start one with\n\
-                     flowseg --train --config TOML --out FOLDER",
-                );
+                let text = format!("A run folder holds metrics.jsonl.\n{START}");
+                notice(ui, ICON_MONITORING, "No line of metrics yet", &text);
             }
         });
     }
+}
+
+/// When the first numbers come, if a run waits for them whose settings are there.
+fn beginning(runs: &[Shown]) -> Option<String> {
+    let mut waiting = runs
+        .iter()
+        .filter(|shown| shown.run.status == Status::Waiting);
+    let steps = waiting.find_map(|shown| shown.run.plan.log_every)?;
+    Some(format!(
+        "The first numbers come after {}.",
+        counted(steps, "step")
+    ))
 }
 
 /// Why nothing can be shown, if every run has failed.

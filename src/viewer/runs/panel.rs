@@ -1,6 +1,6 @@
 //! The panel, before and after runs are opened.
 
-use super::RunMonitor;
+use super::{RunMonitor, START};
 use crate::viewer::app_event::AppEvent;
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::Command;
@@ -29,11 +29,11 @@ impl Panel for RunsPanel {
     fn ui(&mut self, ui: &mut egui::Ui, _: &AppState, _: &mut Vec<Command>) {
         match &mut self.monitor {
             Some(monitor) => monitor.ui(ui),
-            None => theme::empty(
-                ui,
-                "Follow training runs here: File, Open training run, or drop run folders.\n\
-                 Start a run with: flowseg --train --data FOLDER --out RUN",
-            ),
+            None => {
+                let open =
+                    "Follow training runs here: File, Open training run, or drop run folders.";
+                theme::empty(ui, &format!("{open}\n{START}"));
+            }
         }
     }
 

@@ -175,6 +175,24 @@ fn an_empty_folder_says_what_to_do() {
 }
 
 #[test]
+fn a_run_without_a_line_yet_says_when_its_numbers_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("young");
+    fs::create_dir(&path).unwrap();
+    let config = "[train]\nsteps = 1000\nbatch_size = 8\nlog_every = 10\n";
+    fs::write(path.join("config.toml"), config).unwrap();
+    let mut window = window(vec![path.clone()], Theme::Dark, [900.0, 500.0]);
+    until(&mut window, says("The first numbers come after 10 steps."));
+    assert!(says("Training has begun")(&window));
+    // The first line has no score.
+    append(&path, &lines(10, 10, 1.0));
+    until(&mut window, says("not scored yet"));
+    append(&path, &lines(20, 1000, 1.0));
+    until(&mut window, says("validating, saving"));
+    assert!(!says("not scored yet")(&window) && !says("time left")(&window));
+}
+
+#[test]
 fn a_missing_folder_is_named() {
     let missing = PathBuf::from("/no/such/run");
     let text = "/no/such/run is not a folder: choose a run folder, which contains metrics.jsonl";
