@@ -14,7 +14,7 @@ use crate::viewer::open_model::OpenModel;
 use crate::viewer::panel::Panel;
 use crate::viewer::theme::{self, GRID};
 use eframe::egui::{self, Sense, TextureHandle, TextureOptions, vec2};
-use egui_plot::{Legend, Line, LineStyle, Plot, PlotPoints};
+use egui_plot::{Line, LineStyle, Plot, PlotPoints};
 use image::RgbImage;
 use std::sync::Arc;
 
@@ -280,17 +280,13 @@ impl NetworkPanel {
             return;
         };
         ui.horizontal_wrapped(|ui| {
-            let label = ui.label(&texts.block);
-            egui::ComboBox::from_id_salt("network block")
-                .selected_text(layer_name(layer, texts))
-                .width(15.0 * GRID)
-                .show_ui(ui, |ui| {
-                    for other in layers(network) {
-                        ui.selectable_value(&mut layer, other, layer_name(other, texts));
-                    }
-                })
-                .response
-                .labelled_by(label.id);
+            let list = egui::ComboBox::from_id_salt("network block");
+            let selected = layer_name(layer, texts);
+            labelled(ui, &texts.block, list, selected, 15.0 * GRID, |ui| {
+                for other in layers(network) {
+                    ui.selectable_value(&mut layer, other, layer_name(other, texts));
+                }
+            });
             if self.mode == Mode::Attention {
                 self.heads(ui, network, layer, texts);
             }
@@ -314,20 +310,16 @@ impl NetworkPanel {
             None => fill(&texts.mean, &[("count", &count.to_string())]),
         };
         self.head = self.head.filter(|head| *head < count);
-        let label = ui.label(&texts.head);
-        egui::ComboBox::from_id_salt("network head")
-            .selected_text(name(self.head))
-            .width(9.0 * GRID)
-            .show_ui(ui, |ui| {
-                for head in std::iter::once(None).chain((0..count).map(Some)) {
-                    ui.selectable_value(&mut self.head, head, name(head));
-                }
-            })
-            .response
-            .labelled_by(label.id);
+        let list = egui::ComboBox::from_id_salt("network head");
+        let selected = name(self.head);
+        labelled(ui, &texts.head, list, selected, 9.0 * GRID, |ui| {
+            for head in std::iter::once(None).chain((0..count).map(Some)) {
+                ui.selectable_value(&mut self.head, head, name(head));
+            }
+        });
     }
 
-    /// The row and the column of the patch, for the keyboard, and the scale of the colours up to the
+    /// The row and the column of the patch, counted from 1 as blocks and heads are, for the keyboard, and the scale of the colours up to the
     /// greatest weight, in %.
     fn place(
         &mut self,
@@ -345,9 +337,11 @@ impl NetworkPanel {
             ] {
                 let label = ui.label(name);
                 // One row or column for each press of an arrow key.
-                let drag = egui::DragValue::new(value).speed(1.0);
-                let drag = drag.range(0..=count.saturating_sub(1));
+                let mut number = *value + 1;
+                let drag = egui::DragValue::new(&mut number).speed(1.0);
+                let drag = drag.range(1..=count.max(1));
                 ui.add(drag).labelled_by(label.id);
+                *value = number.saturating_sub(1);
             }
             if let Some(most) = most {
                 ui.weak("0");
@@ -402,7 +396,7 @@ impl NetworkPanel {
             self.patch = Some(over);
         }
         let [row, column] = [patch / grid[1].max(1), patch % grid[1].max(1)];
-        let [row, column] = [row, column].map(|at| at.to_string());
+        let [row, column] = [row, column].map(|at| (at + 1).to_string());
         let values = [("row", &*row), ("column", &*column), ("share", &*most)];
         let description = fill(&texts.description, &values);
         response.widget_info(|| {
@@ -477,6 +471,12 @@ impl NetworkPanel {
             ),
             (Given::Truth, &texts.truth, ink, LineStyle::dashed_dense()),
         ];
+        // A legend within the plot would cover its curves.
+        for (given, name, colour, style) in lines {
+            if agreement.shares(given).is_some() {
+                key(ui, name, colour, style);
+            }
+        }
         let height = (ui.available_height() - GRID).max(LEAST);
         Plot::new("agreement")
             .height(height)
@@ -490,7 +490,6 @@ impl NetworkPanel {
             .allow_drag(false)
             .allow_zoom(false)
             .allow_boxed_zoom(false)
-            .legend(Legend::default().position(egui_plot::Corner::RightBottom))
             .show(ui, |plot| {
                 for (given, name, colour, style) in lines {
                     let Some(shares) = agreement.shares(given) else {
@@ -521,6 +520,55 @@ impl NetworkPanel {
         };
         (key.0 == flow && mode == self.mode).then_some(error)
     }
+}
+
+/// Draws a label and the list that it belongs to, of at least `width` points. In a row that wraps, both are on
+/// the next line if they do not fit on this one.
+fn labelled(
+    ui: &mut egui::Ui,
+    label: &str,
+    list: egui::ComboBox,
+    selected: String,
+    width: f32,
+    entries: impl FnOnce(&mut egui::Ui),
+) {
+    let extent = |text: &str, style: egui::TextStyle| {
+        let (text, font) = (text.to_owned(), style.resolve(ui.style()));
+        let galley = ui
+            .painter()
+            .layout_no_wrap(text, font, egui::Color32::WHITE);
+        galley.size().x
+    };
+    let spacing = ui.spacing();
+    let arrow = spacing.icon_width + spacing.icon_spacing + 2.0 * spacing.button_padding.x;
+    let of_list = width.max(extent(&selected, egui::TextStyle::Button) + arrow);
+    let of_label = extent(label, egui::TextStyle::Body) + spacing.item_spacing.x;
+    let size = vec2((of_label + of_list).ceil(), spacing.interact_size.y);
+    let layout = egui::Layout::left_to_right(egui::Align::Center);
+    ui.allocate_ui_with_layout(size, layout, |ui| {
+        let label = ui.label(label);
+        let list = list.selected_text(selected).width(width);
+        list.show_ui(ui, entries).response.labelled_by(label.id);
+    });
+}
+
+/// Draws the name of a line of a chart after a piece of the line.
+fn key(ui: &mut egui::Ui, name: &str, colour: egui::Color32, style: LineStyle) {
+    ui.horizontal(|ui| {
+        let (strip, _) = ui.allocate_exact_size(vec2(3.0 * GRID, GRID), Sense::hover());
+        let ends = [strip.left_center(), strip.right_center()];
+        let stroke = egui::Stroke::new(2.0, colour);
+        match style {
+            LineStyle::Solid => {
+                ui.painter().line_segment(ends, stroke);
+            }
+            _ => {
+                let dashes = egui::Shape::dashed_line(&ends, stroke, GRID / 2.0, GRID / 4.0);
+                ui.painter().extend(dashes);
+            }
+        }
+        ui.label(name);
+    });
 }
 
 /// Draws a picture as large as fits above a line of text.

@@ -5,7 +5,7 @@ use crate::inference;
 use crate::inspect::Recording;
 use crate::model::record::Layer;
 use crate::models;
-use crate::texts::{Language, Texts};
+use crate::texts::{Language, Texts, fill};
 use burn::tensor::{Tensor, TensorData};
 
 /// A window with a complete flow and the panel in front.
@@ -92,6 +92,18 @@ fn the_panel_shows_the_attention_of_the_patch_under_the_pointer() {
             );
         }
     }
+    // Rows and columns are counted from 1, as blocks and heads are.
+    let texts = &Texts::of(Language::English).network;
+    let columns = width / 4;
+    let [row, column] = [patch / columns, patch % columns].map(|at| (at + 1).to_string());
+    let most = found.of_patches(None).into_iter().fold(0.0, f32::max);
+    let share = format!("{:.1}", 100.0 * most);
+    let values = [("row", &*row), ("column", &*column), ("share", &*share)];
+    let description = fill(&texts.description, &values);
+    assert!(
+        window.query_by_label(&description).is_some(),
+        "{description}"
+    );
     // Another state has another recording.
     press(&mut window, Key::Home);
     settle(&mut window);
