@@ -232,8 +232,14 @@ fn menu(app: &AppState, ui: &mut egui::Ui, group: &str, commands: &mut Vec<Comma
         let keys = commands::keys_now(app, ui.ctx(), entry);
         let enabled = commands::is_enabled(app, entry.action);
         let label = (theme::icon(entry.icon), entry.name);
+        let on = commands::is_on(app, entry.action);
+        let mut keys = egui::RichText::new(keys);
+        if on == Some(true) {
+            // Weak text is hardly seen on the fill of what is on.
+            keys = keys.color(ui.visuals().selection.stroke.color);
+        }
         let mut button = egui::Button::new(label).shortcut_text(keys);
-        if let Some(on) = commands::is_on(app, entry.action) {
+        if let Some(on) = on {
             button = button.selected(on);
         }
         if ui.add_enabled(enabled, button).clicked() {
@@ -347,17 +353,27 @@ fn about(app: &AppState, ui: &mut egui::Ui) {
 pub(super) fn help(app: &AppState, context: &egui::Context, commands: &mut Vec<Command>) {
     let mut open = app.dialogs.help;
     let room = context.content_rect().size() - egui::vec2(4.0, 10.0) * GRID;
+    // The bar of the title takes all the width that the window may have: no more than the keys need, which is
+    // known once they have been drawn.
+    let needed = egui::Id::unique("width of the keyboard shortcuts");
+    let width = context.data(|data| data.get_temp::<f32>(needed));
     egui::Window::new("Keyboard shortcuts")
         .open(&mut open)
         .collapsible(false)
         .resizable(false)
         .anchor(egui::Align2::CENTER_CENTER, egui::Vec2::ZERO)
         .default_size(room)
+        .max_width(width.unwrap_or(room.x).min(room.x))
         .show(context, |ui| {
             let scroll = egui::ScrollArea::both()
                 .max_width(room.x)
                 .max_height(room.y);
-            scroll.show(ui, columns_of_keys);
+            let drawn = scroll.show(ui, columns_of_keys).content_size.x;
+            let drawn = drawn + ui.spacing().window_margin.sum().x + GRID;
+            if width != Some(drawn) {
+                context.data_mut(|data| data.insert_temp(needed, drawn));
+                context.request_repaint();
+            }
         });
     if open != app.dialogs.help {
         commands.push(Action::Help.into());
@@ -365,15 +381,17 @@ pub(super) fn help(app: &AppState, context: &egui::Context, commands: &mut Vec<C
 }
 
 fn columns_of_keys(ui: &mut egui::Ui) {
+    // Columns are as wide as their text; the window scrolls where they do not fit.
+    ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
     ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = 3.0 * GRID;
         for groups in [
             &["File", "Edit", "Help"][..],
             &["Flow", "Mouse"],
-            &["Correct"],
+            &["Correct", FIELD],
             &["View"],
         ] {
             ui.vertical(|ui| {
-                ui.set_width(33.0 * GRID);
                 for group in groups
                     .iter()
                     .filter(|group| platform::DESKTOP || **group != "Correct")
@@ -401,6 +419,20 @@ const MOUSE: [(&str, &str); 9] = [
     (CLASS_PHOTOS, "right-click in the list"),
 ];
 
+/// The group of the mouse in the Field panel.
+const FIELD: &str = "Field";
+
+/// The mouse in the Field panel.
+const IN_FIELD: [(&str, &str); 7] = [
+    ("Turn", "drag"),
+    ("Pan", "right-drag"),
+    ("Zoom", "wheel or pinch"),
+    ("Reset the view", "double-click"),
+    ("Choose the target", "click a centroid"),
+    ("Pick a point of the slice", "click the slice"),
+    ("Brush a region", "Shift-drag"),
+];
+
 /// Input while a mask is corrected, in addition to the keys of the table.
 const CORRECTING: [(&str, &str); 3] = [
     ("Class of the list", "1 to 9"),
@@ -423,10 +455,10 @@ fn keys(ui: &mut egui::Ui, group: &str) {
         .iter()
         .filter(|(name, _)| group == "Mouse" && (platform::DESKTOP || *name != CLASS_PHOTOS))
         .chain(CORRECTING.iter().filter(|_| group == "Correct"))
+        .chain(IN_FIELD.iter().filter(|_| group == FIELD))
         .map(|(name, how)| (*name, (*how).to_owned()));
     egui::Grid::new(group)
         .num_columns(2)
-        // The longest column fits a window of 800 points.
         .spacing([2.0 * GRID, 0.0])
         .show(ui, |ui| {
             for (name, keys) in of_table.chain(of_mouse) {
