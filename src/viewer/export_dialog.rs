@@ -3,6 +3,7 @@
 use super::app_state::AppState;
 use super::commands::{Command, exports_list};
 use super::exports_all::AllMasks;
+use super::flow::Flow;
 use super::panel::Panel;
 use super::platform;
 use super::theme::{self, GRID};
@@ -50,6 +51,13 @@ impl Panel for ExportDialog {
             });
         }
         ui.separator();
+        let is_corrected = |flow: &Flow| app.correct.is_corrected(flow.id);
+        ui.weak(if app.flow.as_ref().is_some_and(is_corrected) {
+            "Masks are the corrected ones; animations show the flow, and numbers, probability, margin and entropy \
+             are the network's."
+        } else {
+            "Masks have the photo's own size."
+        });
         if let Some(share) = progress {
             ui.horizontal(|ui| {
                 ui.add(egui::ProgressBar::new(share).desired_width(24.0 * GRID));
@@ -61,14 +69,6 @@ impl Panel for ExportDialog {
             ui.ctx().request_repaint_after(Duration::from_millis(200));
         } else if let Some(path) = &app.exports.written {
             ui.label(format!("Written: {}", path.display()));
-        } else if app
-            .flow
-            .as_ref()
-            .is_some_and(|flow| app.correct.is_corrected(flow.id))
-        {
-            ui.weak("Masks are the corrected ones; animations show the flow.");
-        } else {
-            ui.weak("Masks have the photo's own size.");
         }
     }
 }
@@ -82,6 +82,7 @@ impl ExportDialog {
         states: usize,
         commands: &mut Vec<Command>,
     ) {
+        ui.label("This photo");
         let wanted = app.state_count();
         if states < wanted {
             ui.weak(format!(
@@ -90,18 +91,21 @@ impl ExportDialog {
                 wanted - 1
             ));
         }
-        ui.horizontal(|ui| {
-            ui.label("Animations show");
-            for look in Look::ALL {
-                ui.selectable_value(&mut self.look, look, look.label());
-            }
-        });
-        ui.separator();
+        let animated = |artifact: &Artifact| matches!(artifact, Artifact::Gif | Artifact::Frames);
+        let offered = Artifact::ALL.into_iter();
+        let offered: Vec<Artifact> = offered.filter(|a| platform::has_export(*a)).collect();
+        let first = offered.iter().copied().find(animated);
         ui.add_enabled_ui(app.exports.progress().is_none(), |ui| {
-            for artifact in Artifact::ALL
-                .into_iter()
-                .filter(|a| platform::has_export(*a))
-            {
+            for artifact in offered {
+                // The choice concerns the animations, which are listed one after the other.
+                if Some(artifact) == first {
+                    ui.horizontal(|ui| {
+                        ui.label("Animations show");
+                        for look in Look::ALL {
+                            ui.selectable_value(&mut self.look, look, look.label());
+                        }
+                    });
+                }
                 let button =
                     egui::Button::new(artifact.label()).wrap_mode(egui::TextWrapMode::Extend);
                 let size = egui::vec2(ui.available_width(), theme::ROW);

@@ -1,5 +1,6 @@
 //! The photos panel: the list of photos with the state of their masks.
 
+use super::app_event::AppEvent;
 use super::app_state::AppState;
 use super::commands::{self, Action, Command};
 use super::mask_queue::MaskState;
@@ -21,8 +22,8 @@ const PICTURES: usize = 128;
 pub(super) struct PhotosPanel {
     /// Pictures of the masks of visible rows, by the place of the photo.
     pictures: HashMap<usize, (Arc<StoredMask>, TextureHandle)>,
-    /// The photo shown in the last frame.
-    shown: usize,
+    /// The photo shown in the last frame; `None` before the first frame of a list.
+    shown: Option<usize>,
     /// The class colours of the pictures.
     colours: Vec<[u8; 3]>,
 }
@@ -46,12 +47,12 @@ impl Panel for PhotosPanel {
             ui.separator();
         }
         let mut area = egui::ScrollArea::vertical().auto_shrink(false);
-        if self.shown != shown {
-            // Scroll to a photo when it is shown.
+        if self.shown != Some(shown) {
+            // Scroll to a photo when it is shown. What the list was scrolled to earlier is remembered.
             let top = shown as f32 * ROW;
             let height = ui.available_height();
             area = area.vertical_scroll_offset((top - (height - ROW) / 2.0).max(0.0));
-            self.shown = shown;
+            self.shown = Some(shown);
         }
         ui.spacing_mut().item_spacing.y = 0.0;
         area.show_rows(ui, ROW, count, |ui, rows| {
@@ -62,6 +63,12 @@ impl Panel for PhotosPanel {
                 }
             }
         });
+    }
+
+    fn on_event(&mut self, event: &AppEvent, _: &egui::Context) {
+        if let AppEvent::PhotosShown = event {
+            self.shown = None;
+        }
     }
 }
 
