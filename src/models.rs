@@ -198,7 +198,7 @@ fn is_shipped(name: &OsStr) -> bool {
 }
 
 /// The model at a path: a file as it is, and of a run folder the finished model or else the best.
-fn model_at(path: &Path) -> Option<PathBuf> {
+pub(crate) fn model_at(path: &Path) -> Option<PathBuf> {
     if path.is_dir() {
         let mut models = [run_format::MODEL, run_format::BEST]
             .into_iter()

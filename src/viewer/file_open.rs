@@ -8,7 +8,7 @@ mod web;
 
 use super::platform;
 use crate::data::{has_photo_ending, natural};
-use crate::{files, runs};
+use crate::{files, models, runs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -37,6 +37,8 @@ pub(super) struct Found {
     /// one.
     pub named: bool,
     pub runs: Vec<PathBuf>,
+    /// The model of the first of the runs that has one yet, finished or the best so far.
+    pub of_run: Option<PathBuf>,
     pub model: Option<PathBuf>,
     /// What cannot be opened, one line each.
     pub errors: Vec<String>,
@@ -180,6 +182,7 @@ pub(super) fn classify(paths: &[PathBuf]) -> Found {
             found.photos.push(path.clone());
         }
     }
+    found.of_run = model_of(&found.runs);
     found.named = found.photos.len() > 1;
     if let ([only], [path]) = (paths, found.photos.as_slice())
         && only == path
@@ -191,6 +194,13 @@ pub(super) fn classify(paths: &[PathBuf]) -> Found {
         found.shown = at;
     }
     found
+}
+
+/// The model of the first run that has one yet.
+fn model_of(folders: &[PathBuf]) -> Option<PathBuf> {
+    runs::discover(folders)
+        .iter()
+        .find_map(|run| models::model_at(run))
 }
 
 /// Whether a folder contains run folders.
@@ -262,6 +272,10 @@ mod tests {
         assert_eq!(classify(std::slice::from_ref(&empty)).runs, [empty]);
         // A folder of runs is followed as one.
         assert_eq!(classify(&[path("runs")]).runs, [path("runs")]);
+        assert_eq!(classify(&[path("runs")]).of_run, None);
+        let best = path("runs/empty").join(crate::run_format::BEST);
+        std::fs::write(&best, "").unwrap();
+        assert_eq!(classify(&[path("runs")]).of_run, Some(best));
         assert_eq!(
             classify(&[path("m.safetensors")]).model,
             Some(path("m.safetensors"))

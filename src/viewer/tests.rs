@@ -461,6 +461,14 @@ fn runs_and_models_alone_come_to_rest() {
         );
     }
     let model = model_file(folder.path(), &["left", "right"]);
+    // Runs show the classes of their own model, once there is one.
+    let run = folder.path().join("runs/a");
+    fs::copy(&model, run.join("best.safetensors")).unwrap();
+    let mut of_run = window(options(&[&run], 1), Theme::Dark);
+    until(&mut of_run, "the run's model", |app| {
+        let model = app.shared.model.as_ref();
+        still(app) && model.is_some_and(|model| model.card.classes == ["left", "right"])
+    });
     let mut window = window(options(&[&model], 1), Theme::Dark);
     until(&mut window, "rest", still);
     let app = &window.state().shared;

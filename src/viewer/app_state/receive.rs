@@ -9,6 +9,7 @@ use crate::viewer::flow::Flow;
 use crate::viewer::open_model::OpenModel;
 use crate::viewer::photo_list::{Item, PhotoList};
 use crate::viewer::worker_events::WorkerEvent;
+use std::path::Path;
 use std::sync::Arc;
 use web_time::Instant;
 
@@ -55,12 +56,25 @@ impl AppState {
                     self.choose_model(&model);
                 }
                 Some(Command::ShowPhotos(photos)) => self.show(photos),
-                _ => {}
+                Some(_) => {}
+                None => {
+                    if let Some(model) = found.of_run {
+                        self.open_model_of_run(&model);
+                    }
+                }
             }
             // Showing another photo folds the list of problems.
             for error in found.errors {
                 self.errors.report(error);
             }
+        }
+    }
+
+    /// Opens the model of a run, whose classes are those of its samples, unless there are photos or the user
+    /// chose a model.
+    fn open_model_of_run(&mut self, model: &Path) {
+        if self.photos.item().is_none() && !self.request.by_user {
+            self.open_model(&model.to_string_lossy());
         }
     }
 

@@ -1,6 +1,6 @@
 //! Dialogs of the desktop, and threads that wait for them.
 
-use super::{Dialog, FileOpener, Found, MODEL, classify};
+use super::{Dialog, FileOpener, Found, MODEL, classify, model_of};
 use crate::data::PHOTO_EXTENSIONS;
 use crate::viewer::platform;
 use eframe::egui;
@@ -38,9 +38,13 @@ impl FileOpener {
             Dialog::Runs => {
                 let chosen = dialog.set_title("Open training runs").pick_folders();
                 self.spawn(move || {
-                    found(chosen, |folders| Found {
-                        runs: paths(&folders),
-                        ..Found::default()
+                    found(chosen, |folders| {
+                        let runs = paths(&folders);
+                        Found {
+                            of_run: model_of(&runs),
+                            runs,
+                            ..Found::default()
+                        }
                     })
                 })
             }

@@ -285,6 +285,38 @@ fn open_sample(window: &mut Window) {
     window.run_steps(2);
 }
 
+/// What the list was scrolled to earlier does not hide the shown photo.
+#[test]
+fn the_list_of_photos_begins_at_the_shown_photo() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = |at: usize| folder.path().join(format!("p{at:02}.png"));
+    for at in 0..40 {
+        image::RgbImage::new(24, 16).save(photo(at)).unwrap();
+    }
+    let mut of_scenes = options(&[&photo(39)], 1);
+    of_scenes.model = Some("scenes".into());
+    let mut window = window(of_scenes, Theme::Dark);
+    until(&mut window, "the flow", complete);
+    dock::reveal(&mut window.state_mut().layout, PanelKind::Photos);
+    window.run_steps(3);
+    let listed = |window: &Window, at: usize| {
+        let states = ["mask made", "no mask yet"];
+        let rows = states.map(|state| format!("p{at:02}.png, {state}"));
+        rows.iter().any(|row| window.query_by_label(row).is_some())
+    };
+    assert!(listed(&window, 39) && !listed(&window, 0));
+    // A new session, whose first photo is shown.
+    let context = window.ctx.clone();
+    run(
+        &mut window.state_mut().shared,
+        &context,
+        Command::ShowPhoto(0),
+    );
+    window.state_mut().panels.photos = Default::default();
+    window.run_steps(3);
+    assert!(listed(&window, 0));
+}
+
 #[test]
 fn photos_that_are_opened_are_not_left_behind_runs() {
     let mut window = done(1, Theme::Dark);

@@ -29,6 +29,27 @@ fn exports_are_written_and_a_place_that_refuses_is_named() {
     );
 }
 
+/// What is said about all exports stays after the first of them.
+#[test]
+fn the_dialog_keeps_its_hint_beside_what_was_written() {
+    let mut window = done(2, Theme::Dark);
+    let app = &mut window.state_mut().shared;
+    app.dialogs.export = true;
+    app.exports.written = Some("mask.png".into());
+    window.run_steps(3);
+    for text in [
+        "This photo",
+        "Written: mask.png",
+        "Masks have the photo's own size.",
+    ] {
+        assert!(window.query_by_label(text).is_some(), "{text}");
+    }
+    let top = |label: &str| window.get_by_label(label).rect().top();
+    let choice = top("Animations show");
+    assert!(choice > top(Artifact::Overlay.label()));
+    assert!(choice < top(Artifact::Gif.label()));
+}
+
 #[test]
 fn an_export_never_replaces_the_photo_that_it_shows() {
     let folder = tempfile::tempdir().unwrap();
