@@ -90,6 +90,11 @@ impl Setup {
                 if !same {
                     return Err(TrainError::Changed(self.folder.path(CHECKPOINTS)));
                 }
+                // Before the settings are saved, which would lose the run's length.
+                let (step, steps) = (state.progress.step, self.plan.last().map(|last| last.last));
+                if let Some(steps) = steps.filter(|steps| *steps < step) {
+                    return Err(TrainError::TooShort { step, steps });
+                }
                 state.average.network = state.average.network.valid();
                 return Ok((state, None));
             }
