@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::pictures;
     use image::codecs::gif::GifEncoder;
-    use image::{Delay, Frame, Rgba, RgbImage, RgbaImage};
+    use image::{Delay, Frame, RgbImage, Rgba, RgbaImage};
     use std::fs;
     use std::time::Duration;
 
