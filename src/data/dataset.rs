@@ -18,6 +18,7 @@ use super::sample::Sample;
 use super::scenes::{self, SceneConfig};
 use super::split::{Files, Pair, Split};
 use super::unread::unread;
+use crate::format::counted;
 use crate::labels::IGNORE;
 use crate::labels::{ClassPixels, LabelMap};
 
@@ -470,16 +471,16 @@ fn pairs(dir: &Path, split: &Split) -> Result<Vec<Pair>, DataError> {
     }
     if let Some(first) = files.without_labels.first() {
         tracing::warn!(
-            "{} photos of the {} split have no labels and are left out, the first is {}",
-            files.without_labels.len(),
+            "without labels and left out: {} of the {} split, the first is {}",
+            counted(files.without_labels.len(), "photo"),
             split.name,
             first.display()
         );
     }
     if let Some((first, kept)) = files.doubles.first() {
         tracing::warn!(
-            "{} files of the {} split are left out because others have the same name, the first is {}, beside {}",
-            files.doubles.len(),
+            "left out because others have the same name: {} of the {} split, the first is {}, beside {}",
+            counted(files.doubles.len(), "file"),
             split.name,
             first.display(),
             kept.display()

@@ -12,7 +12,7 @@ use super::error::DataError;
 use super::input::{Format, check_size, read_bytes, recognise};
 use crate::files::{self, FileError};
 use crate::labels::IGNORE;
-use crate::own_png::own_png;
+use crate::own_png::{own_png, say_made_with};
 
 /// Maximum bytes that a decoder may keep besides the pixels.
 const BESIDE: usize = 256 << 20;
@@ -277,7 +277,20 @@ pub fn write_labels(
     labels: &[u16],
     classes: usize,
 ) -> Result<(), DataError> {
-    let path = path.as_ref();
+    write_mask(path.as_ref(), [width, height], labels, classes, "")
+}
+
+/// [`write_labels`] of a mask, whose file says what it was made with, if that is not empty; `size` is width and height.
+///
+/// # Errors
+/// As of [`write_labels`].
+pub fn write_mask(
+    path: &Path,
+    [width, height]: [usize; 2],
+    labels: &[u16],
+    classes: usize,
+    made_with: &str,
+) -> Result<(), DataError> {
     if width.checked_mul(height) != Some(labels.len()) || labels.is_empty() {
         let path = path.to_path_buf();
         return Err(DataError::LabelCount {
@@ -308,7 +321,7 @@ pub fn write_labels(
     files::write_with(path, |file| {
         let mut file = BufWriter::new(file);
         let size = [width as u32, height as u32];
-        let written = write_grey(&mut file, size, depth, &bytes);
+        let written = write_grey(&mut file, size, depth, &bytes, made_with);
         written
             .and_then(|()| Ok(file.flush()?))
             .map_err(|error| match error {
@@ -325,8 +338,10 @@ fn write_grey(
     size: [u32; 2],
     depth: png::BitDepth,
     bytes: &[u8],
+    made_with: &str,
 ) -> Result<(), png::EncodingError> {
     let mut encoder = own_png(to, size)?;
+    say_made_with(&mut encoder, made_with)?;
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(depth);
     let mut writer = encoder.write_header()?;

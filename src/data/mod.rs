@@ -55,7 +55,7 @@ pub use corrections::{
     Corrected, SavedPair, corrected_classes, corrected_photos, save_corrected, saved_labels,
 };
 pub use dataset::Dataset;
-pub use decode::{read_labels, write_labels};
+pub use decode::{read_labels, write_labels, write_mask};
 pub use error::DataError;
 pub use files_in::files_in;
 pub use known::published_colours;
@@ -68,7 +68,7 @@ pub use mapping::LabelMapping;
 pub use natural::natural;
 pub use photo::{
     Frame, Frames, PHOTO_EXTENSIONS, decode_photo, frame_count, frame_name, has_photo_ending,
-    read_frames, read_photo,
+    read_frames, read_photo, stored_size,
 };
 pub use report::{ClassShare, Report, SplitReport, inspect};
 pub use sample::Sample;

@@ -70,6 +70,8 @@ pub struct Details<'a> {
     pub opacity: f32,
     /// The votes that the mask was decided from.
     pub votes: &'a Votes,
+    /// What the mask was made with, for the files of indices; they do not say it if it is empty.
+    pub made_with: &'a str,
 }
 
 impl Format {
@@ -146,9 +148,12 @@ impl Format {
         let size = [height, width];
         match self {
             Self::Index => {
-                data::write_labels(path, width, height, mask.labels, mask.classes.len())?;
+                let (made_with, classes) = (details.made_with, mask.classes.len());
+                data::write_mask(path, [width, height], mask.labels, classes, made_with)?;
             }
-            Self::Palette => files::write_atomic(path, &palette::encode(mask, path)?)?,
+            Self::Palette => {
+                files::write_atomic(path, &palette::encode(mask, path, details.made_with)?)?
+            }
             Self::Binary => binary::write(mask, path)?,
             Self::Coco => {}
             Self::Labelme => {

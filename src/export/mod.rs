@@ -211,6 +211,7 @@ fn write_mask(format: Format, scene: &Scene, path: &Path) -> Result<(), ExportEr
         cutout: &[],
         opacity: scene.opacity,
         votes: &votes,
+        made_with: "",
     };
     format.write(&scene.mask(&labels), path, &details)
 }

@@ -9,7 +9,7 @@ use crate::data;
 use crate::files::{self, FileError};
 use crate::labels::IGNORE;
 use crate::own_gif::is_own_gif;
-use crate::own_png::is_own_png;
+use crate::own_png::{self, is_own_png};
 use image::{ImageDecoder, ImageReader};
 use std::fs;
 use std::path::Path;
@@ -55,6 +55,37 @@ impl Format {
             Self::Yolo => fs::read_to_string(path).is_ok_and(|text| yolo::is_valid(&text, classes)),
             _ => false,
         }
+    }
+
+    /// What a file in this format says that it was made with.
+    pub fn made_with(self, path: &Path) -> Option<String> {
+        match self {
+            Self::Index | Self::Palette => own_png::made_with(path),
+            _ => None,
+        }
+    }
+
+    /// Whether a file in this format, as far as it tells, is about a photo of this size, `[width, height]`, upright or
+    /// not.
+    pub fn fits(self, path: &Path, [width, height]: [u32; 2]) -> bool {
+        let found = match self {
+            Self::Index
+            | Self::Palette
+            | Self::Cutout
+            | Self::Contour
+            | Self::Overlay
+            | Self::Probability
+            | Self::Margin
+            | Self::Entropy => image::image_dimensions(path).ok().map(<[u32; 2]>::from),
+            Self::Labelme => fs::read(path).ok().and_then(|text| labelme::size(&text)),
+            Self::Npy | Self::ProbabilityNpy | Self::MarginNpy | Self::EntropyNpy => {
+                npy::size(path)
+            }
+            Self::Tiff => tiff::size(path),
+            // Coloured masks are magnified, and have a legend.
+            Self::Colours | Self::Binary | Self::Coco | Self::Yolo => None,
+        };
+        found.is_none_or(|found| [[width, height], [height, width]].contains(&found))
     }
 
     /// Whether a file is one that this program wrote in this format, or not even a picture in the place of one.

@@ -445,6 +445,7 @@ fn file(format: Format, mask: &Mask, votes: &Votes) -> Result<Vec<u8>, Failure> 
         cutout: &[],
         opacity: OPACITY,
         votes,
+        made_with: "",
     };
     format.write(mask, &path, &details).map_err(of_server)?;
     files::read(&path).map_err(of_server)

@@ -93,6 +93,41 @@ fn masks_beside_their_photos_are_no_photos() {
 }
 
 #[test]
+fn masks_of_an_earlier_run_in_another_folder_are_no_photos() {
+    let folder = tempfile::tempdir().unwrap();
+    photo(folder.path(), "a.bmp");
+    let [masks, out] = ["masks", "other"].map(|name| folder.path().join(name));
+    let with_overlay = |more: &[&str]| {
+        let mut command = segment(&masks);
+        command.arg(folder.path()).arg("--overlay").args(more);
+        command.assert().success();
+    };
+    with_overlay(&[]);
+    let output = segment(&out).arg(folder.path()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("2 pictures left out"), "{text}");
+    assert_eq!(names(&out), ["a.png"]);
+    with_overlay(&["--skip-existing"]);
+    assert_eq!(names(&masks), ["a.overlay.png", "a.png"]);
+}
+
+#[test]
+fn all_photos_of_one_name_are_named_before_a_folder_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, photos) = (folder.path().join("out"), folder.path().join("photos"));
+    fs::create_dir_all(photos.join("day")).unwrap();
+    for at in 0..7 {
+        for ending in ["bmp", "png"] {
+            photo(&photos.join("day"), &format!("{at}.{ending}"));
+        }
+    }
+    let words = ["7 pairs", "0.bmp", "4.png", "and 2 more"];
+    fails(segment(&out).arg(&photos), &words);
+    assert!(!out.exists());
+}
+
+#[test]
 fn a_run_that_stopped_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let photos = tree(folder.path());
@@ -354,6 +389,42 @@ fn only_whole_masks_of_this_program_count_as_done() {
     let output = run().output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("1 of 1 photos are done already"), "{text}");
+}
+
+#[test]
+fn masks_of_another_photo_are_made_again_and_those_of_other_settings_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, picture) = (folder.path().join("out"), photo(folder.path(), "a.png"));
+    let run = |model: &Path, more: &[&str]| {
+        let mut command = flowseg();
+        command.args(["segment", "--device", "cpu", "--steps", "1"]);
+        command.args(["--skip-existing", "--model"]).arg(model);
+        command.arg("-o").arg(&out).arg(&picture).args(more);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let scenes = Path::new("scenes");
+    run(scenes, &[]);
+    let text = run(scenes, &[]);
+    assert!(text.contains("1 of 1 photos are done already"), "{text}");
+    assert!(!text.contains("other settings"), "{text}");
+    let text = run(scenes, &["--min-area", "5"]);
+    assert!(text.contains("(min_area 0 instead of 5)"), "{text}");
+    let other = folder.path().join("other.safetensors");
+    let mut edit = flowseg();
+    edit.args(["models", "--edit", "scenes", "--card"]);
+    edit.args([r#"{"sampling_steps": 7}"#, "-o"]).arg(&other);
+    edit.assert().success();
+    let text = run(&other, &[]);
+    let words = "(model \"scenes\" instead of \"other.safetensors\")";
+    assert!(text.contains(words), "{text}");
+    // Another photo has taken the name.
+    image::RgbImage::new(31, 17).save(&picture).unwrap();
+    let text = run(scenes, &[]);
+    assert!(!text.contains("done already"), "{text}");
+    let size = image::image_dimensions(out.join("a.png")).unwrap();
+    assert_eq!(size, (31, 17));
 }
 
 #[test]

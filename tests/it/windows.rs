@@ -23,7 +23,7 @@ fn segment(out: &Path, arguments: &[&str], inputs: &[&Path]) -> Vec<serde_json::
     text.lines().map(line).collect()
 }
 
-/// The bytes of a mask that `segment` writes.
+/// The pixels of a mask that `segment` writes.
 fn mask(
     folder: &Path,
     name: &str,
@@ -33,7 +33,8 @@ fn mask(
     let out = folder.join(name);
     let line = segment(&out, arguments, &[input]).remove(0);
     let stem = input.file_stem().unwrap().to_string_lossy();
-    (fs::read(out.join(format!("{stem}.png"))).unwrap(), line)
+    let mask = image::open(out.join(format!("{stem}.png"))).unwrap();
+    (mask.into_luma8().into_raw(), line)
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! Output files and their paths.
 
+use crate::data;
 use crate::export::{Artifact, Coco, Format, Shapes};
 use crate::files::{self, FileError, Plan};
+use crate::format::counted;
+use anyhow::bail;
+use serde_json::Value;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -22,6 +27,8 @@ pub(super) struct Photo {
     pub sequence: Option<PathBuf>,
     /// Index in the batch.
     pub place: usize,
+    /// Whether an earlier run has completed its files, where those are not to be made again.
+    pub is_done: bool,
 }
 
 impl Photo {
@@ -113,8 +120,28 @@ impl Outputs {
         Ok(())
     }
 
-    /// Whether all files are there and, as far as their sizes and the ends of PNGs tell, whole.
-    pub(super) fn are_done(&self) -> bool {
+    /// Whether all files are there and, as far as their sizes and the ends of PNGs tell, whole, and about this photo,
+    /// not about one of another size that had its name.
+    pub(super) fn are_done(&self, photo: &Path) -> bool {
+        self.are_whole() && self.fit(photo)
+    }
+
+    /// Whether the masks, as far as they tell, have the size of a photo, as far as that is known.
+    fn fit(&self, photo: &Path) -> bool {
+        let size = || data::stored_size(photo);
+        let mut masks = self.masks.iter();
+        self.masks.is_empty()
+            || size().is_none_or(|size| masks.all(|(format, path)| format.fits(path, size)))
+    }
+
+    /// What a mask that is there says that it was made with.
+    pub(super) fn made_with(&self) -> Option<Value> {
+        let mut masks = self.masks.iter();
+        let text = masks.find_map(|(format, path)| format.made_with(path))?;
+        serde_json::from_str(&text).ok()
+    }
+
+    fn are_whole(&self) -> bool {
         let masks = self.masks.iter();
         let mut masks = masks.map(|(format, path)| match format {
             // The labels of a photo without regions are empty.
@@ -131,6 +158,45 @@ impl Outputs {
         let flow = self.flow.iter().map(|(_, path)| path.as_path());
         masks.chain(corrected).chain(flow)
     }
+}
+
+/// Pairs of photos that are named in one error.
+const NAMED: usize = 5;
+
+/// Refuses photos whose outputs would have the same paths, such as `a.jpg` and `a.tif`. The outputs' names do not
+/// depend on which other photos there are, so that those of a part of the photos are those of all.
+///
+/// # Errors
+/// The number of pairs, the first of them, and what to do.
+pub(super) fn refuse_namesakes(photos: &[Photo]) -> anyhow::Result<()> {
+    let mut named: HashMap<&Path, &Photo> = HashMap::new();
+    let mut pairs: Vec<[&Path; 2]> = Vec::new();
+    for photo in photos {
+        let Some(output) = photo.outputs.paths().next() else {
+            continue;
+        };
+        let first = *named.entry(output).or_insert(photo);
+        let pair = [first, photo].map(|photo| photo.path.as_path());
+        // Frames of two animations are one pair.
+        if first.place != photo.place && pairs.last() != Some(&pair) {
+            pairs.push(pair);
+        }
+    }
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    let listed = pairs.iter().take(NAMED);
+    let listed = listed.map(|[one, other]| format!("{} and {}", one.display(), other.display()));
+    let more = match pairs.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    bail!(
+        "the masks of {} of photos would both be written to one place: {}{more}: use another folder for one of each, \
+         or rename it",
+        counted(pairs.len(), "pair"),
+        listed.collect::<Vec<_>>().join("; "),
+    )
 }
 
 /// Whether something is there that is neither an empty file nor a PNG that was cut off.

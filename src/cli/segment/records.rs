@@ -1,11 +1,11 @@
 //! Records of a whole batch: COCO files, a manifest, lines on standard output, and a list of failures.
 
 use super::flicker::{Flicker, STILL, Sampled};
-use super::made_with::difference;
+use super::made_with::{difference, of_files};
 use super::manifest::Manifest;
 use super::outputs::{Photo, Tables};
-use super::progress::Progress;
 use crate::cli::output::one_line;
+use crate::cli::progress::Progress;
 use crate::device::Failed;
 use crate::export::{Coco, Entry, Selection, class_list, data_yaml, former_data_yaml};
 use crate::files;
@@ -42,10 +42,11 @@ pub(super) struct Records {
     coco: Vec<Coco>,
     saved: Instant,
     manifest: Option<Manifest>,
-    /// What masks are made with, for the manifest; null without one.
+    /// What masks are made with.
     made_with: Value,
     failures: Vec<anyhow::Error>,
-    progress: Progress,
+    /// From the first photo on.
+    progress: Option<Progress>,
     /// The sequence, the index in the batch and the pixels of the previous frame.
     before: Option<(PathBuf, usize, Sampled)>,
     sequences: Vec<Sequence>,
@@ -102,7 +103,7 @@ impl Records {
             manifest: manifest.transpose()?,
             made_with,
             failures: Vec::new(),
-            progress: Progress::new(0),
+            progress: None,
             before: None,
             sequences: Vec::new(),
         })
@@ -117,12 +118,11 @@ impl Records {
         &mut self,
         photos: &'a [Photo],
     ) -> anyhow::Result<Vec<&'a Photo>> {
-        let is_done = |photo: &&Photo| {
-            photo.outputs.are_done() && self.coco.iter().all(|coco| coco.holds(&photo.name))
-        };
+        let is_done =
+            |photo: &&Photo| photo.is_done && self.coco.iter().all(|coco| coco.holds(&photo.name));
         let (done, left): (Vec<&Photo>, Vec<&Photo>) = photos.iter().partition(is_done);
+        self.note_other_settings(&done);
         if let Some(manifest) = self.manifest.take() {
-            self.note_other_settings(&manifest, &done);
             let new = done.iter().filter(|photo| !manifest.has(&photo.key()));
             let new: Vec<&Photo> = new.copied().collect();
             // Each gets a line, in place of those of earlier runs.
@@ -148,13 +148,19 @@ impl Records {
     }
 
     /// Says how many of the photos that are done have masks that other settings or another model made, as far as the
-    /// manifest knows.
-    fn note_other_settings(&self, manifest: &Manifest, done: &[&Photo]) {
-        let made = done
+    /// manifest or the masks themselves know.
+    fn note_other_settings(&self, done: &[&Photo]) {
+        let of_files = of_files(&self.made_with);
+        let other = |photo: &&Photo| {
+            let manifest = self.manifest.as_ref();
+            match manifest.and_then(|manifest| manifest.made_with(&photo.key())) {
+                Some(there) => Some(difference(there, &self.made_with)),
+                None => Some(difference(&photo.outputs.made_with()?, &of_files)),
+            }
+        };
+        let others: Vec<String> = done
             .iter()
-            .filter_map(|photo| manifest.made_with(&photo.key()));
-        let others: Vec<String> = made
-            .map(|there| difference(there, &self.made_with))
+            .filter_map(other)
             .filter(|difference| !difference.is_empty())
             .collect();
         if let Some(first) = others.first() {
@@ -168,7 +174,7 @@ impl Records {
 
     /// Starts the progress display.
     pub(super) fn begin(&mut self, photos: usize) {
-        self.progress = Progress::new(photos);
+        self.progress = Some(Progress::new(photos, "photo"));
     }
 
     /// Records a photo that is done or has failed.
@@ -183,7 +189,9 @@ impl Records {
     ) -> anyhow::Result<()> {
         let image = photo.path.to_string_lossy();
         let seconds = (1000.0 * time.as_secs_f64()).round() / 1000.0;
-        self.progress.step(result.is_err());
+        if let Some(progress) = &mut self.progress {
+            progress.step(result.is_err());
+        }
         let mut failed = None;
         let mut line = match result {
             Ok(mut done) => {
@@ -305,7 +313,9 @@ impl Records {
     /// # Errors
     /// Photos that failed, or a record that cannot be written.
     pub(super) fn end(mut self, photos: usize) -> anyhow::Result<()> {
-        self.progress.end();
+        if let Some(progress) = &self.progress {
+            progress.end();
+        }
         self.save()?;
         self.report_flicker()?;
         let failed = self.failures.len();

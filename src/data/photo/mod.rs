@@ -12,6 +12,8 @@ mod png;
 mod samples;
 mod tiff;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use image::metadata::Orientation;
@@ -22,6 +24,9 @@ pub use frames::{Frame, Frames, frame_count, frame_name, read_frames};
 use super::error::DataError;
 use super::input::{Format, check_size, read_bytes, recognise};
 use super::limits::MAX_PIXELS;
+
+/// Bytes at the start of a file that nearly always hold its size.
+const HEADER: u64 = 1 << 20;
 
 /// File extensions of photos, in lower case. They select files in folders; the format is recognised by
 /// content.
@@ -88,6 +93,28 @@ pub(crate) fn pixels_of(name: &Path, bytes: &[u8]) -> Result<u64, DataError> {
     let [width, height] = size.map(u64::from);
     check_size(name, width, height)?;
     Ok(width * height)
+}
+
+/// Width and height of a photo as its file stores it, which may be turned, by the file's header; `None` if only the
+/// decoder can tell.
+pub fn stored_size(path: &Path) -> Option<[u32; 2]> {
+    // Opening a pipe would block.
+    if !path.is_file() {
+        return None;
+    }
+    let size = |bytes: &[u8], is_whole: bool| match recognise(path, bytes).ok()? {
+        Format::Jpeg => jpeg::size(bytes),
+        Format::Png => png::size(bytes),
+        // Its pages may be described anywhere in the file.
+        Format::Tiff if is_whole => tiff::size(bytes),
+        // A part of it may be shown only.
+        Format::Tiff | Format::Heic => None,
+        Format::Other(format) => other::size(bytes, format),
+    };
+    let mut start = Vec::new();
+    let file = File::open(path).ok()?;
+    file.take(HEADER).read_to_end(&mut start).ok()?;
+    size(&start, (start.len() as u64) < HEADER).or_else(|| size(&read_bytes(path).ok()?, true))
 }
 
 /// A photo as it is stored, in sRGB.
