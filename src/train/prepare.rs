@@ -4,6 +4,7 @@
 use super::config::Stage;
 use super::{Event, TrainError};
 use crate::data::{DataError, DataList, Dataset, check};
+use crate::format::some_of;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread::Builder;
@@ -42,6 +43,14 @@ pub(super) fn prepare(
     let Some(training) = checked(training, "training", skip_bad, report, stop)? else {
         return Ok(None);
     };
+    training.refuse_black_and_white()?;
+    let missing = training.missing_classes();
+    if !missing.is_empty() {
+        tracing::warn!(
+            "no label of the training data has the class {}: the model cannot learn it",
+            some_of(&missing)
+        );
+    }
     let validation = match validation {
         None => None,
         Some(data) => match checked(data, "validation", skip_bad, report, stop)? {
