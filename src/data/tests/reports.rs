@@ -299,7 +299,9 @@ fn masks_of_black_and_white_are_told_and_can_be_mapped() {
         "dataset.toml",
     ];
     says(&report().problems()[0], &words);
-    assert!(report().notes().is_empty(), "{:?}", report().notes());
+    // The class without a pixel has this reason, not a shift of the labels.
+    let notes = report().notes().join("\n");
+    assert!(!notes.contains("no pixel has the class"), "{notes}");
     says(&message(open().refuse_black_and_white()), &words);
     // What the message says works.
     fs::write(at("dataset.toml"), "map = { 255 = \"fg\" }\n").unwrap();
