@@ -29,6 +29,7 @@ const SET: usize = 18;
 
 /// Report the contents and problems of a data folder, or convert it
 #[derive(clap::Args)]
+#[command(after_help = data::DATASET_TOML_HELP)]
 pub(super) struct Arguments {
     /// Data folder in any known layout, or scenes:N; for several, also how training would join them
     #[arg(required = true, value_name = "FOLDER")]

@@ -145,6 +145,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_ending(arguments.sheet.as_deref(), "png", "the contact sheet")?;
     check_outputs(arguments)?;
     let (data, bad) = readable(Dataset::open(&arguments.data, &arguments.split)?)?;
+    data.refuse_black_and_white()?;
     let opened = arguments.device.open()?;
     let work = || score(arguments, data, bad, &opened.device);
     device::guarded(&opened.device, work)?

@@ -513,8 +513,25 @@ pub(super) fn empty(dir: &Path, split: &Split, files: &Files) -> DataError {
         split: split.name.clone(),
         images: split.images.clone(),
         labels: split.labels.clone(),
-        hint: photos + &labels,
+        hint: photos + &labels + &other_suffix(split, files).unwrap_or_default(),
     }
+}
+
+/// What to do if label files are named after photos, but with another ending than that of the split.
+fn other_suffix(split: &Split, files: &Files) -> Option<String> {
+    const LOOKED_AT: usize = 100;
+    let label = files.without_photo.first()?.file_name()?.to_str()?;
+    let stems = files.without_labels.iter().take(LOOKED_AT);
+    let mut stems = stems.filter_map(|photo| photo.file_stem()?.to_str());
+    let suffix = stems.find_map(|stem| {
+        let suffix = label.strip_prefix(stem)?;
+        suffix.starts_with(['_', '-', '.', ' ']).then_some(suffix)
+    })?;
+    Some(format!(
+        "; {label} is there, but labels are named NAME{}: write label_suffix = {suffix:?} into a dataset.toml that \
+         describes the folder (see flowseg data --help)",
+        split.label_suffix
+    ))
 }
 
 /// Counts of files per extension, the most frequent first; `None` without files.

@@ -32,29 +32,49 @@ pub(super) struct RawLabels {
 /// The file is not a PNG, has colour or alpha channels, is damaged or cut short, is too large, or
 /// cannot be read.
 pub fn read_labels(path: impl AsRef<Path>) -> Result<(usize, usize, Vec<u16>), DataError> {
-    let labels = read_raw_labels(path.as_ref())?;
-    Ok((labels.width, labels.height, labels.data))
+    let path = path.as_ref();
+    let refused = not_single_channel(path);
+    let accepts = |colour: png::ColorType, _| match colour.samples() {
+        1 => Ok(()),
+        _ => Err(refused(channels(colour))),
+    };
+    let packed = read_packed(path, accepts, &refused)?;
+    Ok((packed.width, packed.height, packed.values()))
 }
 
-/// [`read_labels`] with the bit depth, which determines the value of "ignore" in the file.
+/// [`read_labels`] with the bit depth, which determines the value of "ignore" in the file. Colours that are all grey,
+/// and alpha channels without a transparent pixel, are accepted: many programs save grey pictures so.
 pub(super) fn read_raw_labels(path: &Path) -> Result<RawLabels, DataError> {
-    let refused = |found| DataError::LabelsNotSingleChannel {
-        path: path.to_path_buf(),
-        found,
-    };
-    let accepts = |colour, _| match colour {
-        png::ColorType::Grayscale | png::ColorType::Indexed => Ok(()),
-        png::ColorType::Rgb => Err(refused("RGB")),
-        png::ColorType::Rgba => Err(refused("RGBA")),
-        png::ColorType::GrayscaleAlpha => Err(refused("grey+alpha")),
-    };
-    let packed = read_packed(path, accepts, refused)?;
+    let refused = not_single_channel(path);
+    let packed = read_packed(path, |_, _| Ok(()), &refused)?;
+    let found = channels(packed.colour);
+    let packed = packed.opaque().and_then(Packed::grey);
+    let packed = packed.ok_or_else(|| refused(found))?;
     Ok(RawLabels {
         width: packed.width,
         height: packed.height,
         bits: packed.bits,
         data: packed.values(),
     })
+}
+
+/// The error for a label file with such pixels.
+fn not_single_channel(path: &Path) -> impl Fn(&'static str) -> DataError {
+    |found| DataError::LabelsNotSingleChannel {
+        path: path.to_path_buf(),
+        found,
+    }
+}
+
+/// The name of a colour type in errors.
+fn channels(colour: png::ColorType) -> &'static str {
+    match colour {
+        png::ColorType::Grayscale => "grey",
+        png::ColorType::Indexed => "palette",
+        png::ColorType::Rgb => "RGB",
+        png::ColorType::Rgba => "RGBA",
+        png::ColorType::GrayscaleAlpha => "grey+alpha",
+    }
 }
 
 /// Labels as values, or as the colours of pixels.
@@ -68,7 +88,7 @@ pub(super) enum Painted {
 }
 
 /// Reads a label file whose pixels may have colours: the values of a grey PNG, the colours of a palette
-/// or 8-bit RGB one.
+/// or 8-bit RGB one. An alpha channel without a transparent pixel is accepted.
 ///
 /// # Errors
 /// The file is not such a PNG, has a pixel outside its palette, is damaged or cut short, is too large,
@@ -80,12 +100,13 @@ pub(super) fn read_painted(path: &Path) -> Result<Painted, DataError> {
         DataError::description(path, reason)
     };
     let accepts = |colour, depth| match (colour, depth) {
-        (png::ColorType::Rgb, png::BitDepth::Sixteen) => Err(refused("16-bit RGB")),
-        (png::ColorType::Rgba, _) => Err(refused("RGBA")),
-        (png::ColorType::GrayscaleAlpha, _) => Err(refused("grey+alpha")),
+        (png::ColorType::Rgb | png::ColorType::Rgba, png::BitDepth::Sixteen) => {
+            Err(refused("16-bit RGB"))
+        }
         _ => Ok(()),
     };
     let packed = read_packed(path, accepts, refused)?;
+    let packed = packed.opaque().ok_or_else(|| refused("transparent"))?;
     let (width, height) = (packed.width, packed.height);
     let data = match packed.colour {
         png::ColorType::Rgb => {
@@ -178,6 +199,52 @@ impl Packed {
             unpack(row, self.width, self.bits, &mut values);
         }
         values
+    }
+
+    /// The same without its alpha channel; `None` if a pixel is transparent.
+    fn opaque(self) -> Option<Self> {
+        let (colour, colours) = match self.colour {
+            png::ColorType::GrayscaleAlpha => (png::ColorType::Grayscale, 1),
+            png::ColorType::Rgba => (png::ColorType::Rgb, 3),
+            _ => return Some(self),
+        };
+        // With an alpha channel, a sample has one byte or two.
+        let of_colours = colours * usize::from(self.bits) / 8;
+        let of_pixel = of_colours + usize::from(self.bits) / 8;
+        let mut bytes = Vec::with_capacity(self.bytes.len() / of_pixel * of_colours);
+        for pixel in self.bytes.chunks_exact(of_pixel) {
+            let (colours, alpha) = pixel.split_at(of_colours);
+            if alpha.iter().any(|byte| *byte < u8::MAX) {
+                return None;
+            }
+            bytes.extend_from_slice(colours);
+        }
+        Some(Self {
+            colour,
+            bytes,
+            ..self
+        })
+    }
+
+    /// The same with one sample per pixel; `None` if red, green and blue of a pixel differ.
+    fn grey(self) -> Option<Self> {
+        if self.colour != png::ColorType::Rgb {
+            return Some(self);
+        }
+        let of_sample = usize::from(self.bits) / 8;
+        let mut bytes = Vec::with_capacity(self.bytes.len() / 3);
+        for pixel in self.bytes.chunks_exact(3 * of_sample) {
+            let (red, others) = pixel.split_at(of_sample);
+            if others.chunks_exact(of_sample).any(|other| other != red) {
+                return None;
+            }
+            bytes.extend_from_slice(red);
+        }
+        Some(Self {
+            colour: png::ColorType::Grayscale,
+            bytes,
+            ..self
+        })
     }
 
     /// The colours of pixels that are indices of the palette, or the first index outside it.

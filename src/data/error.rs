@@ -71,7 +71,7 @@ pub enum DataError {
     },
     /// A label file whose pixels are colours.
     #[error(
-        "{} has {found} pixels, but labels must be a single-channel or palette PNG: convert it so that a pixel's value is its label",
+        "{} has {found} pixels, but labels must be a single-channel or palette PNG: convert it so that a pixel's value is its label, or list the colours in labelmap.txt (see flowseg data --help)",
         path.display()
     )]
     LabelsNotSingleChannel {

@@ -7,6 +7,7 @@
 
 pub mod augment;
 pub mod balance;
+mod black_and_white;
 mod budget;
 pub mod check;
 pub mod classes;
@@ -55,6 +56,7 @@ pub use corrections::{
     Corrected, SavedPair, corrected_classes, corrected_photos, save_corrected, saved_labels,
 };
 pub use dataset::Dataset;
+pub use dataset_toml::HELP as DATASET_TOML_HELP;
 pub use decode::{read_labels, write_labels, write_mask};
 pub use error::DataError;
 pub use files_in::files_in;

@@ -1,19 +1,24 @@
 //! `labelmap.txt`, which CVAT and Datumaro write beside data sets in Pascal VOC's form: a class per line,
 //! `NAME:RED,GREEN,BLUE:PARTS:ACTIONS`. The colour of a pixel is its class; in grey label files its
-//! value is, which counts the lines from 0.
+//! value is, which counts the lines from 0. It may also stand beside the folders of the plain layout, with or without
+//! a list of classes that says which values grey files have.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::classes::ClassTable;
+use super::super::contents::Contents;
 use super::super::decode::{Painted, RawLabels, read_painted};
 use super::super::drawing::{Draw, Drawing, Fit};
 use super::super::error::DataError;
+use super::super::mapping::LabelMapping;
 use super::super::split::{Files, Scan, Scanner, Split};
 use crate::labels::IGNORE;
 use crate::text_file;
 
+/// The file's name.
+pub(in super::super) const FILE: &str = "labelmap.txt";
 /// The colour of pixels without a class, unless a line has it.
 const VOID: [u8; 3] = [224, 224, 192];
 /// The name that such pixels may have.
@@ -21,7 +26,7 @@ const IGNORED: &str = "ignored";
 
 /// The class of every colour and of every line; [`IGNORE`] for pixels without a class.
 #[derive(Debug)]
-pub(super) struct Colours {
+struct Colours {
     path: PathBuf,
     by_colour: HashMap<[u8; 3], u16>,
     by_line: Vec<u16>,
@@ -39,12 +44,54 @@ pub(super) fn palette(label: usize) -> [u8; 3] {
     colour
 }
 
+/// A data set with these splits whose label files may have the colours in the file at `path`. Its classes are `listed`,
+/// or else those of the file.
+///
+/// # Errors
+/// As for [`read`]; a class that is not listed.
+pub(in super::super) fn contents(
+    path: &Path,
+    listed: Option<ClassTable>,
+    splits: Vec<Split>,
+) -> Result<Contents, DataError> {
+    let (mut classes, mut colours) = read(path)?;
+    if let Some(listed) = listed {
+        let index = |name: &String| {
+            listed.find(name).ok_or_else(|| {
+                let name = name.escape_debug();
+                let reason = format!(
+                    "names the class \"{name}\", which the list of classes beside it lacks: give both the same names"
+                );
+                DataError::description(path, reason)
+            })
+        };
+        let indices = classes
+            .names
+            .iter()
+            .map(index)
+            .collect::<Result<Vec<u16>, _>>()?;
+        for class in colours.by_colour.values_mut() {
+            *class = indices.get(usize::from(*class)).copied().unwrap_or(IGNORE);
+        }
+        colours.by_line = (0..IGNORE).take(listed.len()).collect();
+        classes = listed;
+    }
+    let colours = Arc::new(colours);
+    let splits = splits.into_iter().map(|split| coloured(split, &colours));
+    Ok(Contents {
+        name: None,
+        mapping: LabelMapping::plain(classes.len()),
+        classes,
+        splits: splits.collect(),
+    })
+}
+
 /// Reads the classes and their colours. A line without a colour has that of [`palette`].
 ///
 /// # Errors
 /// The file cannot be read, names no class, or has a line without a name, with an unreadable colour or
 /// with the colour of another.
-pub(super) fn read(path: &Path) -> Result<(ClassTable, Arc<Colours>), DataError> {
+fn read(path: &Path) -> Result<(ClassTable, Colours), DataError> {
     let text = text_file::read(path)?;
     let mut names = Vec::new();
     let (mut by_colour, mut by_line) = (HashMap::new(), Vec::new());
@@ -79,7 +126,7 @@ pub(super) fn read(path: &Path) -> Result<(ClassTable, Arc<Colours>), DataError>
         by_colour,
         by_line,
     };
-    Ok((ClassTable::checked(path, names)?, Arc::new(colours)))
+    Ok((ClassTable::checked(path, names)?, colours))
 }
 
 fn colour(text: &str) -> Option<[u8; 3]> {
@@ -88,7 +135,7 @@ fn colour(text: &str) -> Option<[u8; 3]> {
 }
 
 /// A split of label files whose pixels have these colours.
-pub(super) fn coloured(split: Split, colours: &Arc<Colours>) -> Split {
+fn coloured(split: Split, colours: &Arc<Colours>) -> Split {
     let scan = Coloured {
         split: split.clone(),
         colours: colours.clone(),

@@ -10,6 +10,7 @@ mod joining;
 mod jpegs;
 mod layouts;
 mod loading;
+mod names;
 mod photos;
 mod reports;
 mod scenes;

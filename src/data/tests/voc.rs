@@ -189,3 +189,35 @@ fn a_split_without_any_labels_is_one_line() {
     fs::write(lists.join("val.txt"), "frame_000000\n").unwrap();
     says(&report().problems().join("\n"), &["t1.png has no labels"]);
 }
+
+#[test]
+fn a_label_map_may_stand_beside_plain_folders() {
+    let dir = plain(1);
+    let at = |path: &str| dir.path().join(path);
+    let colours: [[u8; 4]; 2] = [[0, 0, 0, 255], [9, 8, 7, 255]];
+    let pixels = [0, 1, 0, 1, 1, 1, 0, 0].map(|index: usize| colours[index]);
+    save_png(
+        &at("annotations/training/p00.png"),
+        [4, 2],
+        png::ColorType::Rgba,
+        png::BitDepth::Eight,
+        &pixels.concat(),
+    );
+    fs::write(at("labelmap.txt"), "b:9,8,7::\na:0,0,0::\n").unwrap();
+    let load = |split: &str| Dataset::open(dir.path(), split)?.load(0);
+    // The list of classes counts, also for grey files.
+    let drawn = load("training").unwrap().labels.data;
+    assert_eq!(drawn, [0, 1, 0, 1, 1, 1, 0, 0]);
+    let grey = load("validation").unwrap().labels.data;
+    assert_eq!(grey, [0, 1, 2, IGNORE, 2, 1, 0, 0]);
+    // Without it, the label map is the list.
+    fs::remove_file(at("classes.txt")).unwrap();
+    assert_eq!(detect(dir.path()).unwrap(), Layout::Plain);
+    let drawn = load("training").unwrap().labels.data;
+    assert_eq!(drawn, [1, 0, 1, 0, 0, 0, 1, 1]);
+    fs::write(at("classes.txt"), "a\nc\n").unwrap();
+    says(
+        &message(load("training")),
+        &["labelmap.txt", "class \"b\"", "lacks"],
+    );
+}
