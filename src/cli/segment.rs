@@ -38,7 +38,7 @@ use choice::Choice;
 use flicker::Sampled;
 use image::RgbImage;
 use manifest::Manifest;
-use outputs::{Outputs, Photo, Tables};
+use outputs::{Keys, Outputs, Photo, Tables};
 use pipeline::Threads;
 use records::{Done, Records};
 use std::collections::{BTreeSet, HashMap};
@@ -96,7 +96,8 @@ pub(super) struct Arguments {
     json: bool,
     /// Skip photos whose files are all there, not cut off and of the photo's size, and continue the COCO
     /// file and the manifest of a run that stopped. Whether masks were made with another model or other
-    /// settings is said. Labels that were corrected in another program (PNG, TIFF, Labelme or YOLO) are kept
+    /// settings is said. Labels that were corrected in another program (PNG, TIFF, Labelme or YOLO) are kept,
+    /// and masks (PNG, TIFF) are taken over into the photo's other files
     #[arg(long)]
     skip_existing: bool,
     /// Treat the photos of every folder, in the order of the numbers in their names (f2 before f10), as the
@@ -178,6 +179,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         photo.outputs.keep_foreign(|format, path| {
             goes_on && format.is_corrected(path, &photo.path, classes)
         })?;
+        let coco = tables.coco.iter().map(|(_, path)| path.as_path());
+        let about_all = coco.chain(arguments.manifest.as_deref());
+        photo
+            .outputs
+            .look_behind(&about_all.collect::<Vec<&Path>>());
     }
     let kept: usize = photos
         .iter()
@@ -212,7 +218,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         again
     };
-    records.begin(left.len());
+    records.begin(&photos, left.len());
     let done = Arc::new(AtomicUsize::new(0));
     say_when_left(&done, left.len());
     // One photo is counted by its tiles.
@@ -316,6 +322,7 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
     }
     let mut folders = BTreeSet::from([arguments.output.clone()]);
     let mut photos = Vec::with_capacity(found.len());
+    let mut keys = Keys::default();
     for Input { path, below } in found {
         let folder = arguments.output.join(&below);
         folders.insert(folder.clone());
@@ -337,6 +344,7 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
             photos.push(Photo {
                 name: slashed(&below.join(named.file_name().unwrap_or_default())),
                 path: path.clone(),
+                place_key: keys.of(&path),
                 outputs,
                 frame,
                 sequence: sequence.clone(),
@@ -547,7 +555,20 @@ impl<'a> Work<'a> {
         let to = [picture.height(), picture.width()].map(|side| side as usize);
         let network_size = segmented.size;
         let (mut labels, votes) = segmented.into_labels(to, self.viewing.ignore_below);
-        self.selection.apply(&mut labels, to[1]);
+        let outputs = &photo.outputs;
+        // What a person has corrected is the mask, also its small regions.
+        let corrected = outputs.corrected_labels([picture.width(), picture.height()]);
+        let is_corrected = corrected.is_some();
+        if let Some(corrected) = corrected {
+            labels = corrected;
+            self.selection.choose(&mut labels);
+        } else {
+            self.selection.apply(&mut labels, to[1]);
+        }
+        let mut shown = outputs.masks.iter().map(|(format, _)| format.shows_mask());
+        let mixed = !is_corrected
+            && !outputs.corrected.is_empty()
+            && (shown.any(|shows| shows) || !self.shapes.is_empty());
         let mask = Mask {
             photo: &picture,
             labels: &labels,
@@ -572,6 +593,8 @@ impl<'a> Work<'a> {
             size: [picture.width(), picture.height()],
             network_size,
             shares: shares(&mask),
+            corrected: is_corrected,
+            mixed,
             entries: self.shapes.iter().map(entry).collect(),
             delay,
             sampled: photo

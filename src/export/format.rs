@@ -128,6 +128,24 @@ impl Format {
         self == Self::Binary
     }
 
+    /// Whether it is a map of class indices that other programs edit.
+    pub fn is_map(self) -> bool {
+        matches!(self, Self::Index | Self::Palette | Self::Tiff)
+    }
+
+    /// Whether it shows the mask, and not how sure the network is of it.
+    pub fn shows_mask(self) -> bool {
+        !matches!(
+            self,
+            Self::Probability
+                | Self::Margin
+                | Self::Entropy
+                | Self::ProbabilityNpy
+                | Self::MarginNpy
+                | Self::EntropyNpy
+        )
+    }
+
     /// The largest number of classes that it can represent.
     pub fn most_classes(self) -> usize {
         match self {

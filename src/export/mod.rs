@@ -28,6 +28,7 @@ mod tests;
 mod tiff;
 mod yolo;
 
+pub use binary::masks as binary_masks;
 pub use caption::with_caption;
 pub use coco::{Coco, Entry, Shapes};
 pub use error::ExportError;

@@ -47,10 +47,9 @@ impl Format {
     /// formats that are not edited.
     pub fn is_corrected(self, path: &Path, photo: &Path, classes: usize) -> bool {
         match self {
-            Self::Index | Self::Palette => {
-                is_label_map_of(data::read_labels(path).ok(), photo, classes)
+            Self::Index | Self::Palette | Self::Tiff => {
+                is_label_map_of(self.label_map(path), photo, classes)
             }
-            Self::Tiff => is_label_map_of(tiff::labels(path), photo, classes),
             Self::Labelme => fs::read(path).is_ok_and(|text| labelme::is_valid(&text)),
             Self::Yolo => fs::read_to_string(path).is_ok_and(|text| yolo::is_valid(&text, classes)),
             _ => false,
@@ -61,6 +60,16 @@ impl Format {
     pub fn made_with(self, path: &Path) -> Option<String> {
         match self {
             Self::Index | Self::Palette => own_png::made_with(path),
+            _ => None,
+        }
+    }
+
+    /// Width, height and values of the label map in a file by any program; `None` for what is none, and for formats
+    /// that are not maps of class indices.
+    pub fn label_map(self, path: &Path) -> Option<(usize, usize, Vec<u16>)> {
+        match self {
+            Self::Index | Self::Palette => data::read_labels(path).ok(),
+            Self::Tiff => tiff::labels(path),
             _ => None,
         }
     }

@@ -189,15 +189,20 @@ impl Selection {
 
     /// Applies the selection to a label map `[height, width]`.
     pub fn apply(&self, labels: &mut [u16], width: usize) {
+        self.choose(labels);
+        if self.least > 1 {
+            absorb_small(labels, width, self.least);
+        }
+    }
+
+    /// Merges and chooses classes, and keeps regions of any size. Labels to which this was applied stay as they are.
+    pub fn choose(&self, labels: &mut [u16]) {
         for label in labels.iter_mut() {
             *label = self
                 .targets
                 .get(usize::from(*label))
                 .copied()
                 .unwrap_or(IGNORE);
-        }
-        if self.least > 1 {
-            absorb_small(labels, width, self.least);
         }
     }
 }
@@ -227,8 +232,12 @@ mod tests {
         selection.apply(&mut labels, 8);
         assert_eq!(labels, [IGNORE, 1, 1, 1, 3, IGNORE, IGNORE, IGNORE]);
         let mut labels = vec![1, 2, 2, 3, 4, 4];
-        selection.at_least(2).apply(&mut labels, 6);
+        let selection = selection.at_least(2);
+        selection.apply(&mut labels, 6);
         assert_eq!(labels, [1, 1, 1, 1, IGNORE, IGNORE]);
+        let mut labels = vec![1, 3, 255, 1];
+        selection.choose(&mut labels);
+        assert_eq!(labels, [1, 3, IGNORE, 1]);
     }
 
     #[test]

@@ -606,3 +606,54 @@ fn wishes_that_cannot_be_met_are_refused_before_the_work() {
         assert_eq!(command.output().unwrap().status.code(), Some(2));
     }
 }
+
+#[test]
+fn a_corrected_mask_is_that_of_the_other_files_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, picture) = (folder.path().join("out"), photo(folder.path(), "a.png"));
+    let manifest = folder.path().join("m.jsonl");
+    let run = || {
+        let mut command = segment(&out);
+        command.args(["--format", "index,npy,coco", "--skip-existing"]);
+        command.arg("--manifest").arg(&manifest).arg(&picture);
+        command.assert().success();
+    };
+    run();
+    // Corrected into one class, after the others were written.
+    let mask = out.join("a.png");
+    image::GrayImage::from_pixel(60, 40, image::Luma([1]))
+        .save(&mask)
+        .unwrap();
+    let array = out.join("a.npy");
+    let file = fs::File::options().write(true).open(&array).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH)
+        .unwrap();
+    drop(file);
+    run();
+    let labels = fs::read(&array).unwrap();
+    assert!(
+        labels[labels.len() - 60 * 40..]
+            .iter()
+            .all(|&label| label == 1)
+    );
+    let annotations = json(&out.join("annotations.json"));
+    assert_eq!(annotations["annotations"].as_array().unwrap().len(), 1);
+    assert_eq!(annotations["annotations"][0]["category_id"], 2);
+    let all = lines(&manifest);
+    assert_eq!((all.len(), &all[0]["corrected"]), (1, &true.into()));
+    let shares = all[0]["shares"].as_object().unwrap();
+    assert!(shares.values().any(|share| *share == 1.0));
+}
+
+#[test]
+fn photos_have_one_line_however_their_folder_is_spelled() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = tree(folder.path());
+    for input in [Path::new("photos"), Path::new("./photos"), &photos] {
+        let mut command = segment(Path::new("out"));
+        command.current_dir(folder.path()).arg(input);
+        command.args(["--skip-existing", "--manifest", "m.jsonl"]);
+        command.assert().success();
+    }
+    assert_eq!(lines(&folder.path().join("m.jsonl")).len(), 3);
+}

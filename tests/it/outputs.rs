@@ -466,3 +466,32 @@ fn photos_of_one_name_are_not_one_entry() {
     let words = ["would both be x.png in the COCO file"];
     fails(command.args(&photos).args(["--format", "coco"]), &words);
 }
+
+#[test]
+fn labels_without_their_lists_of_classes_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, picture) = (folder.path().join("out"), photo(folder.path(), "a.png"));
+    let run = || {
+        let mut command = segment(&out);
+        command.arg(&picture).args(["--format", "yolo"]);
+        command
+    };
+    run().assert().success();
+    for list in ["classes.txt", "data.yaml"] {
+        fs::remove_file(out.join(list)).unwrap();
+        // The other one says what the classes are.
+        run().assert().success();
+        assert!(out.join(list).is_file());
+    }
+    for list in ["classes.txt", "data.yaml"] {
+        fs::remove_file(out.join(list)).unwrap();
+    }
+    fails(
+        &mut run(),
+        &[
+            "a.txt",
+            "their classes are unknown",
+            "put one of the two back",
+        ],
+    );
+}
