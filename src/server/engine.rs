@@ -534,7 +534,7 @@ fn is_built_in(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inference::NotFinite;
+    use crate::model::testing;
 
     #[test]
     fn only_computations_that_fail_count_as_failing() {
@@ -543,7 +543,9 @@ mod tests {
         assert!(matches!(left, Failure::Left));
         failed(&failing, SegmentError::TooWide(1));
         assert!(!failing.load(Ordering::Relaxed));
-        let broken = failed(&failing, SegmentError::NotFinite(NotFinite));
+        let model = testing::tiny(&["a", "b"], [8, 8], |_| ());
+        let error = inference::check_finite(&model, &[f32::NAN]).unwrap_err();
+        let broken = failed(&failing, error.into());
         assert!(matches!(broken, Failure::Server(_)));
         assert!(failing.load(Ordering::Relaxed));
     }
