@@ -46,8 +46,9 @@ pub(super) fn show(
         return;
     }
     let panes = panes(area, panel.settings.panes().len());
+    let plane = derived::plane(&panel.settings, table);
+    panel.follow_slice(plane);
     if std::mem::take(&mut panel.face_slice) {
-        let plane = derived::plane(&panel.settings, table);
         panel.settings.camera.face(plane.normal());
         let mut outline = plane.outline();
         if panes.len() == 1 {
