@@ -83,3 +83,41 @@ fn lies_below_its_heading(harness: &Harness<'_, App>) {
         assert!(area.contains(at));
     }
 }
+
+/// It is known only at the photo's pixels, where arrows alone show it.
+#[test]
+fn choosing_the_networks_velocity_shows_its_arrows() {
+    let mut harness = harness([1000.0, 1600.0], Some(Preset::Fig1b), true);
+    assert!(!harness.state().panel.settings.layers.arrows.shown);
+    harness
+        .get_by_role_and_label(egui::Role::ComboBox, "Which")
+        .click();
+    harness.run_steps(3);
+    harness
+        .get_by_label("network's velocity, mean of the step")
+        .click();
+    settle(&mut harness);
+    let arrows = harness.state().panel.settings.layers.arrows;
+    assert!(arrows.shown);
+    assert_eq!(arrows.settings.place, crate::gpu::field::ArrowPlace::Cloud);
+    let streamlines = harness.get_by_role_and_label(egui::Role::Slider, "Streamlines");
+    assert!(streamlines.accesskit_node().is_disabled());
+}
+
+#[test]
+fn the_colour_bar_of_two_fields_lies_below_the_slice() {
+    let harness = harness([1000.0, 800.0], Some(Preset::Fig1c), true);
+    let settings = &harness.state().panel.settings;
+    let bars = legend::height(settings);
+    assert!(bars > 0.0);
+    let area = harness
+        .get_by_label("vector field around the centroids")
+        .rect();
+    let table = CentroidTable::new(&harness.state().centroids);
+    for point in derived::plane(settings, &table).outline() {
+        for pane in projection::panes(area, 2) {
+            let (at, _) = on_screen(pane, &settings.camera, point).unwrap();
+            assert!(pane.contains(at) && at.y <= area.bottom() - bars);
+        }
+    }
+}
