@@ -12,7 +12,7 @@ use super::error::DataError;
 use super::input::{Format, check_size, read_bytes, recognise};
 use crate::files::{self, FileError};
 use crate::labels::IGNORE;
-use crate::own_png::own_png;
+use crate::own_png::{mark_by_hand, own_png};
 
 /// Maximum bytes that a decoder may keep besides the pixels.
 const BESIDE: usize = 256 << 20;
@@ -277,7 +277,26 @@ pub fn write_labels(
     labels: &[u16],
     classes: usize,
 ) -> Result<(), DataError> {
-    let path = path.as_ref();
+    write(path.as_ref(), [width, height], labels, classes, false)
+}
+
+/// [`write_labels`] for labels that were corrected by hand, whose file says so.
+pub(super) fn write_corrected_labels(
+    path: &Path,
+    size: [usize; 2],
+    labels: &[u16],
+    classes: usize,
+) -> Result<(), DataError> {
+    write(path, size, labels, classes, true)
+}
+
+fn write(
+    path: &Path,
+    [width, height]: [usize; 2],
+    labels: &[u16],
+    classes: usize,
+    by_hand: bool,
+) -> Result<(), DataError> {
     if width.checked_mul(height) != Some(labels.len()) || labels.is_empty() {
         let path = path.to_path_buf();
         return Err(DataError::LabelCount {
@@ -308,7 +327,7 @@ pub fn write_labels(
     files::write_with(path, |file| {
         let mut file = BufWriter::new(file);
         let size = [width as u32, height as u32];
-        let written = write_grey(&mut file, size, depth, &bytes);
+        let written = write_grey(&mut file, size, depth, &bytes, by_hand);
         written
             .and_then(|()| Ok(file.flush()?))
             .map_err(|error| match error {
@@ -325,8 +344,12 @@ fn write_grey(
     size: [u32; 2],
     depth: png::BitDepth,
     bytes: &[u8],
+    by_hand: bool,
 ) -> Result<(), png::EncodingError> {
     let mut encoder = own_png(to, size)?;
+    if by_hand {
+        mark_by_hand(&mut encoder)?;
+    }
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(depth);
     let mut writer = encoder.write_header()?;

@@ -12,6 +12,7 @@ pub mod check;
 pub mod classes;
 mod contents;
 mod convert;
+mod corrected_labels;
 mod corrections;
 pub mod dataset;
 mod dataset_toml;
@@ -51,8 +52,10 @@ pub use check::Check;
 pub use classes::ClassTable;
 pub use contents::Contents;
 pub use convert::{Converted, convert};
+pub use corrected_labels::{LabelsDigest, SavedLabels, labels_digest};
 pub use corrections::{
-    Corrected, SavedPair, corrected_classes, corrected_photos, save_corrected, saved_labels,
+    Corrected, SavedPair, corrected_classes, corrected_photos, may_hold, replaced_labels,
+    save_corrected, saved_labels,
 };
 pub use dataset::Dataset;
 pub use decode::{read_labels, write_labels};

@@ -7,12 +7,15 @@
 mod bar;
 mod folder;
 mod leave;
+mod look_up;
+mod note;
 mod places;
 mod pointer;
 mod process;
 mod recovery;
 mod request;
 mod requests;
+mod saving;
 mod session;
 mod state;
 mod storage;
