@@ -44,8 +44,8 @@ pub(super) struct Session {
     /// The mask in graphics memory, a cache that drawing updates.
     picture: RefCell<Option<Arc<LabelTexture>>>,
     dirty: RefCell<Option<Area>>,
-    /// The share of every class in a state of the mask, a cache.
-    shares: RefCell<Option<(u64, Vec<f32>)>>,
+    /// The share of every class in a state of the mask, or amid a stroke, a cache.
+    shares: RefCell<Option<(Option<u64>, Vec<f32>)>>,
 }
 
 /// A stroke in progress.
@@ -85,19 +85,19 @@ impl Session {
         (self.due, self.unkept) = (None, None);
     }
 
-    /// The share of every class, 0 to 1, without a stroke in progress.
+    /// The share of every class, 0 to 1. Those of a stroke in progress are counted when it ends.
     pub(super) fn shares(&self) -> Vec<f32> {
+        let paints = self.stroke.is_some();
         let (state, mut known) = (self.edit.state(), self.shares.borrow_mut());
-        match &*known {
-            Some((of, shares)) if *of == state && shares.len() == self.classes.len() => {
-                shares.clone()
-            }
-            _ => {
-                let shares = labels::shares(&self.edit.labels(), self.classes.len());
-                *known = Some((state, shares.clone()));
-                shares
-            }
+        if let Some((of, shares)) = &*known
+            && (paints || *of == Some(state))
+            && shares.len() == self.classes.len()
+        {
+            return shares.clone();
         }
+        let shares = labels::shares(&self.edit.labels(), self.classes.len());
+        *known = Some(((!paints).then_some(state), shares.clone()));
+        shares
     }
 
     pub(super) fn is_unsaved(&self) -> bool {

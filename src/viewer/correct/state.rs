@@ -392,4 +392,15 @@ mod tests {
         assert_eq!(session.edit.labels(), [0]);
         assert_eq!(correct.can_undo(), [false, true]);
     }
+
+    #[test]
+    fn corrections_are_learnt_by_a_model_with_their_classes_alone() {
+        let mut teach = Correct::new(&egui::Context::default()).teach;
+        let names = |text: &str| -> Vec<String> { text.chars().map(String::from).collect() };
+        assert!(teach.suits(&names("ab")));
+        teach.classes = names("abc");
+        for (classes, suits) in [("ab", true), ("abc", true), ("abcd", false), ("xyz", false)] {
+            assert_eq!(teach.suits(&names(classes)), suits, "{classes}");
+        }
+    }
 }
