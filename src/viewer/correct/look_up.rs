@@ -1,33 +1,30 @@
-//! Corrections of the photos of a list that were saved earlier: each is looked up when the network's mask
-//! of its photo is made, so that lists and exports have it although the photo was not opened.
+//! Reads the corrections of a photo of the list that were saved earlier.
 
-use super::folder::folder;
 use super::places::{self, Places};
 use crate::data;
-use crate::viewer::app_state::AppState;
 use crate::viewer::mask_store::StoredMask;
 use crate::viewer::photo_list::Item;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A photo whose saved corrections are wanted.
 pub(super) struct LookUp {
-    place: usize,
-    item: Item,
-    folder: PathBuf,
+    pub place: usize,
+    pub item: Item,
+    pub folder: PathBuf,
     /// The model's classes, of which the first `own` are its own.
-    classes: Vec<String>,
-    own: usize,
+    pub classes: Vec<String>,
+    pub own: usize,
 }
 
 /// The saved corrections of a photo.
 pub(super) struct Found {
-    place: usize,
-    item: Item,
+    pub place: usize,
+    pub item: Item,
     /// The classes that the labels index: the model's, and those added when they were saved.
-    classes: Vec<String>,
-    own: usize,
-    mask: Arc<StoredMask>,
+    pub classes: Vec<String>,
+    pub own: usize,
+    pub mask: Arc<StoredMask>,
 }
 
 impl LookUp {
@@ -58,75 +55,5 @@ impl LookUp {
             own: self.own,
             mask: Arc::new(mask),
         })
-    }
-}
-
-impl AppState {
-    /// Looks up saved corrections of a photo of the list.
-    pub(crate) fn look_up_correction(&mut self, place: usize) {
-        self.correct.unseen.push_back(place);
-        self.look_up_next();
-    }
-
-    /// Looks up saved corrections of all photos that have a mask.
-    pub(super) fn look_up_corrections(&mut self) {
-        let places: Vec<usize> = self.masks.done().map(|(place, _)| place).collect();
-        self.correct.unseen.extend(places);
-        self.look_up_next();
-    }
-
-    /// Begins with the next photo, if no other is being looked up.
-    fn look_up_next(&mut self) {
-        let (Some(folder), Some(model)) = (folder(self).map(Path::to_owned), &self.model) else {
-            self.correct.unseen.clear();
-            return;
-        };
-        while !self.correct.looks_up
-            && let Some(place) = self.correct.unseen.pop_front()
-        {
-            let item = self.photos.items().get(place);
-            let Some(item) = item.filter(|_| self.masks.corrected(place).is_none()) else {
-                continue;
-            };
-            let wanted = LookUp {
-                place,
-                item: item.clone(),
-                folder: folder.clone(),
-                classes: model.classes.clone(),
-                own: model.card.classes.len(),
-            };
-            self.correct.looks_up = self.correct.storage.look_up(wanted);
-        }
-    }
-
-    /// Lists what was found, and goes on with the next photo.
-    pub(super) fn take_found(&mut self, found: Option<Found>) {
-        self.correct.looks_up = false;
-        if let Some(found) = found {
-            self.list_found(found);
-        }
-        self.look_up_next();
-    }
-
-    fn list_found(&mut self, found: Found) {
-        let Some(model) = &mut self.model else { return };
-        // Meanwhile, another list or model may have been opened.
-        let same_photo = self.photos.items().get(found.place) == Some(&found.item);
-        let same_model = found.classes.get(..found.own) == Some(model.card.classes.as_slice());
-        if !same_photo || !same_model {
-            return;
-        }
-        let lacks = |class: &&String| !model.classes.contains(*class);
-        let missing: Vec<String> = found.classes.iter().filter(lacks).cloned().collect();
-        model.add_classes(&missing);
-        if let Some(session) = &mut self.correct.session {
-            session.classes.clone_from(&model.classes);
-        }
-        if model.classes.starts_with(&found.classes) {
-            self.masks.correct(found.place, found.mask);
-        } else {
-            // Other classes were added meanwhile.
-            self.correct.unseen.push_back(found.place);
-        }
     }
 }

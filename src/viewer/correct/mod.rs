@@ -7,6 +7,7 @@
 mod bar;
 mod folder;
 mod leave;
+mod listed;
 mod look_up;
 mod note;
 mod places;
