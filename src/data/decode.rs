@@ -12,7 +12,7 @@ use super::error::DataError;
 use super::input::{Format, check_size, read_bytes, recognise};
 use crate::files::{self, FileError};
 use crate::labels::IGNORE;
-use crate::own_png::{own_png, say_made_with};
+use crate::own_png::{mark_by_hand, own_png, say_made_with};
 
 /// Maximum bytes that a decoder may keep besides the pixels.
 const BESIDE: usize = 256 << 20;
@@ -344,19 +344,47 @@ pub fn write_labels(
     labels: &[u16],
     classes: usize,
 ) -> Result<(), DataError> {
-    write_mask(path.as_ref(), [width, height], labels, classes, "")
+    write(path.as_ref(), [width, height], labels, classes, Origin::Unstated)
 }
 
-/// [`write_labels`] of a mask, whose file says what it was made with, if that is not empty; `size` is width and height.
+/// [`write_labels`] of a mask, whose file says what it was made with; `size` is width and height.
 ///
 /// # Errors
 /// As of [`write_labels`].
 pub fn write_mask(
     path: &Path,
-    [width, height]: [usize; 2],
+    size: [usize; 2],
     labels: &[u16],
     classes: usize,
     made_with: &str,
+) -> Result<(), DataError> {
+    write(path, size, labels, classes, Origin::MadeWith(made_with))
+}
+
+/// [`write_labels`] for labels that were corrected by hand, whose file says so.
+pub(super) fn write_corrected_labels(
+    path: &Path,
+    size: [usize; 2],
+    labels: &[u16],
+    classes: usize,
+) -> Result<(), DataError> {
+    write(path, size, labels, classes, Origin::ByHand)
+}
+
+/// What a file of labels says about where they come from.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    Unstated,
+    MadeWith(&'a str),
+    ByHand,
+}
+
+fn write(
+    path: &Path,
+    [width, height]: [usize; 2],
+    labels: &[u16],
+    classes: usize,
+    origin: Origin<'_>,
 ) -> Result<(), DataError> {
     if width.checked_mul(height) != Some(labels.len()) || labels.is_empty() {
         let path = path.to_path_buf();
@@ -388,7 +416,7 @@ pub fn write_mask(
     files::write_with(path, |file| {
         let mut file = BufWriter::new(file);
         let size = [width as u32, height as u32];
-        let written = write_grey(&mut file, size, depth, &bytes, made_with);
+        let written = write_grey(&mut file, size, depth, &bytes, origin);
         written
             .and_then(|()| Ok(file.flush()?))
             .map_err(|error| match error {
@@ -405,10 +433,14 @@ fn write_grey(
     size: [u32; 2],
     depth: png::BitDepth,
     bytes: &[u8],
-    made_with: &str,
+    origin: Origin<'_>,
 ) -> Result<(), png::EncodingError> {
     let mut encoder = own_png(to, size)?;
-    say_made_with(&mut encoder, made_with)?;
+    match origin {
+        Origin::Unstated => {}
+        Origin::MadeWith(text) => say_made_with(&mut encoder, text)?,
+        Origin::ByHand => mark_by_hand(&mut encoder)?,
+    }
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(depth);
     let mut writer = encoder.write_header()?;

@@ -13,6 +13,7 @@ pub mod check;
 pub mod classes;
 mod contents;
 mod convert;
+mod corrected_labels;
 mod corrections;
 pub mod dataset;
 mod dataset_toml;
@@ -52,8 +53,10 @@ pub use check::Check;
 pub use classes::ClassTable;
 pub use contents::Contents;
 pub use convert::{Converted, convert};
+pub use corrected_labels::{LabelsDigest, SavedLabels, labels_digest};
 pub use corrections::{
-    Corrected, SavedPair, corrected_classes, corrected_photos, save_corrected, saved_labels,
+    Corrected, SavedPair, corrected_classes, corrected_photos, may_hold, replaced_labels,
+    save_corrected, saved_labels,
 };
 pub use dataset::Dataset;
 pub use dataset_toml::HELP as DATASET_TOML_HELP;

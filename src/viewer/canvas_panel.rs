@@ -236,7 +236,7 @@ impl CanvasPanel {
         drawn
     }
 
-    /// Draws the names of the panes, the divider, and the pinned pixels.
+    /// Draws the names of the panes and of masks that are not the network's, the divider, and the pinned pixels.
     fn decorate(&self, app: &AppState, ui: &egui::Ui, rects: &[Rect], divider: f32, photo: Vec2) {
         let view = &app.settings.view;
         let painter = ui.painter();
@@ -259,7 +259,13 @@ impl CanvasPanel {
                 let target = self.camera.target(*rect, photo);
                 pins(app, &painter.with_clip_rect(*rect), target, flow.size);
             }
-            if rects.len() > 1 {
+            let several = rects.len() > 1;
+            let named = several.then(|| pane_name(app, view.layers[i]));
+            let text = match (named, mark(app, view.layers[i])) {
+                (Some(name), Some(mark)) => Some(format!("{name}: {mark}")),
+                (name, mark) => name.or(mark.map(str::to_owned)),
+            };
+            if let Some(text) = text {
                 let right = view.arrangement == Arrangement::Swipe && i == 1;
                 let (at, align) = if right {
                     (
@@ -269,8 +275,8 @@ impl CanvasPanel {
                 } else {
                     (rect.left_top() + vec2(GRID, GRID), egui::Align2::LEFT_TOP)
                 };
-                let active = app.active_pane == i;
-                theme::badge(ui, at, align, &pane_name(app, view.layers[i]), active);
+                let active = several && app.active_pane == i;
+                theme::badge(ui, at, align, &text, active);
             }
             if let Some(doubt) = doubt_maps::measure(view.layers[i]) {
                 let right = view.arrangement == Arrangement::Swipe && i == 1;
@@ -310,6 +316,14 @@ impl CanvasPanel {
             colour,
         );
     }
+}
+
+/// What a layer draws instead of the network's mask, if it does.
+fn mark(app: &AppState, layer: Layer) -> Option<&'static str> {
+    let flow = app.flow.as_ref()?;
+    let shows = matches!(layer, Layer::Map | Layer::Overlay | Layer::Error);
+    let at_end = app.playhead.position >= app.reachable();
+    app.correct.mark(flow.id, at_end).filter(|_| shows)
 }
 
 /// The name of a pane's layer and, during a comparison, of its result.
