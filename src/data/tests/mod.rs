@@ -14,6 +14,7 @@ mod photos;
 mod reports;
 mod scenes;
 mod shapes;
+mod tiles;
 mod tomls;
 mod voc;
 
