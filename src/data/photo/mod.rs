@@ -12,6 +12,7 @@ mod png;
 mod samples;
 mod tiff;
 mod tiles;
+mod webp;
 
 use std::path::Path;
 
