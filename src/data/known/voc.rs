@@ -13,7 +13,7 @@ use super::super::contents::Contents;
 use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
 use super::super::split::Split;
-use super::labelmap::{self, coloured, palette};
+use super::labelmap::{self, Lines, coloured, palette};
 use crate::labels::IGNORE;
 use crate::text_file;
 
@@ -82,7 +82,7 @@ pub(in super::super) fn contents(root: &Path) -> Result<Contents, DataError> {
     });
     let (colours, names) = (root.join(COLOURS), root.join(NAMES));
     if colours.is_file() {
-        let (classes, colours) = labelmap::read(&colours)?;
+        let (classes, colours) = labelmap::read(&colours, Lines::Voc)?;
         return Ok(Contents {
             name: None,
             mapping: LabelMapping::plain(classes.len()),
