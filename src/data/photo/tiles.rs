@@ -52,7 +52,8 @@ impl Tiles {
 
     /// The samples of the picture, one plane after the other, each row from a whole byte.
     ///
-    /// `reader` is at the page with the size [`Self::extent`], which has so many `planes` and bits per pixel of a plane.
+    /// `reader` is at the page with the size [`Self::extent`], which has so many `planes` and bits per pixel of a
+    /// plane.
     ///
     /// # Errors
     /// Damaged or unsupported tiles, or more samples than `limits` allow.
