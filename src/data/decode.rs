@@ -344,7 +344,13 @@ pub fn write_labels(
     labels: &[u16],
     classes: usize,
 ) -> Result<(), DataError> {
-    write(path.as_ref(), [width, height], labels, classes, Origin::Unstated)
+    write(
+        path.as_ref(),
+        [width, height],
+        labels,
+        classes,
+        Origin::Unstated,
+    )
 }
 
 /// [`write_labels`] of a mask, whose file says what it was made with; `size` is width and height.

@@ -29,7 +29,8 @@ pub enum Layout {
     /// eleven are never used, which leaves 171 classes, and 255 is ignored.
     CocoStuff,
     /// CamVid in the form of the SegNet tutorial: `train`, `trainannot`, `val`, `valannot`,
-    /// `test`, `testannot`; 0..=10 are the classes and 11 is ignored.
+    /// `test`, `testannot`; 0..=10 are the classes and 11 is ignored. Coloured labels have the classes and
+    /// colours of `label_colors.txt`, as CVAT writes it.
     CamVidPublished,
     /// Cityscapes: `leftImg8bit/{train,val,test}/CITY/NAME_leftImg8bit.png` and
     /// `gtFine/{train,val,test}/CITY/NAME_gtFine_labelIds.png`; of the 34 label ids, 19 are classes
@@ -198,7 +199,7 @@ impl Layout {
                     } else {
                         None
                     };
-                    labelmap::contents(&colours, listed, splits)?
+                    labelmap::contents(&colours, labelmap::Lines::Voc, listed, splits)?
                 } else {
                     let classes = listed()?;
                     Contents {
@@ -211,7 +212,7 @@ impl Layout {
             }
             Self::Ade20k => ade20k::contents(dir)?,
             Self::CocoStuff => coco_stuff::contents(dir)?,
-            Self::CamVidPublished => camvid::contents(dir),
+            Self::CamVidPublished => camvid::contents(dir)?,
             Self::Cityscapes => cityscapes::contents(dir),
             Self::PascalVoc => voc::contents(voc::root(dir).as_deref().unwrap_or(dir))?,
             Self::Coco => drawn(Form::Coco)?,

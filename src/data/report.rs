@@ -394,7 +394,7 @@ impl Report {
         let labelled: u64 = tally.class_pixels.iter().sum();
         if labelled == 0 && tally.ignored > 0 {
             let line = format!(
-                "the {} split has no labelled pixel: every label is ignored",
+                "the {} split has no labelled pixel: every label is ignored, so that it cannot be scored",
                 split.name
             );
             self.add_line(&split.name, line);

@@ -1,7 +1,8 @@
 //! `labelmap.txt`, which CVAT and Datumaro write beside data sets in Pascal VOC's form: a class per line,
 //! `NAME:RED,GREEN,BLUE:PARTS:ACTIONS`. The colour of a pixel is its class; in grey label files its
 //! value is, which counts the lines from 0. It may also stand beside the folders of the plain layout, with or without
-//! a list of classes that says which values grey files have.
+//! a list of classes that says which values grey files have. `label_colors.txt` beside data sets in CamVid's form has
+//! the lines `RED GREEN BLUE NAME` instead.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,55 @@ pub(in super::super) const FILE: &str = "labelmap.txt";
 const VOID: [u8; 3] = [224, 224, 192];
 /// The name that such pixels may have.
 const IGNORED: &str = "ignored";
+/// The name of pixels without a class in CamVid's form, of any colour.
+const CAMVID_IGNORED: &str = "void";
+
+/// How the lines of a file are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Lines {
+    /// `NAME:RED,GREEN,BLUE:PARTS:ACTIONS`
+    Voc,
+    /// `RED GREEN BLUE NAME`
+    CamVid,
+}
+
+impl Lines {
+    /// The name on a line, and its colour or that of [`palette`] for a class of this number; `None` if the colour
+    /// cannot be read.
+    fn parse(self, line: &str, number: usize) -> Option<(String, [u8; 3])> {
+        match self {
+            Self::Voc => {
+                let mut fields = line.split(':').map(str::trim);
+                let name = fields.next().unwrap_or_default();
+                let colour = match fields.next().unwrap_or_default() {
+                    "" => palette(number),
+                    text => colour(text.split(','))?,
+                };
+                Some((name.to_owned(), colour))
+            }
+            Self::CamVid => {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                let (channels, name) = words.split_at_checked(3)?;
+                Some((name.join(" "), colour(channels.iter().copied())?))
+            }
+        }
+    }
+
+    fn form(self) -> &'static str {
+        match self {
+            Self::Voc => "NAME:RED,GREEN,BLUE::",
+            Self::CamVid => "RED GREEN BLUE NAME",
+        }
+    }
+
+    /// Whether pixels of this name and colour have no class.
+    fn ignores(self, name: &str, colour: [u8; 3]) -> bool {
+        match self {
+            Self::Voc => colour == VOID && name.eq_ignore_ascii_case(IGNORED),
+            Self::CamVid => name.eq_ignore_ascii_case(CAMVID_IGNORED),
+        }
+    }
+}
 
 /// The class of every colour and of every line; [`IGNORE`] for pixels without a class.
 #[derive(Debug)]
@@ -51,10 +101,11 @@ pub(super) fn palette(label: usize) -> [u8; 3] {
 /// As for [`read`]; a class that is not listed.
 pub(in super::super) fn contents(
     path: &Path,
+    lines: Lines,
     listed: Option<ClassTable>,
     splits: Vec<Split>,
 ) -> Result<Contents, DataError> {
-    let (mut classes, mut colours) = read(path)?;
+    let (mut classes, mut colours) = read(path, lines)?;
     if let Some(listed) = listed {
         let index = |name: &String| {
             listed.find(name).ok_or_else(|| {
@@ -86,12 +137,12 @@ pub(in super::super) fn contents(
     })
 }
 
-/// Reads the classes and their colours. A line without a colour has that of [`palette`].
+/// Reads the classes and their colours.
 ///
 /// # Errors
 /// The file cannot be read, names no class, or has a line without a name, with an unreadable colour or
 /// with the colour of another.
-fn read(path: &Path) -> Result<(ClassTable, Colours), DataError> {
+fn read(path: &Path, lines: Lines) -> Result<(ClassTable, Colours), DataError> {
     let text = text_file::read(path)?;
     let mut names = Vec::new();
     let (mut by_colour, mut by_line) = (HashMap::new(), Vec::new());
@@ -101,18 +152,14 @@ fn read(path: &Path) -> Result<(ClassTable, Colours), DataError> {
         }
         let wrong =
             |reason: &str| DataError::description(path, format!("line {} {reason}", at + 1));
-        let mut fields = line.split(':').map(str::trim);
-        let name = fields.next().unwrap_or_default();
-        let colour = match fields.next().unwrap_or_default() {
-            "" => palette(by_line.len()),
-            text => colour(text).ok_or_else(|| {
-                wrong("has no colour that can be read: write NAME:RED,GREEN,BLUE::")
-            })?,
-        };
-        let class = if colour == VOID && name.eq_ignore_ascii_case(IGNORED) {
+        let (name, colour) = lines.parse(line, by_line.len()).ok_or_else(|| {
+            let form = lines.form();
+            wrong(&format!("has no colour that can be read: write {form}"))
+        })?;
+        let class = if lines.ignores(&name, colour) {
             IGNORE
         } else {
-            names.push(name.to_owned());
+            names.push(name);
             u16::try_from(names.len() - 1).unwrap_or(IGNORE)
         };
         by_line.push(class);
@@ -129,8 +176,8 @@ fn read(path: &Path) -> Result<(ClassTable, Colours), DataError> {
     Ok((ClassTable::checked(path, names)?, colours))
 }
 
-fn colour(text: &str) -> Option<[u8; 3]> {
-    let parts = text.split(',').map(|part| part.trim().parse().ok());
+fn colour<'a>(channels: impl Iterator<Item = &'a str>) -> Option<[u8; 3]> {
+    let parts = channels.map(|part| part.trim().parse().ok());
     <[u8; 3]>::try_from(parts.collect::<Option<Vec<u8>>>()?).ok()
 }
 

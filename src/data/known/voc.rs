@@ -13,7 +13,7 @@ use super::super::contents::Contents;
 use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
 use super::super::split::Split;
-use super::labelmap::{self, palette};
+use super::labelmap::{self, Lines, palette};
 use crate::labels::IGNORE;
 use crate::text_file;
 
@@ -82,7 +82,7 @@ pub(in super::super) fn contents(root: &Path) -> Result<Contents, DataError> {
     });
     let (colours, names) = (root.join(COLOURS), root.join(NAMES));
     if colours.is_file() {
-        return labelmap::contents(&colours, None, splits.collect());
+        return labelmap::contents(&colours, Lines::Voc, None, splits.collect());
     }
     let (classes, mapping) = if names.is_file() {
         let classes = ClassTable::from_file(names)?;

@@ -11,6 +11,8 @@ mod other;
 mod png;
 mod samples;
 mod tiff;
+mod tiles;
+mod webp;
 
 use std::fs::File;
 use std::io::Read;
@@ -20,6 +22,8 @@ use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
 
 pub use frames::{Frame, Frames, frame_count, frame_name, read_frames};
+
+use decoded::guarded;
 
 use super::error::DataError;
 use super::input::{Format, check_size, read_bytes, recognise};
@@ -77,16 +81,19 @@ pub fn decode_photo(name: &Path, bytes: Vec<u8>) -> Result<RgbImage, DataError> 
 /// # Errors
 /// A file that is not a photo, is of an unsupported kind or is too large.
 pub(crate) fn pixels_of(name: &Path, bytes: &[u8]) -> Result<u64, DataError> {
-    let size = match recognise(name, bytes)? {
-        Format::Jpeg => jpeg::size(bytes),
-        Format::Png => png::size(bytes),
-        Format::Tiff => tiff::size(bytes),
-        Format::Heic => match heic::size(bytes) {
-            None => return Ok(MAX_PIXELS),
-            size => size,
-        },
-        Format::Other(format) => other::size(bytes, format),
-    };
+    let format = recognise(name, bytes)?;
+    let size = guarded(name, || {
+        Ok(match format {
+            Format::Jpeg => jpeg::size(bytes),
+            Format::Png => png::size(bytes),
+            Format::Tiff => tiff::size(bytes),
+            Format::Heic => heic::size(bytes),
+            Format::Other(format) => other::size(bytes, format),
+        })
+    })?;
+    if size.is_none() && format == Format::Heic {
+        return Ok(MAX_PIXELS);
+    }
     let Some(size) = size else {
         return Ok(0);
     };
@@ -166,18 +173,21 @@ pub(super) fn read_stored(path: &Path) -> Result<Stored, DataError> {
 }
 
 fn decode_stored(path: &Path, bytes: Vec<u8>) -> Result<Stored, DataError> {
-    let mut decoded = match recognise(path, &bytes)? {
-        Format::Jpeg => jpeg::decode(path, &bytes)?,
-        Format::Png => png::decode(path, &bytes)?,
-        Format::Tiff => tiff::decode(path, bytes)?,
-        Format::Heic => heic::decode(path, &bytes)?,
-        Format::Other(format) => other::decode(path, &bytes, format)?,
-    };
-    if let Some(profile) = decoded.profile.take() {
-        colour::to_srgb(path, &mut decoded.image, &profile);
-    }
-    Ok(Stored {
-        image: decoded.image,
-        orientation: decoded.orientation,
+    let format = recognise(path, &bytes)?;
+    guarded(path, || {
+        let mut decoded = match format {
+            Format::Jpeg => jpeg::decode(path, &bytes)?,
+            Format::Png => png::decode(path, &bytes)?,
+            Format::Tiff => tiff::decode(path, bytes)?,
+            Format::Heic => heic::decode(path, &bytes)?,
+            Format::Other(format) => other::decode(path, &bytes, format)?,
+        };
+        if let Some(profile) = decoded.profile.take() {
+            colour::to_srgb(path, &mut decoded.image, &profile);
+        }
+        Ok(Stored {
+            image: decoded.image,
+            orientation: decoded.orientation,
+        })
     })
 }

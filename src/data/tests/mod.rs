@@ -15,6 +15,7 @@ mod photos;
 mod reports;
 mod scenes;
 mod shapes;
+mod tiles;
 mod tomls;
 mod voc;
 
