@@ -50,6 +50,16 @@ pub(crate) fn minutes(seconds: u64) -> String {
     format!("{}:{:02}", seconds / 60, seconds % 60)
 }
 
+/// The first eight names, and the number of further ones.
+pub(crate) fn some_of(names: &[&str]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names.get(..SHOWN).unwrap_or(names).join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// A number with its noun, which takes an s for any other number than 1.
 pub(crate) fn counted(number: impl TryInto<u64>, noun: &str) -> String {
     // A number beyond 64 bits is many.

@@ -5,7 +5,7 @@ mod segment;
 mod tiles;
 
 pub use crate::model::SCALES;
-pub use segment::{SegmentError, Segmented, Viewing, check_votes, segment};
+pub use segment::{SegmentError, Segmented, Viewing, check_votes, segment, segment_counting};
 pub use tiles::{COARSEST, FINEST, MOST_WINDOWS, Tiles, Tiling};
 
 use crate::data;

@@ -100,6 +100,14 @@ impl LabelEdit {
         merged(self.edits[at], self.network[at])
     }
 
+    /// The network's label of a pixel, `[x, y]`; [`IGNORE`] outside the mask.
+    pub fn network_label(&self, [x, y]: [usize; 2]) -> u16 {
+        if x >= self.width || y >= self.height {
+            return IGNORE;
+        }
+        self.network[y * self.width + x]
+    }
+
     /// The whole mask, in reading order.
     pub fn labels(&self) -> Vec<u16> {
         let pairs = self.edits.iter().zip(self.network.iter());

@@ -8,18 +8,68 @@ use std::path::Path;
 const SOFTWARE: &str = "Software";
 /// This program's name in the files that it writes.
 pub(crate) const PROGRAM: &str = "FlowSeg";
+/// The keyword of PNG for a remark, and the remark in labels that were corrected by hand.
+const COMMENT: &str = "Comment";
+const BY_HAND: &str = "corrected by hand";
+
+/// The keyword of what a mask was made with.
+const MADE_WITH: &str = "made_with";
 
 /// Whether a file is a PNG that this program wrote, as [`own_png`] marks them. One that somebody drew by hand
 /// is not, nor one that another program saved again.
 pub(crate) fn is_own_png(path: &Path) -> bool {
-    let Ok(file) = File::open(path) else {
-        return false;
-    };
-    let Ok(reader) = png::Decoder::new(BufReader::new(file)).read_info() else {
+    says(path, SOFTWARE, PROGRAM)
+}
+
+/// Whether a file is a PNG that [`mark_by_hand`] has marked.
+pub(crate) fn is_by_hand(path: &Path) -> bool {
+    says(path, COMMENT, BY_HAND)
+}
+
+/// Whether a file is a PNG with this text.
+fn says(path: &Path, keyword: &str, wanted: &str) -> bool {
+    let Some(reader) = reader(path) else {
         return false;
     };
     let mut texts = reader.info().uncompressed_latin1_text.iter();
-    texts.any(|text| text.keyword == SOFTWARE && text.text == PROGRAM)
+    texts.any(|text| text.keyword == keyword && text.text == wanted)
+}
+
+/// Makes a PNG say that its labels were corrected by hand.
+///
+/// # Errors
+/// None with this text.
+pub(crate) fn mark_by_hand<W: Write>(
+    encoder: &mut png::Encoder<'static, W>,
+) -> Result<(), png::EncodingError> {
+    encoder.add_text_chunk(COMMENT.to_owned(), BY_HAND.to_owned())
+}
+
+/// What a mask says that it was made with, as [`say_made_with`] has written it.
+pub(crate) fn made_with(path: &Path) -> Option<String> {
+    let reader = reader(path)?;
+    let mut texts = reader.info().utf8_text.iter();
+    let text = texts.find(|text| text.keyword == MADE_WITH)?;
+    text.get_text().ok()
+}
+
+fn reader(path: &Path) -> Option<png::Reader<BufReader<File>>> {
+    let file = BufReader::new(File::open(path).ok()?);
+    png::Decoder::new(file).read_info().ok()
+}
+
+/// Adds what a mask is made with to a PNG; nothing where that is empty.
+///
+/// # Errors
+/// None for short texts.
+pub(crate) fn say_made_with<W: Write>(
+    encoder: &mut png::Encoder<'static, W>,
+    made_with: &str,
+) -> Result<(), png::EncodingError> {
+    if made_with.is_empty() {
+        return Ok(());
+    }
+    encoder.add_itxt_chunk(MADE_WITH.to_owned(), made_with.to_owned())
 }
 
 /// An encoder of a PNG of so many pixels, `[width, height]`, that says which program wrote it.

@@ -59,6 +59,8 @@ impl Language {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Texts {
+    /// What separates a number's decimals.
+    decimal: String,
     pub(crate) lessons: LessonTexts,
     pub(crate) network: NetworkTexts,
     pub(crate) race: RaceTexts,
@@ -81,6 +83,11 @@ impl Texts {
             let read = toml::from_str(language.file());
             read.unwrap_or_else(|error| panic!("the texts in {}: {error}", language.name()))
         })
+    }
+
+    /// A number, written with a point, as the language writes it.
+    pub(crate) fn number(&self, number: &str) -> String {
+        number.replace('.', &self.decimal)
     }
 }
 
@@ -181,6 +188,12 @@ mod tests {
                 .collect();
             assert!(missing.is_empty(), "{language:?}: {missing:?}");
         }
+    }
+
+    #[test]
+    fn numbers_have_the_decimals_of_their_language() {
+        let written = Language::ALL.map(|language| Texts::of(language).number("12.50"));
+        assert_eq!(written, ["12.50", "12,50", "12,50"]);
     }
 
     #[test]

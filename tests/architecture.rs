@@ -34,7 +34,7 @@ assignment: encoding
 labels: encoding
 trajectory: labels
 crash: files terminal
-data: assignment files format labels own_png text_file
+data: assignment files format labels own_png panic_message text_file
 votes: data encoding labels
 label_edit: labels
 kernels: device encoding potential simd

@@ -31,7 +31,8 @@ struct Run {
     trails: u32,
     length: u32,
     stride: u32,
-    // Colours of a trail outside and inside a foreign neighbourhood.
+    // Colours of a trail outside and inside a foreign neighbourhood; the one in which a particle
+    // starts is none until it comes back.
     calm: u32,
     alarm: u32,
 }
@@ -103,7 +104,9 @@ fn cs_main(@builtin(global_invocation_id) id: vec3u) {
         if id.x < run.trails && (done < fast || late % run.stride == 0u) {
             // The last point of a trail stays empty: it ends the polyline.
             let at = min(min(done, fast) + late / run.stride, run.length - 2u);
-            let colour = select(run.calm, run.alarm, foreign);
+            // As counted: without a traversal, this is the neighbourhood in which it started.
+            let crossing = foreign && it.traversals > 0u;
+            let colour = select(run.calm, run.alarm, crossing);
             trails[id.x * run.length + at] = LinePoint(x, colour);
         }
         if here.nearest == field.target_class && distance <= run.arrival {

@@ -434,7 +434,7 @@ impl Work {
         report.insert("a".into(), contender(&self.contenders[0]));
         report.insert("b".into(), contender(&self.contenders[1]));
         report.insert("photos".into(), json!(photos.collect::<Vec<_>>()));
-        let report = serde_json::to_string_pretty(&report)?;
+        let report = format!("{}\n", serde_json::to_string_pretty(&report)?);
         let contents = [
             report,
             photo_table(done),

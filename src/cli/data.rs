@@ -1,9 +1,11 @@
 //! `flowseg data`: reports the contents and problems of a data folder, or converts it.
 
+use super::interrupt;
 use super::output::{self, check_ending};
 use crate::data::{self, ClassTable, Converted, Dataset, FurtherClasses, Report};
 use crate::encoding::Centroids;
 use crate::files::{self, Plan};
+use crate::format::counted;
 use crate::terminal::{self, err, out};
 use crate::{eval, labels, pictures};
 use anyhow::bail;
@@ -27,6 +29,7 @@ const SET: usize = 18;
 
 /// Report the contents and problems of a data folder, or convert it
 #[derive(clap::Args)]
+#[command(after_help = data::DATASET_TOML_HELP)]
 pub(super) struct Arguments {
     /// Data folder in any known layout, or scenes:N; for several, also how training would join them
     #[arg(required = true, value_name = "FOLDER")]
@@ -152,11 +155,18 @@ fn together(reports: &[Report], classes: &ClassTable, indices: &[Vec<u16>]) -> S
 
 fn convert(folder: &Path, out: &Path, skip_bad: bool) -> anyhow::Result<()> {
     let bar = terminal::bar(0);
+    let of_listener = bar.clone();
+    interrupt::say_when_left(move || {
+        let all = counted(of_listener.length().unwrap_or(0), "photo");
+        let done = of_listener.position();
+        format!("stopped after {done} of {all}: the same command goes on")
+    });
     let converted = data::convert(folder, out, &|done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
+    interrupt::say_nothing_when_left();
     let Converted {
         written,
         kept,
@@ -168,14 +178,18 @@ fn convert(folder: &Path, out: &Path, skip_bad: bool) -> anyhow::Result<()> {
         err!("{line}");
     }
     if without_labels > 0 {
-        err!("{without_labels} photos have no labels and are left out");
+        err!(
+            "without labels and left out: {}",
+            counted(without_labels, "photo")
+        );
     }
     let before = match kept {
         0 => String::new(),
         kept => format!(", {kept} existed already"),
     };
     out!(
-        "wrote {written} photos with labels to {}{before}",
+        "wrote {} with labels to {}{before}",
+        counted(written, "photo"),
         out.display()
     );
     match bad.len() {

@@ -7,12 +7,15 @@ use super::arguments::{
 };
 use super::compiling::Compiling;
 use super::contact_sheet;
+use super::interrupt;
 use super::output::{check as check_plan, check_ending, class_column, per_cent};
+use super::progress::Progress;
 use super::worst_photos;
 use crate::compare;
 use crate::data::{self, ClassTable, Dataset, check};
 use crate::device;
 use crate::eval::{self, Outcome, Photos, Resolution, Scores, Scoring, Worst, WorstBy};
+use crate::export::Selection;
 use crate::files::{self, Plan};
 use crate::format::counted;
 use crate::model::Model;
@@ -24,6 +27,8 @@ use burn::tensor::Device;
 use clap::ArgAction;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Score a model on labelled photos
 #[derive(clap::Args)]
@@ -71,7 +76,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE.png")]
     reliability: Option<PathBuf>,
     /// Write one row per photo as CSV, at the last value of --steps and the labels' own size: file, mIoU,
-    /// pixel accuracy, uncertainty (column doubt) and the IoU of every class. Classes that the data set
+    /// pixel accuracy, uncertainty (column doubt: the mean entropy at the network's size) and the IoU of every class. Classes that the data set
     /// does not have are in no mean
     #[arg(long, value_name = "FILE.csv")]
     photos: Option<PathBuf>,
@@ -98,7 +103,7 @@ pub(super) struct Arguments {
     /// uses the photo should not repeat a wrong mask. Each whole photo is processed once, at --scale
     #[arg(long)]
     agreement: bool,
-    /// Also print the mean IoU without this class, such as a background; may be repeated
+    /// Also print the mean IoU without this class, such as a background, by name or index; may be repeated
     #[arg(long, value_name = "CLASS")]
     without: Vec<String>,
     #[command(flatten)]
@@ -140,6 +145,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_ending(arguments.sheet.as_deref(), "png", "the contact sheet")?;
     check_outputs(arguments)?;
     let (data, bad) = readable(Dataset::open(&arguments.data, &arguments.split)?)?;
+    data.refuse_black_and_white()?;
     let opened = arguments.device.open()?;
     let work = || score(arguments, data, bad, &opened.device);
     device::guarded(&opened.device, work)?
@@ -182,12 +188,22 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
     let mut worst = Worst::new(count, arguments.worst_by);
     let each = arguments.photos.is_some() || arguments.sheet.is_some() || cell.is_some();
     let mut photos = Photos::new(model.card.classes.clone(), cell);
-    let bar = super::output::bar(data.len());
+    let mut progress = Progress::new(data.len(), "photo");
+    let done = Arc::new(AtomicUsize::new(0));
+    let (scored, all) = (done.clone(), data.len());
+    interrupt::say_when_left(move || {
+        let scored = scored.load(Ordering::Relaxed);
+        format!(
+            "stopped after {scored} of {}: there are no scores",
+            counted(all, "photo")
+        )
+    });
     let mut compiling = Compiling::on(device);
     let mut seen = |seen: &eval::Seen| {
         drop(compiling.take());
         if seen.steps == last {
-            bar.inc(1);
+            progress.step(false);
+            done.fetch_add(1, Ordering::Relaxed);
             if count > 0 {
                 worst.add(seen);
             }
@@ -197,7 +213,8 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
         }
     };
     let outcomes = eval::score(&model, &data, &scoring, &mut seen, &|| false)?;
-    bar.finish_and_clear();
+    progress.end();
+    interrupt::say_nothing_when_left();
 
     for outcome in &outcomes {
         print_scores(outcome, &model, &without);
@@ -219,7 +236,8 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
             "classes": model.card.classes.len(),
             "results": outcomes.iter().map(|o| result(o, &model)).collect::<Vec<_>>(),
         });
-        files::write_atomic(path, serde_json::to_string_pretty(&report)?.as_bytes())?;
+        let text = format!("{}\n", serde_json::to_string_pretty(&report)?);
+        files::write_atomic(path, text.as_bytes())?;
     }
     if let Some(outcome) = outcomes.iter().find(|o| o.steps == last) {
         for path in &arguments.confusion {
@@ -248,8 +266,9 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
     if arguments.agreement {
         agreement::print(&model, &data, &scoring, &super::output::bar(data.len()))?;
     }
-    if cell.is_some() {
-        print_cell(&photos, &data, &arguments.cell);
+    if let Some(cell) = cell {
+        let names = cell.map(|class| model.card.classes[class].as_str());
+        print_cell(&photos, &data, names);
     }
     if let Some(folder) = &arguments.out {
         if worst.ranked().is_empty() {
@@ -359,9 +378,11 @@ fn matrix_writer(path: &Path) -> anyhow::Result<MatrixWriter> {
 
 /// The indices of the classes that an option names.
 fn indices(option: &str, names: &[String], classes: &[String]) -> anyhow::Result<Vec<usize>> {
+    let table = Selection::all(classes);
     let index = |name: &String| {
-        let found = classes.iter().position(|class| class == name);
-        found.with_context(|| format!("{option} {name}: the model has no such class"))
+        let class = table.class(name);
+        let class = class.with_context(|| format!("{option} {name}"))?;
+        Ok(usize::from(class))
     };
     names.iter().map(index).collect()
 }
@@ -456,10 +477,10 @@ fn diagram_name(arguments: &Arguments, steps: usize) -> String {
 }
 
 /// Prints the photos in a cell of the confusion matrix.
-fn print_cell(photos: &Photos, data: &Dataset, cell: &[String]) {
+fn print_cell(photos: &Photos, data: &Dataset, cell: [&str; 2]) {
     let found = photos.in_cell();
     let pixels: u64 = found.iter().map(|photo| photo.in_cell).sum();
-    let names: Vec<_> = cell.iter().map(|name| terminal::name(name)).collect();
+    let names = cell.map(terminal::name);
     out!(
         "{} labelled and predicted: {pixels} pixels in {} of {} photos",
         names.join(" / "),

@@ -30,7 +30,7 @@ const SIGNS: [char; 3] = ['*', '?', '['];
 
 /// The photos for the arguments `named`, in their order; those in a folder sorted by name. For the
 /// argument `-`, `list` is read, one path per line. Files below `output` that are not named directly
-/// are an earlier run's and are left out, and so are its outputs beside photos of a folder. A photo that
+/// are an earlier run's and are left out, and so is in any folder what a run made of these photos. A photo that
 /// several arguments name is found once, for the first of them. Pictures of formats that cannot be read are
 /// counted on standard error. Subfolders that cannot be read are returned with the photos.
 ///
@@ -110,7 +110,7 @@ struct Finder {
     found: Vec<Input>,
     /// The real paths of the photos of the arguments so far.
     seen: HashSet<PathBuf>,
-    /// The real paths of files that an argument or a pattern named.
+    /// The real paths of files that an argument or a line of a list named.
     named: HashSet<PathBuf>,
     /// The real paths of pictures in folders that cannot be read.
     unreadable: BTreeSet<PathBuf>,
@@ -241,7 +241,6 @@ impl Finder {
                     seen.insert(path);
                 }
             } else if seen.insert(path.clone()) {
-                self.named.insert(real(&path));
                 self.found.push(Input { path, below });
             }
         }
@@ -252,11 +251,8 @@ impl Finder {
         Ok(())
     }
 
-    /// Leaves out what an earlier run wrote beside photos.
+    /// Leaves out what earlier runs made of the photos.
     fn leave_out_earlier(&mut self) {
-        let Some(output) = &self.output else {
-            return;
-        };
         let pictures = self.found.iter().map(|input| {
             let real = real(&input.path);
             earlier::Picture {
@@ -267,7 +263,10 @@ impl Finder {
             }
         });
         let pictures: Vec<earlier::Picture> = pictures.collect();
-        let earlier = earlier::outputs(&pictures, output);
+        let earlier = earlier::outputs(&pictures, self.output.as_deref());
+        if !earlier.is_empty() {
+            err!("{}", earlier::note(earlier.len()));
+        }
         self.found.retain(|input| !earlier.contains(&input.path));
     }
 

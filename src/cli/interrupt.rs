@@ -15,10 +15,11 @@ use unix as system;
 use windows as system;
 
 use crate::files;
+use crate::terminal::err;
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use wishes::{Answer, Signal, Wishes};
 
@@ -76,10 +77,36 @@ fn leave(signal: Signal) -> ! {
     std::process::exit(signal.status().into())
 }
 
+/// Returns a line about how far a command has come.
+type Words = Box<dyn Fn() -> String + Send>;
+
+/// What a command that a signal ends at once says.
+static WORDS: Mutex<Option<Words>> = Mutex::new(None);
+
+fn words() -> MutexGuard<'static, Option<Words>> {
+    WORDS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// From now on every signal exits at once: for commands that have nothing to save.
 ///
 /// # Errors
 /// A handler that cannot be installed.
 pub(super) fn leave_when_asked() -> anyhow::Result<()> {
-    system::listen(|signal| leave(signal))
+    system::listen(|signal| {
+        if let Some(words) = words().as_ref() {
+            err!("{}", words());
+        }
+        leave(signal)
+    })
+}
+
+/// From now on a signal that exits at once prints the line that this returns: how far the command has come, and how it
+/// is continued.
+pub(super) fn say_when_left(line: impl Fn() -> String + Send + 'static) {
+    *words() = Some(Box::new(line));
+}
+
+/// Takes back [`say_when_left`].
+pub(super) fn say_nothing_when_left() {
+    *words() = None;
 }

@@ -19,6 +19,7 @@ mod interrupt;
 mod man;
 mod models;
 mod output;
+mod progress;
 mod race;
 mod segment;
 mod selftest;

@@ -9,12 +9,15 @@ use anyhow::Context;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// List the built-in and installed models, or edit a model's card
+/// List the built-in and installed models, show a model's classes, or edit its card
 ///
 /// Installed models are files NAME.safetensors in the folder that this command prints; every command
 /// accepts their names.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
+    /// Only this model, with the index and name of each of its classes: a name, a file or a run folder
+    #[arg(value_name = "MODEL", conflicts_with = "edit")]
+    model: Option<PathBuf>,
     /// Print one JSON object per model
     #[arg(long)]
     json: bool,
@@ -42,6 +45,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     {
         return edit(from, changes, to);
     }
+    if let Some(model) = &arguments.model {
+        return show_one(model, arguments.json);
+    }
     for (name, bytes) in BUILT_IN {
         show(name, None, bytes, &Card::read(bytes)?, arguments.json);
     }
@@ -63,6 +69,22 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         && !arguments.json
     {
         out!("models placed in {} are listed here too", folder.display());
+    }
+    Ok(())
+}
+
+/// Prints a model with its classes.
+fn show_one(model: &Path, as_json: bool) -> anyhow::Result<()> {
+    let bytes = models::bytes(model)?;
+    let name = model.to_string_lossy();
+    let card = Card::read(&bytes).with_context(|| name.clone().into_owned())?;
+    let file = models::file(model);
+    let path = (!models::is_built_in(model)).then_some(file.as_path());
+    show(&name, path, &bytes, &card, as_json);
+    if !as_json {
+        for (class, name) in card.classes.iter().enumerate() {
+            out!("  {class:>5}  {}", terminal::name(name));
+        }
     }
     Ok(())
 }

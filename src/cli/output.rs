@@ -5,16 +5,27 @@ use crate::terminal::{self, out};
 use crate::verify::Check;
 use anyhow::bail;
 use console::{Alignment, measure_text_width, pad_str};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-/// A progress bar.
+/// A progress bar, drawn at once: the first photo may take a minute. Until it is done, nothing is known of the rest.
 pub(super) fn bar(photos: usize) -> ProgressBar {
     let bar = terminal::bar(photos as u64);
-    if let Ok(style) =
-        ProgressStyle::with_template("{prefix}{bar:30} {pos}/{len} {elapsed} ETA {eta}")
+    if let Ok(style) = ProgressStyle::with_template("{prefix}{bar:30} {pos}/{len} {elapsed}{left}")
     {
-        bar.set_style(style);
+        let left = |state: &ProgressState, text: &mut dyn fmt::Write| {
+            if state.pos() > 0 {
+                let _ = write!(text, " ETA {:#}", HumanDuration(state.eta()));
+            }
+        };
+        bar.set_style(style.with_key("left", left));
+    }
+    if !bar.is_hidden() {
+        bar.tick();
+        // The time goes on between two photos.
+        bar.enable_steady_tick(Duration::from_secs(1));
     }
     bar
 }

@@ -7,7 +7,6 @@ mod made_with;
 mod manifest;
 mod outputs;
 mod pipeline;
-mod progress;
 mod records;
 
 use super::arguments::{
@@ -16,7 +15,9 @@ use super::arguments::{
 };
 use super::compiling::Compiling;
 use super::inputs::{self, Input};
+use super::interrupt;
 use super::output;
+use super::progress::Progress;
 use crate::data;
 use crate::device::{self, Failed};
 use crate::encoding::Centroids;
@@ -37,11 +38,13 @@ use choice::Choice;
 use flicker::Sampled;
 use image::RgbImage;
 use manifest::Manifest;
-use outputs::{Outputs, Photo, Tables};
+use outputs::{Keys, Outputs, Photo, Tables};
 use pipeline::Threads;
 use records::{Done, Records};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Write the masks of photos
@@ -82,15 +85,19 @@ pub(super) struct Arguments {
     #[arg(long)]
     trajectory: bool,
     /// Also write OUT/NAME.numbers.csv: for every state the share of each class, the share of pixels that
-    /// already have their final class and keep it, and the mean speed |v| from it to the next one
+    /// already have their final class and keep it, and the mean speed |v| from it to the next one. They are
+    /// of the first pass at the network's size, before outlines follow the photo: the mask's own shares are
+    /// in --json
     #[arg(long)]
     numbers: bool,
     /// Print one JSON object per photo with the share of every class. Bytes of a name that are not
     /// UTF-8 become U+FFFD, and classes with the same name are numbered: name, name (2)
     #[arg(long)]
     json: bool,
-    /// Skip photos whose files are all there and not cut off, and continue the COCO file and the manifest
-    /// of a run that stopped. Labels that were corrected in another program (PNG, TIFF, Labelme or YOLO) are kept
+    /// Skip photos whose files are all there, not cut off and of the photo's size, and continue the COCO
+    /// file and the manifest of a run that stopped. Whether masks were made with another model or other
+    /// settings is said. Labels that were corrected in another program (PNG, TIFF, Labelme or YOLO) are kept,
+    /// and masks (PNG, TIFF) are taken over into the photo's other files
     #[arg(long)]
     skip_existing: bool,
     /// Treat the photos of every folder, in the order of the numbers in their names (f2 before f10), as the
@@ -172,6 +179,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         photo.outputs.keep_foreign(|format, path| {
             goes_on && format.is_corrected(path, &photo.path, classes)
         })?;
+        let coco = tables.coco.iter().map(|(_, path)| path.as_path());
+        let about_all = coco.chain(arguments.manifest.as_deref());
+        photo
+            .outputs
+            .look_behind(&about_all.collect::<Vec<&Path>>());
     }
     let kept: usize = photos
         .iter()
@@ -180,19 +192,19 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if kept > 0 {
         err!("kept {} that another program saved", counted(kept, "file"));
     }
-    let again = |photo: &&Photo| !arguments.skip_existing || !photo.outputs.are_done();
-    let again: Vec<&Photo> = photos.iter().filter(again).collect();
+    for photo in &mut photos {
+        photo.is_done = arguments.skip_existing && photo.outputs.are_done(&photo.path);
+    }
+    let again: Vec<&Photo> = photos.iter().filter(|photo| !photo.is_done).collect();
     let redone = again.iter().map(|photo| photo.name.as_str()).collect();
-    let made_with = match &arguments.manifest {
-        Some(_) => made_with::made_with(
-            &arguments.model.model,
-            &model.card,
-            precision,
-            &work.viewing,
-            &arguments.choice,
-        )?,
-        None => serde_json::Value::Null,
-    };
+    let made_with = made_with::made_with(
+        &arguments.model.model,
+        &model.card,
+        precision,
+        &work.viewing,
+        &arguments.choice,
+    )?;
+    let said = made_with::of_files(&made_with).to_string();
     let mut records = Records::open(
         &tables,
         &work.selection,
@@ -206,7 +218,21 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         again
     };
-    records.begin(left.len());
+    records.begin(&photos, left.len());
+    let done = Arc::new(AtomicUsize::new(0));
+    say_when_left(&done, left.len());
+    // One photo is counted by its tiles.
+    let tiles: OnceLock<Mutex<Progress>> = OnceLock::new();
+    let count = |done, all| {
+        let tiles = tiles.get_or_init(|| Mutex::new(Progress::new(all, "tile")));
+        let mut tiles = tiles.lock().unwrap_or_else(PoisonError::into_inner);
+        tiles.reach(done);
+        if done == all {
+            tiles.end();
+        }
+    };
+    let is_alone = left.len() == 1;
+    let count: &(dyn Fn(usize, usize) + Sync) = if is_alone { &count } else { &|_, _| {} };
     let budget = data::Budget::default();
     let wanted = left.iter();
     let animations =
@@ -227,13 +253,15 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             Ok((photo, delay, budget.admit(pixels)))
         },
         |(photo, delay, admitted)| {
-            let flow = device::guarded(&opened.device, || work.flow(photo, delay))??;
+            let flow = device::guarded(&opened.device, || work.flow(photo, delay, count))??;
             Ok((flow, admitted))
         },
-        |at, (flow, _admitted)| work.write(left[at], flow),
+        |at, (flow, _admitted)| work.write(left[at], flow, &said),
         |at, time, result| {
             drop(compiling.take());
-            records.add(left[at], time, result)
+            records.add(left[at], time, result)?;
+            done.fetch_add(1, Ordering::Relaxed);
+            Ok(())
         },
     );
     if let Err(error) = &segmented
@@ -243,8 +271,23 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         err!("with --skip-existing the same command leaves out the photos that are done");
     }
     segmented?;
+    interrupt::say_nothing_when_left();
     let ended = records.end(photos.len());
     ended.and(unread.report())
+}
+
+/// Lets Ctrl-C say how many of several photos are done, and how the others follow.
+fn say_when_left(done: &Arc<AtomicUsize>, all: usize) {
+    if all < 2 {
+        return;
+    }
+    let done = done.clone();
+    interrupt::say_when_left(move || {
+        let done = done.load(Ordering::Relaxed);
+        format!(
+            "stopped after {done} of {all} photos: with --skip-existing, the same command goes on"
+        )
+    });
 }
 
 /// The number of threads that read, segment and write.
@@ -279,6 +322,7 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
     }
     let mut folders = BTreeSet::from([arguments.output.clone()]);
     let mut photos = Vec::with_capacity(found.len());
+    let mut keys = Keys::default();
     for Input { path, below } in found {
         let folder = arguments.output.join(&below);
         folders.insert(folder.clone());
@@ -300,10 +344,12 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
             photos.push(Photo {
                 name: slashed(&below.join(named.file_name().unwrap_or_default())),
                 path: path.clone(),
+                place_key: keys.of(&path),
                 outputs,
                 frame,
                 sequence: sequence.clone(),
                 place: photos.len(),
+                is_done: false,
             });
         }
     }
@@ -320,6 +366,7 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
             }
         }
     }
+    outputs::refuse_namesakes(&photos)?;
     for folder in &folders {
         files::create_output_folder(folder)?;
     }
@@ -406,8 +453,14 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Computes the votes of all looks at a photo, and the states of the first.
-    fn flow(&self, photo: RgbImage, delay: Option<Duration>) -> anyhow::Result<Flow> {
+    /// Computes the votes of all looks at a photo, and the states of the first. `count` is called with the number of
+    /// tiles done and of all.
+    fn flow(
+        &self,
+        photo: RgbImage,
+        delay: Option<Duration>,
+        count: &dyn Fn(usize, usize),
+    ) -> anyhow::Result<Flow> {
         let seen = if self.keeps_states {
             self.states(&photo)?
         } else {
@@ -421,9 +474,14 @@ impl<'a> Work<'a> {
                 let votes = look.votes(&self.centroids, last, seen.size);
                 Segmented::whole(votes.along(&photo, self.radius()))
             }
-            _ => inference::segment(self.model, &self.centroids, &photo, &self.viewing, &|| {
-                false
-            })
+            _ => inference::segment_counting(
+                self.model,
+                &self.centroids,
+                &photo,
+                &self.viewing,
+                &|| false,
+                count,
+            )
             .with_context(|| self.model_name.clone())?,
         };
         Ok(Flow {
@@ -470,8 +528,8 @@ impl<'a> Work<'a> {
         Ok(seen)
     }
 
-    /// Writes the requested outputs of one photo.
-    fn write(&self, photo: &Photo, flow: Flow) -> anyhow::Result<Done> {
+    /// Writes the requested outputs of one photo, whose masks say what they were made with.
+    fn write(&self, photo: &Photo, flow: Flow, made_with: &str) -> anyhow::Result<Done> {
         let Flow {
             photo: picture,
             delay,
@@ -497,7 +555,20 @@ impl<'a> Work<'a> {
         let to = [picture.height(), picture.width()].map(|side| side as usize);
         let network_size = segmented.size;
         let (mut labels, votes) = segmented.into_labels(to, self.viewing.ignore_below);
-        self.selection.apply(&mut labels, to[1]);
+        let outputs = &photo.outputs;
+        // What a person has corrected is the mask, also its small regions.
+        let corrected = outputs.corrected_labels([picture.width(), picture.height()]);
+        let is_corrected = corrected.is_some();
+        if let Some(corrected) = corrected {
+            labels = corrected;
+            self.selection.choose(&mut labels);
+        } else {
+            self.selection.apply(&mut labels, to[1]);
+        }
+        let mut shown = outputs.masks.iter().map(|(format, _)| format.shows_mask());
+        let mixed = !is_corrected
+            && !outputs.corrected.is_empty()
+            && (shown.any(|shows| shows) || !self.shapes.is_empty());
         let mask = Mask {
             photo: &picture,
             labels: &labels,
@@ -509,6 +580,7 @@ impl<'a> Work<'a> {
             cutout: &self.cutout,
             opacity: OPACITY,
             votes: &votes,
+            made_with,
         };
         for (format, path) in &photo.outputs.masks {
             format.write(&mask, path, &details)?;
@@ -521,6 +593,8 @@ impl<'a> Work<'a> {
             size: [picture.width(), picture.height()],
             network_size,
             shares: shares(&mask),
+            corrected: is_corrected,
+            mixed,
             entries: self.shapes.iter().map(entry).collect(),
             delay,
             sampled: photo

@@ -108,16 +108,22 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let stop = Stop::listen()?;
     let mut screen = Dashboard::new("");
     let mut ended_before = None;
+    let mut validated = 0;
     let outcome = train::run_on(
         &config,
         &arguments.out,
         arguments.resume,
         &devices,
         &mut |event| {
-            if let Event::Started { step, steps, .. } = event
-                && step >= steps
+            if let Event::Started {
+                step,
+                steps,
+                photos: [_, held_back],
+                ..
+            } = event
             {
-                ended_before = Some(step);
+                ended_before = (step >= steps).then_some(step);
+                validated = held_back;
             }
             screen.show(event);
         },
@@ -133,7 +139,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     // The terminal may be gone by now, but the run has been saved.
     let outcome = outcome?;
-    out!("{}", ending(&outcome));
+    let samples = config.train.validate_samples;
+    let validated = match samples {
+        0 => validated,
+        samples => validated.min(samples),
+    };
+    out!("{}", ending(&outcome, validated));
     Ok(if outcome.stopped {
         stop.status()
     } else {
@@ -205,19 +216,23 @@ fn data_paths(given: &[PathBuf]) -> anyhow::Result<Option<toml::Value>> {
     })
 }
 
-/// How a run ended, in words.
-fn ending(outcome: &Outcome) -> String {
+/// The least difference of two validation scores, as mIoU from 0 to 1, that says which model is better.
+const CLEAR: f64 = 0.005;
+
+/// How a run ended, in words; `validated` is the number of photos that it was scored on.
+fn ending(outcome: &Outcome, validated: usize) -> String {
     let mut text = String::new();
     if let Some([before, after]) = outcome.gain {
-        let judgement = if after > before {
-            "the new model is better"
-        } else {
-            "the new model is not better"
+        let judgement = match after - before {
+            gain if gain >= CLEAR => "the new model is better",
+            gain if gain <= -CLEAR => "the new model is not better",
+            _ => "no clear difference",
         };
         text.push_str(&format!(
-            "validation mIoU {:.2} before and {:.2} after: {judgement}\n",
+            "validation mIoU {:.2} before and {:.2} after, on {}: {judgement}\n",
             100.0 * before,
-            100.0 * after
+            100.0 * after,
+            counted(validated, "photo")
         ));
     }
     if let Some((miou, step)) = outcome.best {
@@ -264,6 +279,32 @@ fn dry_run(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_clear_difference_is_a_judgement() {
+        let said = |after| {
+            let gain = Some([0.7648, after]);
+            let outcome = Outcome {
+                step: 1,
+                stopped: false,
+                best: None,
+                gain,
+                saved: None,
+                model: None,
+            };
+            ending(&outcome, 2)
+        };
+        for (after, words) in [
+            (
+                0.7652,
+                "76.48 before and 76.52 after, on 2 photos: no clear difference",
+            ),
+            (0.80, "on 2 photos: the new model is better"),
+            (0.70, "on 2 photos: the new model is not better"),
+        ] {
+            assert!(said(after).contains(words), "{}", said(after));
+        }
+    }
 
     #[test]
     fn only_a_mistake_of_the_file_names_it() {

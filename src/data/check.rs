@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::black_and_white;
 use super::dataset::{Dataset, DatasetFiles};
 use super::error::DataError;
 use super::fingerprint::{Fingerprint, changed};
@@ -173,6 +174,47 @@ impl Dataset {
             return Err(DataError::NothingLabelled { path, split });
         }
         Ok(self.without(check))
+    }
+
+    /// Refuses labels that are masks of black and white, whose white means "ignored". Nothing is read unless the
+    /// second of two classes has no pixel.
+    ///
+    /// # Errors
+    /// Such labels, of any of several data sets.
+    pub fn refuse_black_and_white(&self) -> Result<(), DataError> {
+        for part in self.parts() {
+            part.data.refuse_black_and_white()?;
+        }
+        let Some(files) = self.files() else {
+            return Ok(());
+        };
+        let mut pixels = vec![0; self.classes().len()];
+        for &(class, count) in self.class_pixels().iter().flatten() {
+            pixels[usize::from(class)] += count;
+        }
+        let (split, pairs) = (files.split, files.pairs);
+        match black_and_white::fault(split, pairs, files.mapping, self.classes(), &pixels) {
+            Some(reason) => Err(DataError::description(files.dir, reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// The names of the classes that no label has. Empty for scenes, whose labels are not read.
+    pub fn missing_classes(&self) -> Vec<&str> {
+        let mut parts = self.parts().iter();
+        let is_read = self.files().is_some() || !self.parts().is_empty();
+        if !is_read || parts.any(|part| part.data.files().is_none()) {
+            return Vec::new();
+        }
+        let mut missing = vec![true; self.classes().len()];
+        for (class, _) in self.class_pixels().iter().flatten() {
+            missing[usize::from(*class)] = false;
+        }
+        let names = self.classes().names.iter().zip(missing);
+        names
+            .filter(|(_, is_missing)| *is_missing)
+            .map(|(name, _)| name.as_str())
+            .collect()
     }
 
     /// The data set without its bad pairs.

@@ -18,6 +18,9 @@ pub struct Contents {
     pub splits: Vec<Split>,
 }
 
+/// The usual folder of label files.
+pub(super) const ANNOTATIONS: &str = "annotations";
+
 /// The names of splits, in order.
 pub(super) const SPLITS: [&str; 3] = ["training", "validation", "test"];
 /// The names that a split may have, the canonical one first, in the order of [`SPLITS`].
@@ -35,10 +38,43 @@ pub(super) fn canonical(split: &str) -> &str {
     }
 }
 
-/// The places of the splits in the folders `images` and `annotations`: under the first name of a split that
+/// How many files of a folder are looked at to tell what it holds.
+const LOOKED_AT: usize = 64;
+
+/// The name of the folder of label files beside `images`: `annotations` or, where that is missing, `masks`, or `labels`
+/// if a split in it holds a PNG file.
+pub(super) fn label_folder(dir: &Path) -> &'static str {
+    let is_there = |name: &str| dir.join(name).is_dir();
+    if is_there(ANNOTATIONS) {
+        ANNOTATIONS
+    } else if is_there("masks") {
+        "masks"
+    } else if holds_png(&dir.join("labels")) {
+        "labels"
+    } else {
+        ANNOTATIONS
+    }
+}
+
+fn holds_png(labels: &Path) -> bool {
+    let is_png = |path: PathBuf| {
+        path.extension()
+            .is_some_and(|end| end.eq_ignore_ascii_case("png"))
+    };
+    let entries = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let splits = SPELLINGS
+        .into_iter()
+        .flatten()
+        .map(|split| labels.join(split));
+    let files = |split: PathBuf| entries(split).take(LOOKED_AT).map(|entry| entry.path());
+    splits.flat_map(files).any(is_png)
+}
+
+/// The places of the splits in the folders `images` and [`label_folder`]: under the first name of a split that
 /// both have, or else the first that one of them has.
 pub(super) fn images_and_annotations(dir: &Path) -> Vec<Split> {
-    let parents = ["images", "annotations"].map(|parent| dir.join(parent));
+    let labels = label_folder(dir);
+    let parents = ["images", labels].map(|parent| dir.join(parent));
     let found = |names: &[&'static str]| {
         let is_in = |parent: &PathBuf, name: &str| parent.join(name).is_dir();
         let both = |name: &&str| parents.iter().all(|parent| is_in(parent, name));
@@ -48,7 +84,7 @@ pub(super) fn images_and_annotations(dir: &Path) -> Vec<Split> {
         (name.or(all.next()).unwrap_or_default(), "images")
     };
     places(dir, SPELLINGS.map(found), |name| {
-        Path::new("annotations").join(name)
+        Path::new(labels).join(name)
     })
 }
 

@@ -5,7 +5,8 @@
 
 use super::classes::ClassTable;
 use super::contents::images_and_annotations;
-use super::decode::{read_raw_labels, write_labels};
+use super::corrected_labels::{LabelsDigest, SavedLabels, labels_digest};
+use super::decode::{read_raw_labels, write_corrected_labels};
 use super::error::DataError;
 use super::layout::{self, CLASSES, Layout};
 use super::mapping::LabelMapping;
@@ -13,6 +14,7 @@ use super::photo::{has_photo_ending, read_photo};
 use super::split::Split;
 use crate::files::{self, FileError};
 use crate::labels::IGNORE;
+use crate::own_png::is_by_hand;
 use image::{ImageFormat, RgbImage};
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -73,10 +75,9 @@ pub fn save_corrected(folder: &Path, corrected: &Corrected) -> Result<SavedPair,
     if !place.is_there {
         files::write_atomic(&place.pair.image, &bytes)?;
     }
-    let written = write_labels(
+    let written = write_corrected_labels(
         &place.pair.labels,
-        width,
-        height,
+        [width, height],
         corrected.labels,
         corrected.classes.len(),
     );
@@ -87,24 +88,40 @@ pub fn save_corrected(folder: &Path, corrected: &Corrected) -> Result<SavedPair,
     Ok(place.pair)
 }
 
-/// The labels that [`save_corrected`] wrote for a photo, row by row; `None` if there are none, or they
-/// cannot be read.
+/// The label file that [`save_corrected`] would replace, and its digest; `None` if there is none.
+///
+/// # Errors
+/// A photo or labels that cannot be read, or too many photos of this name.
+pub fn replaced_labels(
+    folder: &Path,
+    corrected: &Corrected,
+) -> Result<Option<(PathBuf, LabelsDigest)>, DataError> {
+    let (bytes, ending) = contents(corrected.name, corrected.file, corrected.photo)?;
+    let labels = place(folder, corrected.name, &bytes, &ending)?.pair.labels;
+    if !labels.exists() {
+        return Ok(None);
+    }
+    let digest = labels_digest(&labels)?;
+    Ok(Some((labels, digest)))
+}
+
+/// The labels of a photo in a folder of corrections, where [`save_corrected`] puts them; `None` if there
+/// are none, or they cannot be read.
 pub fn saved_labels(
     folder: &Path,
     name: &str,
     file: Option<&Path>,
     photo: &RgbImage,
-) -> Option<Vec<u16>> {
+) -> Option<SavedLabels> {
     // Most photos have not been saved; comparing bytes means encoding a picture.
-    let wanted = folded(&own_name(name));
-    let splits = splits(folder);
-    let mut images = splits.iter().flat_map(|split| listed(&split.images));
-    if !images.any(|image| stem(&image).starts_with(&wanted)) {
+    if !may_hold(folder, name) {
         return None;
     }
     let (bytes, ending) = contents(name, file, photo).ok()?;
     let place = place(folder, name, &bytes, &ending).ok()?;
-    let raw = read_raw_labels(&place.pair.labels).ok()?;
+    let path = &place.pair.labels;
+    let digest = labels_digest(path).ok()?;
+    let raw = read_raw_labels(path).ok()?;
     let size = [photo.width(), photo.height()].map(|side| side as usize);
     if [raw.width, raw.height] != size {
         return None;
@@ -113,7 +130,20 @@ pub fn saved_labels(
     let mapping = LabelMapping::plain(corrected_classes(folder).ok()?.len());
     let is_ignored = |label: u16| mapping.class(label, raw.bits) == Some(IGNORE);
     let label = |&label: &u16| if is_ignored(label) { IGNORE } else { label };
-    Some(raw.data.iter().map(label).collect())
+    Some(SavedLabels {
+        labels: raw.data.iter().map(label).collect(),
+        is_correction: is_by_hand(path),
+        digest,
+    })
+}
+
+/// Whether a folder of corrections has a photo whose name begins with this one, as the copy of a photo
+/// with this name would.
+pub fn may_hold(folder: &Path, name: &str) -> bool {
+    let wanted = folded(&own_name(name));
+    let splits = splits(folder);
+    let mut images = splits.iter().flat_map(|split| listed(&split.images));
+    images.any(|image| stem(&image).starts_with(&wanted))
 }
 
 /// The classes of a folder of corrections; empty if it is missing or empty.
@@ -299,7 +329,7 @@ fn folded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Dataset, inspect, read_labels};
+    use super::super::{Dataset, inspect, read_labels, write_labels};
     use super::*;
     use image::Rgb;
 
@@ -404,7 +434,7 @@ mod tests {
             let split = if saved.held_back { "valid" } else { "train" };
             assert!(saved.image.starts_with(root.join("images").join(split)));
             let read = saved_labels(root, "new", None, &photo).unwrap();
-            assert_eq!(read, labels);
+            assert_eq!((read.labels, read.is_correction), (labels.clone(), true));
         }
         assert_eq!(held_back, [false, false, false, true]);
         assert_eq!(corrected_photos(root).iter().sum::<usize>(), 6);
@@ -429,10 +459,18 @@ mod tests {
         }
         std::fs::write(file("annotations", ".DS_Store"), "").unwrap();
         let image = file("images", "one.png");
+        // The labels that the data set came with are there, and are no corrections.
+        let theirs = saved_labels(root, "one", Some(&image), &photo).unwrap();
+        assert_eq!((theirs.labels, theirs.is_correction), (vec![0; 24], false));
         let pair = Corrected {
             file: Some(&image),
             ..corrected("one", &photo, &[1; 24], &classes)
         };
+        let (path, digest) = replaced_labels(root, &pair).unwrap().unwrap();
+        assert_eq!(
+            (path, digest),
+            (file("annotations", "one.png"), theirs.digest)
+        );
         let saved = save_corrected(root, &pair).unwrap();
         let expected = SavedPair {
             image: image.clone(),
@@ -441,7 +479,12 @@ mod tests {
         };
         assert_eq!(saved, expected);
         let read = saved_labels(root, "one", Some(&image), &photo).unwrap();
-        assert_eq!(read, vec![1; 24]);
+        assert_eq!((read.labels, read.is_correction), (vec![1; 24], true));
+        assert_eq!(labels_digest(&saved.labels).unwrap(), read.digest);
+        assert_ne!(read.digest, theirs.digest);
+        let new = picture(2);
+        let new = replaced_labels(root, &corrected("one", &new, &[1; 24], &classes));
+        assert_eq!(new.unwrap(), None);
         assert_eq!(corrected_photos(root), [2, 0]);
         assert_eq!(Dataset::open(root, "training").unwrap().len(), 2);
     }
@@ -456,7 +499,8 @@ mod tests {
             let saved = |labels: &[u16]| {
                 let pair = corrected("x", &photo, labels, &classes);
                 save_corrected(folder.path(), &pair).unwrap();
-                saved_labels(folder.path(), "x", None, &photo).unwrap()
+                let saved = saved_labels(folder.path(), "x", None, &photo);
+                saved.unwrap().labels
             };
             assert_eq!(saved(&labels), labels, "{count} classes");
             labels[3] = IGNORE;

@@ -18,6 +18,7 @@ use super::sample::Sample;
 use super::scenes::{self, SceneConfig};
 use super::split::{Files, Pair, Split};
 use super::unread::unread;
+use crate::format::counted;
 use crate::labels::IGNORE;
 use crate::labels::{ClassPixels, LabelMap};
 
@@ -470,16 +471,16 @@ fn pairs(dir: &Path, split: &Split) -> Result<Vec<Pair>, DataError> {
     }
     if let Some(first) = files.without_labels.first() {
         tracing::warn!(
-            "{} photos of the {} split have no labels and are left out, the first is {}",
-            files.without_labels.len(),
+            "without labels and left out: {} of the {} split, the first is {}",
+            counted(files.without_labels.len(), "photo"),
             split.name,
             first.display()
         );
     }
     if let Some((first, kept)) = files.doubles.first() {
         tracing::warn!(
-            "{} files of the {} split are left out because others have the same name, the first is {}, beside {}",
-            files.doubles.len(),
+            "left out because others have the same name: {} of the {} split, the first is {}, beside {}",
+            counted(files.doubles.len(), "file"),
             split.name,
             first.display(),
             kept.display()
@@ -512,8 +513,25 @@ pub(super) fn empty(dir: &Path, split: &Split, files: &Files) -> DataError {
         split: split.name.clone(),
         images: split.images.clone(),
         labels: split.labels.clone(),
-        hint: photos + &labels,
+        hint: photos + &labels + &other_suffix(split, files).unwrap_or_default(),
     }
+}
+
+/// What to do if label files are named after photos, but with another ending than that of the split.
+fn other_suffix(split: &Split, files: &Files) -> Option<String> {
+    const LOOKED_AT: usize = 100;
+    let label = files.without_photo.first()?.file_name()?.to_str()?;
+    let stems = files.without_labels.iter().take(LOOKED_AT);
+    let mut stems = stems.filter_map(|photo| photo.file_stem()?.to_str());
+    let suffix = stems.find_map(|stem| {
+        let suffix = label.strip_prefix(stem)?;
+        suffix.starts_with(['_', '-', '.', ' ']).then_some(suffix)
+    })?;
+    Some(format!(
+        "; {label} is there, but labels are named NAME{}: write label_suffix = {suffix:?} into a dataset.toml that \
+         describes the folder (see flowseg data --help)",
+        split.label_suffix
+    ))
 }
 
 /// Counts of files per extension, the most frequent first; `None` without files.

@@ -1,24 +1,4 @@
-//! `dataset.toml`: describes a data set, or adds to a detected layout.
-//!
-//! ```toml
-//! name = "My streets"
-//! classes = ["road", "car"]      # or the name of a file, one class a line
-//! ignore = [0, 255, "sky"]       # raw label values without a class, and classes to leave out
-//! offset = 1                     # subtracted from every other raw label
-//! label_suffix = "_labels.png"   # what follows a photo's name; ".png" unless said
-//!
-//! [splits.training]
-//! images = "photos/train"
-//! labels = "labels/train"
-//!
-//! [map]                          # other names for classes; several may become one
-//! sidewalk = "pavement"
-//! ```
-//!
-//! Without `classes` and `splits` the layout is detected as if the file did not exist, and `name`,
-//! `map` and classes in `ignore` apply to the result. If labels are outlines (COCO, Labelme, YOLO),
-//! `unlabelled` is the class of pixels without a shape: `"background"`, the default, `"ignore"`, or the
-//! name of a class.
+//! `dataset.toml`: describes a data set, or adds to a detected layout. [`HELP`] says how.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -33,6 +13,30 @@ use super::mapping::LabelMapping;
 use super::split::Split;
 use crate::labels::IGNORE;
 use crate::text_file::{self, BACKSLASH};
+
+/// How to write the file, for users.
+pub const HELP: &str = r#"dataset.toml in the folder describes data in no known layout:
+
+  name = "My streets"
+  classes = ["road", "sidewalk", "car", "sky"]  # or the name of a file, one class per line
+  ignore = [0, "sky"]           # raw label values without a class, and classes to leave out
+  offset = 1                    # subtracted from every other raw label; classes then count from 0
+  image_suffix = "_photo.jpg"   # what follows a photo's name; any photo's ending unless said
+  label_suffix = "_labels.png"  # what follows it in its label file's name; ".png" unless said
+
+  [splits.training]             # also validation and test; suffixes may stand here as well
+  images = "photos/train"
+  labels = "labels/train"
+
+  [map]                         # other names for classes; several may become one
+  sidewalk = "road"
+  255 = "car"                   # the class of a raw label value
+
+Without classes and splits the layout is detected, and name, map and classes in ignore apply to it. If labels
+are outlines (COCO, Labelme, YOLO), unlabelled is the class of pixels without a shape: "background", the
+default, "ignore", or the name of a class.
+labelmap.txt beside images and annotations (NAME:RED,GREEN,BLUE:: in each line) gives coloured labels their
+classes."#;
 
 /// The error for `unlabelled` with label files.
 pub(super) const NOT_DRAWN: &str =
@@ -208,6 +212,7 @@ impl Relabel {
             .iter()
             .map(|name| Some((name.as_str(), true)))
             .collect();
+        let mut values: Vec<(u16, &str)> = Vec::new();
         for (from, to) in &self.map {
             if to.trim().is_empty() {
                 let from = from.escape_debug();
@@ -217,14 +222,31 @@ impl Relabel {
                 );
                 return Err(DataError::description(path, reason));
             }
-            names[usize::from(class("map", from)?)] = Some((to.trim(), false));
+            match (old.find(from), from.parse()) {
+                (None, Ok(value)) => values.push((value, to.trim())),
+                _ => names[usize::from(class("map", from)?)] = Some((to.trim(), false)),
+            }
+        }
+        if let Some((value, _)) = values.first()
+            && contents.splits.iter().any(|split| split.scanner.is_some())
+        {
+            let reason = format!(
+                "map names the value {value}, but labels of this data set are no values of pixels: remove it"
+            );
+            return Err(DataError::description(path, reason));
         }
         for name in &self.ignored {
             names[usize::from(class("ignore", name)?)] = None;
         }
+        let count = names.len();
+        names.extend(values.iter().map(|(_, to)| Some((*to, false))));
         let (table, indices) = merged(&names);
         let new = |class: u16| indices.get(usize::from(class)).copied().unwrap_or(IGNORE);
-        contents.mapping = contents.mapping.then(new);
+        let mut mapping = contents.mapping.then(new);
+        for ((value, _), class) in values.iter().zip(&indices[count..]) {
+            mapping = mapping.with(*value, *class);
+        }
+        contents.mapping = mapping;
         contents.classes = ClassTable::checked(path, table.names)?;
         Ok(())
     }
@@ -327,4 +349,29 @@ fn whole(dir: &Path, described: Description, ignore: &[u16]) -> Result<Contents,
         mapping,
         splits,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_shows_every_key_in_a_valid_file() {
+        let example: Vec<&str> = HELP
+            .lines()
+            .filter_map(|line| line.strip_prefix("  "))
+            .collect();
+        let described: Description = toml::from_str(&example.join("\n")).unwrap();
+        assert!(described.classes.is_some() && described.splits.is_some());
+        assert_eq!((described.ignore.len(), described.map.len()), (2, 2));
+        for key in [
+            "offset",
+            "image_suffix",
+            "label_suffix",
+            "unlabelled",
+            "name",
+        ] {
+            assert!(HELP.contains(key), "{key}");
+        }
+    }
 }

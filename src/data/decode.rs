@@ -12,7 +12,7 @@ use super::error::DataError;
 use super::input::{Format, check_size, read_bytes, recognise};
 use crate::files::{self, FileError};
 use crate::labels::IGNORE;
-use crate::own_png::own_png;
+use crate::own_png::{mark_by_hand, own_png, say_made_with};
 
 /// Maximum bytes that a decoder may keep besides the pixels.
 const BESIDE: usize = 256 << 20;
@@ -32,29 +32,49 @@ pub(super) struct RawLabels {
 /// The file is not a PNG, has colour or alpha channels, is damaged or cut short, is too large, or
 /// cannot be read.
 pub fn read_labels(path: impl AsRef<Path>) -> Result<(usize, usize, Vec<u16>), DataError> {
-    let labels = read_raw_labels(path.as_ref())?;
-    Ok((labels.width, labels.height, labels.data))
+    let path = path.as_ref();
+    let refused = not_single_channel(path);
+    let accepts = |colour: png::ColorType, _| match colour.samples() {
+        1 => Ok(()),
+        _ => Err(refused(channels(colour))),
+    };
+    let packed = read_packed(path, accepts, &refused)?;
+    Ok((packed.width, packed.height, packed.values()))
 }
 
-/// [`read_labels`] with the bit depth, which determines the value of "ignore" in the file.
+/// [`read_labels`] with the bit depth, which determines the value of "ignore" in the file. Colours that are all grey,
+/// and alpha channels without a transparent pixel, are accepted: many programs save grey pictures so.
 pub(super) fn read_raw_labels(path: &Path) -> Result<RawLabels, DataError> {
-    let refused = |found| DataError::LabelsNotSingleChannel {
-        path: path.to_path_buf(),
-        found,
-    };
-    let accepts = |colour, _| match colour {
-        png::ColorType::Grayscale | png::ColorType::Indexed => Ok(()),
-        png::ColorType::Rgb => Err(refused("RGB")),
-        png::ColorType::Rgba => Err(refused("RGBA")),
-        png::ColorType::GrayscaleAlpha => Err(refused("grey+alpha")),
-    };
-    let packed = read_packed(path, accepts, refused)?;
+    let refused = not_single_channel(path);
+    let packed = read_packed(path, |_, _| Ok(()), &refused)?;
+    let found = channels(packed.colour);
+    let packed = packed.opaque().and_then(Packed::grey);
+    let packed = packed.ok_or_else(|| refused(found))?;
     Ok(RawLabels {
         width: packed.width,
         height: packed.height,
         bits: packed.bits,
         data: packed.values(),
     })
+}
+
+/// The error for a label file with such pixels.
+fn not_single_channel(path: &Path) -> impl Fn(&'static str) -> DataError {
+    |found| DataError::LabelsNotSingleChannel {
+        path: path.to_path_buf(),
+        found,
+    }
+}
+
+/// The name of a colour type in errors.
+fn channels(colour: png::ColorType) -> &'static str {
+    match colour {
+        png::ColorType::Grayscale => "grey",
+        png::ColorType::Indexed => "palette",
+        png::ColorType::Rgb => "RGB",
+        png::ColorType::Rgba => "RGBA",
+        png::ColorType::GrayscaleAlpha => "grey+alpha",
+    }
 }
 
 /// Labels as values, or as the colours of pixels.
@@ -68,7 +88,7 @@ pub(super) enum Painted {
 }
 
 /// Reads a label file whose pixels may have colours: the values of a grey PNG, the colours of a palette
-/// or 8-bit RGB one.
+/// or 8-bit RGB one. An alpha channel without a transparent pixel is accepted.
 ///
 /// # Errors
 /// The file is not such a PNG, has a pixel outside its palette, is damaged or cut short, is too large,
@@ -80,12 +100,13 @@ pub(super) fn read_painted(path: &Path) -> Result<Painted, DataError> {
         DataError::description(path, reason)
     };
     let accepts = |colour, depth| match (colour, depth) {
-        (png::ColorType::Rgb, png::BitDepth::Sixteen) => Err(refused("16-bit RGB")),
-        (png::ColorType::Rgba, _) => Err(refused("RGBA")),
-        (png::ColorType::GrayscaleAlpha, _) => Err(refused("grey+alpha")),
+        (png::ColorType::Rgb | png::ColorType::Rgba, png::BitDepth::Sixteen) => {
+            Err(refused("16-bit RGB"))
+        }
         _ => Ok(()),
     };
     let packed = read_packed(path, accepts, refused)?;
+    let packed = packed.opaque().ok_or_else(|| refused("transparent"))?;
     let (width, height) = (packed.width, packed.height);
     let data = match packed.colour {
         png::ColorType::Rgb => {
@@ -178,6 +199,52 @@ impl Packed {
             unpack(row, self.width, self.bits, &mut values);
         }
         values
+    }
+
+    /// The same without its alpha channel; `None` if a pixel is transparent.
+    fn opaque(self) -> Option<Self> {
+        let (colour, colours) = match self.colour {
+            png::ColorType::GrayscaleAlpha => (png::ColorType::Grayscale, 1),
+            png::ColorType::Rgba => (png::ColorType::Rgb, 3),
+            _ => return Some(self),
+        };
+        // With an alpha channel, a sample has one byte or two.
+        let of_colours = colours * usize::from(self.bits) / 8;
+        let of_pixel = of_colours + usize::from(self.bits) / 8;
+        let mut bytes = Vec::with_capacity(self.bytes.len() / of_pixel * of_colours);
+        for pixel in self.bytes.chunks_exact(of_pixel) {
+            let (colours, alpha) = pixel.split_at(of_colours);
+            if alpha.iter().any(|byte| *byte < u8::MAX) {
+                return None;
+            }
+            bytes.extend_from_slice(colours);
+        }
+        Some(Self {
+            colour,
+            bytes,
+            ..self
+        })
+    }
+
+    /// The same with one sample per pixel; `None` if red, green and blue of a pixel differ.
+    fn grey(self) -> Option<Self> {
+        if self.colour != png::ColorType::Rgb {
+            return Some(self);
+        }
+        let of_sample = usize::from(self.bits) / 8;
+        let mut bytes = Vec::with_capacity(self.bytes.len() / 3);
+        for pixel in self.bytes.chunks_exact(3 * of_sample) {
+            let (red, others) = pixel.split_at(of_sample);
+            if others.chunks_exact(of_sample).any(|other| other != red) {
+                return None;
+            }
+            bytes.extend_from_slice(red);
+        }
+        Some(Self {
+            colour: png::ColorType::Grayscale,
+            bytes,
+            ..self
+        })
     }
 
     /// The colours of pixels that are indices of the palette, or the first index outside it.
@@ -277,7 +344,54 @@ pub fn write_labels(
     labels: &[u16],
     classes: usize,
 ) -> Result<(), DataError> {
-    let path = path.as_ref();
+    write(
+        path.as_ref(),
+        [width, height],
+        labels,
+        classes,
+        Origin::Unstated,
+    )
+}
+
+/// [`write_labels`] of a mask, whose file says what it was made with; `size` is width and height.
+///
+/// # Errors
+/// As of [`write_labels`].
+pub fn write_mask(
+    path: &Path,
+    size: [usize; 2],
+    labels: &[u16],
+    classes: usize,
+    made_with: &str,
+) -> Result<(), DataError> {
+    write(path, size, labels, classes, Origin::MadeWith(made_with))
+}
+
+/// [`write_labels`] for labels that were corrected by hand, whose file says so.
+pub(super) fn write_corrected_labels(
+    path: &Path,
+    size: [usize; 2],
+    labels: &[u16],
+    classes: usize,
+) -> Result<(), DataError> {
+    write(path, size, labels, classes, Origin::ByHand)
+}
+
+/// What a file of labels says about where they come from.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    Unstated,
+    MadeWith(&'a str),
+    ByHand,
+}
+
+fn write(
+    path: &Path,
+    [width, height]: [usize; 2],
+    labels: &[u16],
+    classes: usize,
+    origin: Origin<'_>,
+) -> Result<(), DataError> {
     if width.checked_mul(height) != Some(labels.len()) || labels.is_empty() {
         let path = path.to_path_buf();
         return Err(DataError::LabelCount {
@@ -308,7 +422,7 @@ pub fn write_labels(
     files::write_with(path, |file| {
         let mut file = BufWriter::new(file);
         let size = [width as u32, height as u32];
-        let written = write_grey(&mut file, size, depth, &bytes);
+        let written = write_grey(&mut file, size, depth, &bytes, origin);
         written
             .and_then(|()| Ok(file.flush()?))
             .map_err(|error| match error {
@@ -325,8 +439,14 @@ fn write_grey(
     size: [u32; 2],
     depth: png::BitDepth,
     bytes: &[u8],
+    origin: Origin<'_>,
 ) -> Result<(), png::EncodingError> {
     let mut encoder = own_png(to, size)?;
+    match origin {
+        Origin::Unstated => {}
+        Origin::MadeWith(text) => say_made_with(&mut encoder, text)?,
+        Origin::ByHand => mark_by_hand(&mut encoder)?,
+    }
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(depth);
     let mut writer = encoder.write_header()?;

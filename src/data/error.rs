@@ -71,7 +71,7 @@ pub enum DataError {
     },
     /// A label file whose pixels are colours.
     #[error(
-        "{} has {found} pixels, but labels must be a single-channel or palette PNG: convert it so that a pixel's value is its label",
+        "{} has {found} pixels, but labels must be a single-channel or palette PNG: convert it so that a pixel's value is its label, or list the colours in labelmap.txt (see flowseg data --help)",
         path.display()
     )]
     LabelsNotSingleChannel {
@@ -94,8 +94,9 @@ pub enum DataError {
     },
     /// Labels that are neither a class nor ignored.
     #[error(
-        "{} holds the label{} {}, outside the table of {classes} classes: correct the labels or the class table{}",
-        path.display(), if values.len() == 1 { "" } else { "s" }, list(values), off_by_one(values, *classes)
+        "{} holds the label{} {}, outside the table of {classes} class{}: correct the labels or the class table{}",
+        path.display(), if values.len() == 1 { "" } else { "s" }, list(values), if *classes == 1 { "" } else { "es" },
+        off_by_one(values, *classes)
     )]
     UnknownLabel {
         path: PathBuf,

@@ -6,11 +6,11 @@
 use std::path::Path;
 
 use super::classes::ClassTable;
-use super::contents::{Contents, images_and_annotations, whole};
+use super::contents::{ANNOTATIONS, Contents, images_and_annotations, label_folder, whole};
 use super::dataset_toml::{self, Described, Options};
 use super::drawn::{self, Form};
 use super::error::DataError;
-use super::known::{ade20k, camvid, cityscapes, coco_stuff, voc};
+use super::known::{ade20k, camvid, cityscapes, coco_stuff, labelmap, voc};
 use super::mapping::LabelMapping;
 use super::split::{Split, set_apart};
 
@@ -19,7 +19,8 @@ use super::split::{Split, set_apart};
 pub enum Layout {
     /// `images/{training,validation}`, `annotations/{training,validation}` and `classes.txt`; the
     /// label is the line number in it from 0, and 255 is ignored. The splits may be named `train` and
-    /// `val` or `valid`.
+    /// `val` or `valid`, and the second folder `masks` or `labels`. `labelmap.txt` (as CVAT writes it) gives the
+    /// colours of coloured label files, and the classes if the list is missing.
     Plain,
     /// ADE20K SceneParse150: the same folders with `objectInfo150.txt` or `sceneCategories.txt`;
     /// 0 is ignored and 1..=150 are the classes 0..=149.
@@ -28,7 +29,8 @@ pub enum Layout {
     /// eleven are never used, which leaves 171 classes, and 255 is ignored.
     CocoStuff,
     /// CamVid in the form of the SegNet tutorial: `train`, `trainannot`, `val`, `valannot`,
-    /// `test`, `testannot`; 0..=10 are the classes and 11 is ignored.
+    /// `test`, `testannot`; 0..=10 are the classes and 11 is ignored. Coloured labels have the classes and
+    /// colours of `label_colors.txt`, as CVAT writes it.
     CamVidPublished,
     /// Cityscapes: `leftImg8bit/{train,val,test}/CITY/NAME_leftImg8bit.png` and
     /// `gtFine/{train,val,test}/CITY/NAME_gtFine_labelIds.png`; of the 34 label ids, 19 are classes
@@ -53,8 +55,8 @@ pub enum Layout {
     DatasetToml,
 }
 
-const LOOKED_FOR: &str = "dataset.toml; images/{training,validation} or images/{train,val} + annotations/ \
-    with classes.txt (plain) or objectInfo150.txt/sceneCategories.txt (ADE20K); {train,val}2017 + \
+const LOOKED_FOR: &str = "dataset.toml; images/{training,validation} or images/{train,val} + annotations/, masks/ \
+    or labels/ with classes.txt or labelmap.txt (plain) or objectInfo150.txt/sceneCategories.txt (ADE20K); {train,val}2017 + \
     stuffthingmaps/ (COCO-Stuff); train + trainannot (CamVid, the SegNet form); leftImg8bit + \
     gtFine (Cityscapes); JPEGImages + SegmentationClass + ImageSets (Pascal VOC); JSON files of COCO \
     or Labelme; data.yaml or images + labels with .txt files (YOLO)";
@@ -69,8 +71,10 @@ pub(super) const CLASSES: &str = "classes.txt";
 pub fn detect(dir: &Path) -> Result<Layout, DataError> {
     let found = detect_files(dir);
     let uncertain = match &found {
-        // A list of classes may stand beside another layout.
-        Ok(Layout::Plain) => whole(images_and_annotations(dir)).is_empty(),
+        // A list of classes may stand beside another layout, and so may folders of masks.
+        Ok(Layout::Plain) => {
+            label_folder(dir) != ANNOTATIONS || whole(images_and_annotations(dir)).is_empty()
+        }
         Ok(_) => false,
         Err(error) => matches!(error, DataError::NoLayout { .. }),
     };
@@ -99,18 +103,20 @@ pub(super) fn detect_files(dir: &Path) -> Result<Layout, DataError> {
     if dataset_toml::is_whole(dir) {
         return Ok(Layout::DatasetToml);
     }
-    let mut hint = "";
-    if folder("images") && folder("annotations") {
+    let mut hint = String::new();
+    let labels = label_folder(dir);
+    if folder("images") && folder(labels) {
         if file(ade20k::OBJECT_INFO) {
             return Ok(Layout::Ade20k);
         }
-        if file(CLASSES) {
+        if file(CLASSES) || file(labelmap::FILE) {
             return Ok(Layout::Plain);
         }
         if file(ade20k::SCENES) {
             return Ok(Layout::Ade20k);
         }
-        hint = " (images and annotations are there: add classes.txt, one class name per line)";
+        hint =
+            format!(" (images and {labels} are there: add classes.txt, one class name per line)");
     }
     if coco_stuff::is_in(dir) {
         return Ok(Layout::CocoStuff);
@@ -125,17 +131,32 @@ pub(super) fn detect_files(dir: &Path) -> Result<Layout, DataError> {
         return Ok(Layout::PascalVoc);
     }
     if hint.is_empty() {
-        hint = cityscapes::hint(dir).unwrap_or_default();
+        hint = resembled(dir).to_owned();
     }
-    if hint.is_empty() && (folder("701_StillsRaw_full") || folder("LabeledApproved_full")) {
-        hint = " (this is CamVid with colour-coded labels: use the form of the SegNet tutorial)";
-    }
-    let (path, hint) = (dir.to_path_buf(), hint.to_owned());
+    let path = dir.to_path_buf();
     Err(DataError::NoLayout {
         path,
         hint,
         looked_for: LOOKED_FOR,
     })
+}
+
+/// What a folder without a known layout resembles and what to do, or nothing.
+fn resembled(dir: &Path) -> &'static str {
+    let file = |name: &str| dir.join(name).is_file();
+    let folder = |name: &str| dir.join(name).is_dir();
+    if let Some(hint) = cityscapes::hint(dir) {
+        hint
+    } else if folder("701_StillsRaw_full") || folder("LabeledApproved_full") {
+        " (this is CamVid with colour-coded labels: use the form of the SegNet tutorial)"
+    } else if file("annotations.xml") {
+        " (annotations.xml is CVAT's own form, which is not read: export as COCO or as a segmentation mask)"
+    } else if ["_classes.csv", "train/_classes.csv"].into_iter().any(file) {
+        " (_classes.csv belongs to Roboflow's masks: export as COCO, or describe them in a dataset.toml with \
+         label_suffix = \"_mask.png\" and the classes of _classes.csv, see flowseg data --help)"
+    } else {
+        ""
+    }
 }
 
 impl Layout {
@@ -169,18 +190,29 @@ impl Layout {
         let drawn = |form: Form| form.contents(dir, said.as_ref());
         let mut contents = match self {
             Self::Plain => {
-                let classes = ClassTable::from_file(dir.join(CLASSES))?;
-                let mapping = LabelMapping::plain(classes.len());
-                Contents {
-                    name: None,
-                    classes,
-                    mapping,
-                    splits: whole(images_and_annotations(dir)),
+                let splits = whole(images_and_annotations(dir));
+                let (list, colours) = (dir.join(CLASSES), dir.join(labelmap::FILE));
+                let listed = || ClassTable::from_file(&list);
+                if colours.is_file() {
+                    let listed = if list.is_file() {
+                        Some(listed()?)
+                    } else {
+                        None
+                    };
+                    labelmap::contents(&colours, labelmap::Lines::Voc, listed, splits)?
+                } else {
+                    let classes = listed()?;
+                    Contents {
+                        name: None,
+                        mapping: LabelMapping::plain(classes.len()),
+                        classes,
+                        splits,
+                    }
                 }
             }
             Self::Ade20k => ade20k::contents(dir)?,
             Self::CocoStuff => coco_stuff::contents(dir)?,
-            Self::CamVidPublished => camvid::contents(dir),
+            Self::CamVidPublished => camvid::contents(dir)?,
             Self::Cityscapes => cityscapes::contents(dir),
             Self::PascalVoc => voc::contents(voc::root(dir).as_deref().unwrap_or(dir))?,
             Self::Coco => drawn(Form::Coco)?,

@@ -55,6 +55,16 @@ impl LabelMapping {
         }
     }
 
+    /// This mapping with another class for one raw value, in files of every bit depth.
+    pub(super) fn with(mut self, raw: u16, class: u16) -> Self {
+        for table in [&mut self.byte, &mut self.wide] {
+            if let Some(entry) = table.get_mut(usize::from(raw)) {
+                *entry = class;
+            }
+        }
+        self
+    }
+
     /// The class index of a raw value from a file with `bits` bits per pixel, [`IGNORE`], or `None`.
     pub fn class(&self, raw: u16, bits: u8) -> Option<u16> {
         let class = *self.table(bits).get(usize::from(raw))?;

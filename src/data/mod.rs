@@ -7,11 +7,13 @@
 
 pub mod augment;
 pub mod balance;
+mod black_and_white;
 mod budget;
 pub mod check;
 pub mod classes;
 mod contents;
 mod convert;
+mod corrected_labels;
 mod corrections;
 pub mod dataset;
 mod dataset_toml;
@@ -51,11 +53,14 @@ pub use check::Check;
 pub use classes::ClassTable;
 pub use contents::Contents;
 pub use convert::{Converted, convert};
+pub use corrected_labels::{LabelsDigest, SavedLabels, labels_digest};
 pub use corrections::{
-    Corrected, SavedPair, corrected_classes, corrected_photos, save_corrected, saved_labels,
+    Corrected, SavedPair, corrected_classes, corrected_photos, may_hold, replaced_labels,
+    save_corrected, saved_labels,
 };
 pub use dataset::Dataset;
-pub use decode::{read_labels, write_labels};
+pub use dataset_toml::HELP as DATASET_TOML_HELP;
+pub use decode::{read_labels, write_labels, write_mask};
 pub use error::DataError;
 pub use files_in::files_in;
 pub use known::published_colours;
@@ -68,7 +73,7 @@ pub use mapping::LabelMapping;
 pub use natural::natural;
 pub use photo::{
     Frame, Frames, PHOTO_EXTENSIONS, decode_photo, frame_count, frame_name, has_photo_ending,
-    read_frames, read_photo,
+    read_frames, read_photo, stored_size,
 };
 pub use report::{ClassShare, Report, SplitReport, inspect};
 pub use sample::Sample;

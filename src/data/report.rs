@@ -7,18 +7,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
 
+use super::black_and_white;
 use super::classes::ClassTable;
 use super::contents::canonical;
 use super::convert::same_bytes;
 use super::dataset::{Dataset, empty, endings, folder_name};
 use super::error::DataError;
 use super::layout::{self, Layout};
+use super::mapping::LabelMapping;
 use super::pair::{Loaded, load};
 use super::scenes;
 use super::split::{Files, Pair, Split};
 use super::tally::{Tally, tally};
 use super::unread::unread;
-use crate::format::counted;
+use crate::format::{counted, some_of};
 
 /// The outcome of [`inspect`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -134,10 +136,36 @@ pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<R
         return Err(empty(dir, split, files));
     }
     report.notes.extend(in_both(&contents.splits, &files));
+    report.notes.extend(repeated(&report.classes));
+    if let Some(line) = black_and_white(&report, &contents.mapping, &files) {
+        report.problems.push(line);
+        return Ok(report);
+    }
     // The labels of shapes are names.
     let numbered = !matches!(layout, Layout::Coco | Layout::Labelme);
     report.note_missing_classes(numbered);
     Ok(report)
+}
+
+/// A line about labels that are masks of black and white, from the first split that has any.
+fn black_and_white(report: &Report, mapping: &LabelMapping, files: &[Files]) -> Option<String> {
+    let mut splits = report.splits.iter().zip(files);
+    let (split, files) = splits.find(|(_, files)| !files.pairs.is_empty())?;
+    let (name, pixels) = (&split.name, &split.class_pixels);
+    black_and_white::fault(name, &files.pairs, mapping, &report.classes, pixels)
+}
+
+/// One line per class whose name, without the number that [`ClassTable::new`] appends, is that of another.
+fn repeated(classes: &ClassTable) -> Vec<String> {
+    let is_class = |name: &str| classes.names.iter().any(|other| other == name);
+    let line = |name: &String| {
+        let (first, number) = name.strip_suffix(')')?.rsplit_once(" (")?;
+        let is_repeated = number.parse::<usize>().is_ok_and(|number| number > 1) && is_class(first);
+        is_repeated.then(|| {
+            format!("the class {first} is listed again: its repetition is the class {name}")
+        })
+    };
+    classes.names.iter().filter_map(line).collect()
 }
 
 /// One line per photo without labels.
@@ -366,7 +394,7 @@ impl Report {
         let labelled: u64 = tally.class_pixels.iter().sum();
         if labelled == 0 && tally.ignored > 0 {
             let line = format!(
-                "the {} split has no labelled pixel: every label is ignored",
+                "the {} split has no labelled pixel: every label is ignored, so that it cannot be scored",
                 split.name
             );
             self.add_line(&split.name, line);
@@ -392,7 +420,6 @@ impl Report {
     /// Notes the classes without a pixel. If the last one of the table is the only one and labels are
     /// `numbered`, they may be shifted by one.
     fn note_missing_classes(&mut self, numbered: bool) {
-        const SHOWN: usize = 8;
         let shares = self.class_shares();
         let missing: Vec<usize> = (0..shares.len())
             .filter(|&k| shares[k].pixels == 0)
@@ -400,15 +427,8 @@ impl Report {
         if missing.is_empty() || missing.len() == shares.len() {
             return;
         }
-        let mut names = missing
-            .iter()
-            .take(SHOWN)
-            .map(|&k| shares[k].name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ");
-        if missing.len() > SHOWN {
-            names.push_str(&format!(" and {} more", missing.len() - SHOWN));
-        }
+        let names: Vec<&str> = missing.iter().map(|&k| shares[k].name.as_str()).collect();
+        let names = some_of(&names);
         let shifted = match missing[..] {
             [only] if numbered && only + 1 == shares.len() => {
                 " (it is the last of the table: do the labels count from 0?)"

@@ -78,13 +78,35 @@ impl Tally {
         self
     }
 
-    /// One line per failure, in the order of the samples.
+    /// One line per failure, in the order of the samples. Label files with the same fault share the line of the
+    /// first.
     pub(super) fn sorted_failures(&mut self) -> Vec<String> {
         self.failures.sort_by_key(|(i, _)| *i);
-        self.failures
-            .iter()
-            .map(|(_, error)| error.to_string())
-            .collect()
+        let mut kinds: Vec<(&DataError, usize)> = Vec::new();
+        for (_, error) in &self.failures {
+            match kinds.iter_mut().find(|(first, _)| alike(first, error)) {
+                Some((_, count)) => *count += 1,
+                None => kinds.push((error, 1)),
+            }
+        }
+        let line = |(first, count): (&DataError, usize)| match count {
+            1 => first.to_string(),
+            2 => format!("{first}; 1 more file is alike"),
+            count => format!("{first}; {} more files are alike", count - 1),
+        };
+        kinds.into_iter().map(line).collect()
+    }
+}
+
+/// Whether two label files have the same fault, which a data set's labels usually have in common.
+fn alike(first: &DataError, second: &DataError) -> bool {
+    use DataError::{LabelsNotSingleChannel, UnknownLabel};
+    match (first, second) {
+        (LabelsNotSingleChannel { found, .. }, LabelsNotSingleChannel { found: other, .. }) => {
+            found == other
+        }
+        (UnknownLabel { values, .. }, UnknownLabel { values: others, .. }) => values == others,
+        _ => false,
     }
 }
 

@@ -57,10 +57,8 @@ pub enum EvalError {
 /// The missing classes of [`EvalError::Missing`] in words.
 fn listed(missing: &[(String, Option<String>)]) -> String {
     let named = missing.iter().take(NAMED).map(|(name, near)| match near {
-        None => format!("\"{name}\""),
-        Some(near) => {
-            format!("\"{name}\" (the model's \"{near}\" differs in letter case alone)")
-        }
+        None => format!("{name:?}"),
+        Some(near) => format!("{name:?} (the model's {near:?} differs in letter case alone)"),
     });
     let mut text = named.collect::<Vec<_>>().join(", ");
     if let Some(more) = missing.len().checked_sub(NAMED).filter(|more| *more > 0) {
@@ -127,6 +125,8 @@ mod tests {
         let many: Vec<String> = (0..8).map(|k| format!("class {k}")).collect();
         let text = same_classes(&model, &many).unwrap_err().to_string();
         assert!(text.contains("\"class 4\" and 3 more; use"), "{text}");
+        let text = error(&["Gebäude \"alt\""]);
+        assert!(text.contains(r#"lacks: "Gebäude \"alt\""; use"#), "{text}");
         assert!(error(&["road", "sky", "car"]).contains("another order"));
         assert!(error(&["sky", "road"]).contains("3 classes"));
     }

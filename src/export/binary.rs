@@ -13,16 +13,28 @@ use std::{fs, io};
 
 /// Maximum length of a class's name in a file name, in bytes.
 const NAME: usize = 80;
+/// An empty file that is in a folder while its masks are being replaced.
+const UNFINISHED: &str = ".flowseg-unfinished";
+/// An empty file in the folder of a mask without any class: without it, a folder whose files were removed would look
+/// the same.
+const NO_CLASS: &str = ".flowseg-no-class";
 
 /// Writes `INDEX-NAME.png` into a folder for every class that has a pixel: white where the class is,
 /// black elsewhere. A new folder appears once all files are written. From an existing one, files that
-/// an earlier mask left for other classes are removed, also for those of another model.
+/// an earlier mask left for other classes are removed, also for those of another model, and [`masks`] refuses it
+/// until that is done.
 ///
 /// # Errors
 /// The disk cannot be written, or the folder holds a file of such a name that this program did not write.
 pub(super) fn write(mask: &Mask, folder: &Path) -> Result<(), ExportError> {
     if folder.is_dir() {
-        return fill(mask, folder);
+        if let Some(foreign) = foreign_in(folder) {
+            files::refuse_existing(&foreign, FOREIGN)?;
+        }
+        let unfinished = folder.join(UNFINISHED);
+        files::write_atomic(&unfinished, b"")?;
+        fill(mask, folder)?;
+        return Ok(files::remove_file(&unfinished)?);
     }
     files::write_folder(folder, |temporary| {
         fill(mask, temporary).map_err(|error| match error {
@@ -40,12 +52,15 @@ fn fill(mask: &Mask, folder: &Path) -> Result<(), ExportError> {
         .collect();
     // Before anything is written: where letter case does not count, a new file may have the old one's place.
     for path in masks_in(folder)? {
-        if !is_own_png(&path) {
-            files::refuse_existing(&path, FOREIGN)?;
-        }
         if !named.iter().any(|(_, kept)| *kept == path) {
             files::remove_file(&path)?;
         }
+    }
+    let no_class = folder.join(NO_CLASS);
+    if named.is_empty() {
+        files::write_atomic(&no_class, b"")?;
+    } else {
+        files::remove_file(&no_class)?;
     }
     let [width, height] = mask.size();
     for (class, path) in named {
@@ -56,6 +71,14 @@ fn fill(mask: &Mask, folder: &Path) -> Result<(), ExportError> {
         files::write_atomic(&path, &png(&path, picture)?)?;
     }
     Ok(())
+}
+
+/// The masks in a folder; `None` if it is missing, if not all of them were written, or if they were removed.
+pub fn masks(folder: &Path) -> Option<Vec<PathBuf>> {
+    let masks = masks_in(folder).ok()?;
+    let is_there = |name: &str| folder.join(name).exists();
+    let is_whole = !masks.is_empty() || is_there(NO_CLASS);
+    (is_whole && !is_there(UNFINISHED)).then_some(masks)
 }
 
 /// A file in the folder that has the name of a mask but was not written by this program.
@@ -131,6 +154,34 @@ mod tests {
         write_to(&folder, &["sky", "vehicle"], [1, 1]).unwrap();
         assert_eq!(names(&folder), ["1-vehicle.png", "notes-1.png"]);
         assert_eq!(foreign_in(&folder), None);
+    }
+
+    #[test]
+    fn a_folder_with_missing_masks_is_told_from_a_whole_one() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("a.binary");
+        assert_eq!(masks(&folder), None);
+        let classes = ["sky", "car"];
+        write_to(&folder, &classes, [0, 1]).unwrap();
+        assert_eq!(masks(&folder).unwrap().len(), 2);
+        // What a killed run leaves.
+        let unfinished = folder.join(UNFINISHED);
+        fs::write(&unfinished, "").unwrap();
+        fs::remove_file(folder.join("1-car.png")).unwrap();
+        assert_eq!(masks(&folder), None);
+        write_to(&folder, &classes, [0, 1]).unwrap();
+        assert_eq!(names(&folder), ["0-sky.png", "1-car.png"]);
+        assert_eq!(masks(&folder).unwrap().len(), 2);
+        for name in names(&folder) {
+            fs::remove_file(folder.join(name)).unwrap();
+        }
+        assert_eq!(masks(&folder), None);
+        // No class has a pixel.
+        write_to(&folder, &classes, [255, 255]).unwrap();
+        assert_eq!(names(&folder), [NO_CLASS]);
+        assert_eq!(masks(&folder), Some(Vec::new()));
+        write_to(&folder, &classes, [0, 0]).unwrap();
+        assert_eq!(names(&folder), ["0-sky.png"]);
     }
 
     #[test]

@@ -70,6 +70,8 @@ pub struct Details<'a> {
     pub opacity: f32,
     /// The votes that the mask was decided from.
     pub votes: &'a Votes,
+    /// What the mask was made with, for the files of indices; they do not say it if it is empty.
+    pub made_with: &'a str,
 }
 
 impl Format {
@@ -126,6 +128,24 @@ impl Format {
         self == Self::Binary
     }
 
+    /// Whether it is a map of class indices that other programs edit.
+    pub fn is_map(self) -> bool {
+        matches!(self, Self::Index | Self::Palette | Self::Tiff)
+    }
+
+    /// Whether it shows the mask, and not how sure the network is of it.
+    pub fn shows_mask(self) -> bool {
+        !matches!(
+            self,
+            Self::Probability
+                | Self::Margin
+                | Self::Entropy
+                | Self::ProbabilityNpy
+                | Self::MarginNpy
+                | Self::EntropyNpy
+        )
+    }
+
     /// The largest number of classes that it can represent.
     pub fn most_classes(self) -> usize {
         match self {
@@ -146,9 +166,12 @@ impl Format {
         let size = [height, width];
         match self {
             Self::Index => {
-                data::write_labels(path, width, height, mask.labels, mask.classes.len())?;
+                let (made_with, classes) = (details.made_with, mask.classes.len());
+                data::write_mask(path, [width, height], mask.labels, classes, made_with)?;
             }
-            Self::Palette => files::write_atomic(path, &palette::encode(mask, path)?)?,
+            Self::Palette => {
+                files::write_atomic(path, &palette::encode(mask, path, details.made_with)?)?
+            }
             Self::Binary => binary::write(mask, path)?,
             Self::Coco => {}
             Self::Labelme => {

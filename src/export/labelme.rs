@@ -59,6 +59,13 @@ pub(super) fn is_valid(text: &[u8]) -> bool {
     shapes.is_some_and(|shapes| shapes.iter().all(has_label))
 }
 
+/// Width and height of the photo that a file is about.
+pub(super) fn size(text: &[u8]) -> Option<[u32; 2]> {
+    let file: serde_json::Value = serde_json::from_slice(text).ok()?;
+    let side = |name: &str| u32::try_from(file[name].as_u64()?).ok();
+    Some([side("imageWidth")?, side("imageHeight")?])
+}
+
 /// The path of a file relative to a folder, with forward slashes.
 fn from_folder(folder: &Path, file: &Path) -> String {
     let real = |path: &Path| dunce::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -91,6 +98,7 @@ mod tests {
         };
         let own = encode(&mask, Path::new("photo.jpg"), Path::new("photo.json"));
         assert!(is_own(&own));
+        assert_eq!((size(&own), size(b"{}")), (Some([2, 2]), None));
         let read: serde_json::Value = serde_json::from_slice(&own).unwrap();
         let saved = serde_json::to_vec_pretty(&read).unwrap();
         assert!(!is_own(&saved) && is_valid(&saved));

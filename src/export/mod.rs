@@ -28,6 +28,7 @@ mod tests;
 mod tiff;
 mod yolo;
 
+pub use binary::masks as binary_masks;
 pub use caption::with_caption;
 pub use coco::{Coco, Entry, Shapes};
 pub use error::ExportError;
@@ -211,6 +212,7 @@ fn write_mask(format: Format, scene: &Scene, path: &Path) -> Result<(), ExportEr
         cutout: &[],
         opacity: scene.opacity,
         votes: &votes,
+        made_with: "",
     };
     format.write(&scene.mask(&labels), path, &details)
 }

@@ -46,9 +46,26 @@ fn array(kind: &str, [height, width]: [usize; 2], data: impl Iterator<Item = u8>
 
 /// Whether a file is an array that this program wrote.
 pub(super) fn is_own(path: &Path) -> bool {
+    header(path).is_some()
+}
+
+/// Width and height of an array that this program wrote.
+pub(super) fn size(path: &Path) -> Option<[u32; 2]> {
+    let header = header(path)?;
+    let text = std::str::from_utf8(header.get(HEAD.len()..)?).ok()?;
+    let (_, shape) = text.split_once("'shape': (")?;
+    let (shape, _) = shape.split_once(')')?;
+    let (height, width) = shape.split_once(", ")?;
+    Some([width.parse().ok()?, height.parse().ok()?])
+}
+
+/// The bytes before the data of an array that this program wrote.
+fn header(path: &Path) -> Option<[u8; START]> {
     let mut start = [0; START];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    read.is_ok() && start.starts_with(HEAD) && start.ends_with(b" \n")
+    let mut file = File::open(path).ok()?;
+    file.read_exact(&mut start).ok()?;
+    let is_own = start.starts_with(HEAD) && start.ends_with(b" \n");
+    is_own.then_some(start)
 }
 
 #[cfg(test)]
@@ -61,10 +78,15 @@ mod tests {
             HEAD.len() + usize::from(u16::from_le_bytes([HEAD[8], HEAD[9]])),
             START
         );
-        for size in [[2, 3], [u32::MAX as usize; 2]] {
-            let bytes = array("<f4", size, [7; 24].into_iter());
+        for size in [[2, 3], [u32::MAX; 2]] {
+            let sides = size.map(|side| side as usize);
+            let bytes = array("<f4", sides, [7; 24].into_iter());
             assert_eq!((bytes.len(), bytes[START - 1]), (START + 24, b'\n'));
             assert_eq!(bytes[START..], [7; 24]);
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), &bytes).unwrap();
+            assert!(is_own(file.path()));
+            assert_eq!(super::size(file.path()), Some([size[1], size[0]]));
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::data;
 use crate::files::{self, FileError};
 use crate::labels::IGNORE;
 use crate::own_gif::is_own_gif;
-use crate::own_png::is_own_png;
+use crate::own_png::{self, is_own_png};
 use image::{ImageDecoder, ImageReader};
 use std::fs;
 use std::path::Path;
@@ -47,14 +47,54 @@ impl Format {
     /// formats that are not edited.
     pub fn is_corrected(self, path: &Path, photo: &Path, classes: usize) -> bool {
         match self {
-            Self::Index | Self::Palette => {
-                is_label_map_of(data::read_labels(path).ok(), photo, classes)
+            Self::Index | Self::Palette | Self::Tiff => {
+                is_label_map_of(self.label_map(path), photo, classes)
             }
-            Self::Tiff => is_label_map_of(tiff::labels(path), photo, classes),
             Self::Labelme => fs::read(path).is_ok_and(|text| labelme::is_valid(&text)),
             Self::Yolo => fs::read_to_string(path).is_ok_and(|text| yolo::is_valid(&text, classes)),
             _ => false,
         }
+    }
+
+    /// What a file in this format says that it was made with.
+    pub fn made_with(self, path: &Path) -> Option<String> {
+        match self {
+            Self::Index | Self::Palette => own_png::made_with(path),
+            _ => None,
+        }
+    }
+
+    /// Width, height and values of the label map in a file by any program; `None` for what is none, and for formats
+    /// that are not maps of class indices.
+    pub fn label_map(self, path: &Path) -> Option<(usize, usize, Vec<u16>)> {
+        match self {
+            Self::Index | Self::Palette => data::read_labels(path).ok(),
+            Self::Tiff => tiff::labels(path),
+            _ => None,
+        }
+    }
+
+    /// Whether a file in this format, as far as it tells, is about a photo of this size, `[width, height]`, upright or
+    /// not.
+    pub fn fits(self, path: &Path, [width, height]: [u32; 2]) -> bool {
+        let found = match self {
+            Self::Index
+            | Self::Palette
+            | Self::Cutout
+            | Self::Contour
+            | Self::Overlay
+            | Self::Probability
+            | Self::Margin
+            | Self::Entropy => image::image_dimensions(path).ok().map(<[u32; 2]>::from),
+            Self::Labelme => fs::read(path).ok().and_then(|text| labelme::size(&text)),
+            Self::Npy | Self::ProbabilityNpy | Self::MarginNpy | Self::EntropyNpy => {
+                npy::size(path)
+            }
+            Self::Tiff => tiff::size(path),
+            // Coloured masks are magnified, and have a legend.
+            Self::Colours | Self::Binary | Self::Coco | Self::Yolo => None,
+        };
+        found.is_none_or(|found| [[width, height], [height, width]].contains(&found))
     }
 
     /// Whether a file is one that this program wrote in this format, or not even a picture in the place of one.

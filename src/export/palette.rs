@@ -3,14 +3,15 @@
 use super::error::ExportError;
 use super::mask::{Mask, VOID};
 use crate::labels::IGNORE;
-use crate::own_png::own_png;
+use crate::own_png::{own_png, say_made_with};
 use std::path::Path;
 
-/// A PNG whose palette holds the class colours. [`IGNORE`] is index 255.
+/// A PNG whose palette holds the class colours, and which says what the mask was made with, if that is not empty.
+/// [`IGNORE`] is index 255.
 ///
 /// # Errors
 /// More classes than a palette can hold.
-pub(super) fn encode(mask: &Mask, path: &Path) -> Result<Vec<u8>, ExportError> {
+pub(super) fn encode(mask: &Mask, path: &Path, made_with: &str) -> Result<Vec<u8>, ExportError> {
     if !mask.is_narrow() {
         return Err(ExportError::Scene {
             path: path.to_owned(),
@@ -26,6 +27,7 @@ pub(super) fn encode(mask: &Mask, path: &Path) -> Result<Vec<u8>, ExportError> {
     let indices: Vec<u8> = mask.labels.iter().map(|&label| label as u8).collect();
     let mut bytes = Vec::new();
     let written = own_png(&mut bytes, mask.size()).and_then(|mut encoder| {
+        say_made_with(&mut encoder, made_with)?;
         encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_palette(palette);

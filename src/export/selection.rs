@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 /// A class that is not in the table.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the model has no class {wanted:?}{}", hint(.nearest.as_deref()))]
+#[error("the model has no class {wanted:?}: {}", hint(.nearest.as_deref()))]
 pub struct UnknownClass {
     /// The name as given.
     pub wanted: String,
@@ -18,8 +18,8 @@ pub struct UnknownClass {
 
 fn hint(nearest: Option<&str>) -> String {
     match nearest {
-        Some(name) => format!(": did you mean {name:?}?"),
-        None => String::new(),
+        Some(name) => format!("did you mean {name:?}?"),
+        None => "give a name, or an index, that `flowseg models MODEL` lists".to_owned(),
     }
 }
 
@@ -114,27 +114,58 @@ impl Selection {
         Self { least, ..self }
     }
 
-    /// The indices of classes, by name.
+    /// The indices of classes, by name: the items of a list that was cut at its commas, also at those of a name.
     ///
     /// # Errors
     /// A class that is not in the table.
     pub fn classes(&self, names: &[String]) -> Result<Vec<u16>, UnknownClass> {
-        names.iter().map(|name| self.class(name)).collect()
+        let mut classes = Vec::new();
+        let mut rest = names;
+        while let Some(name) = rest.first() {
+            let (class, items) = match self.joined(rest) {
+                Some(found) => found,
+                None => (self.class(name)?, 1),
+            };
+            classes.push(class);
+            rest = rest.get(items..).unwrap_or_default();
+        }
+        Ok(classes)
+    }
+
+    /// The class with the longest name that has commas and is at the start of a list that was cut there, in any letter
+    /// case, and of how many items it is.
+    fn joined(&self, list: &[String]) -> Option<(u16, usize)> {
+        let is_same = |a: &str, b: &str| a.trim().to_lowercase() == b.trim().to_lowercase();
+        let found = self.names.iter().enumerate().filter_map(|(class, name)| {
+            let parts = name.split(',').count();
+            let mut pairs = name.split(',').zip(list);
+            let is_start = parts > 1 && parts <= list.len() && pairs.all(|(a, b)| is_same(a, b));
+            is_start.then_some((class, parts))
+        });
+        let (class, parts) = found.max_by_key(|(_, parts)| *parts)?;
+        Some((self.merged(class), parts))
+    }
+
+    /// The class that the pixels of a class have: of a merged one, the class it went into.
+    fn merged(&self, class: usize) -> u16 {
+        match self.targets.get(class) {
+            Some(&target) if target != IGNORE => target,
+            _ => class as u16,
+        }
     }
 
     /// The index of a class, by its name in any letter case or by its index in digits.
-    fn class(&self, wanted: &str) -> Result<u16, UnknownClass> {
+    ///
+    /// # Errors
+    /// A class that is not in the table.
+    pub fn class(&self, wanted: &str) -> Result<u16, UnknownClass> {
         let lower = wanted.trim().to_lowercase();
         let named = |test: &dyn Fn(&str) -> bool| self.names.iter().position(|name| test(name));
         let found = named(&|name| name == wanted)
             .or_else(|| named(&|name| name.to_lowercase() == lower))
             .or_else(|| lower.parse().ok().filter(|&at| at < self.names.len()));
         if let Some(class) = found {
-            // The pixels of a merged class are those of the class it went into.
-            return Ok(match self.targets.get(class) {
-                Some(&target) if target != IGNORE => target,
-                _ => class as u16,
-            });
+            return Ok(self.merged(class));
         }
         let names = self.names.iter().map(String::as_str);
         Err(UnknownClass {
@@ -158,15 +189,20 @@ impl Selection {
 
     /// Applies the selection to a label map `[height, width]`.
     pub fn apply(&self, labels: &mut [u16], width: usize) {
+        self.choose(labels);
+        if self.least > 1 {
+            absorb_small(labels, width, self.least);
+        }
+    }
+
+    /// Merges and chooses classes, and keeps regions of any size. Labels to which this was applied stay as they are.
+    pub fn choose(&self, labels: &mut [u16]) {
         for label in labels.iter_mut() {
             *label = self
                 .targets
                 .get(usize::from(*label))
                 .copied()
                 .unwrap_or(IGNORE);
-        }
-        if self.least > 1 {
-            absorb_small(labels, width, self.least);
         }
     }
 }
@@ -196,8 +232,12 @@ mod tests {
         selection.apply(&mut labels, 8);
         assert_eq!(labels, [IGNORE, 1, 1, 1, 3, IGNORE, IGNORE, IGNORE]);
         let mut labels = vec![1, 2, 2, 3, 4, 4];
-        selection.at_least(2).apply(&mut labels, 6);
+        let selection = selection.at_least(2);
+        selection.apply(&mut labels, 6);
         assert_eq!(labels, [1, 1, 1, 1, IGNORE, IGNORE]);
+        let mut labels = vec![1, 3, 255, 1];
+        selection.choose(&mut labels);
+        assert_eq!(labels, [1, 3, IGNORE, 1]);
     }
 
     #[test]
@@ -207,6 +247,24 @@ mod tests {
         assert_eq!(merged.classes(&names(&["truck", "car"])).unwrap(), [1, 1]);
         let again = merged.merge(&"car=sky".parse().unwrap()).unwrap();
         assert_eq!(again.kept(), [0, 3, 4]);
+    }
+
+    #[test]
+    fn names_may_have_commas() {
+        let table = || Selection::all(&names(&["Straße", "Straße, nass", "Auto", "a,b,c"]));
+        let found = |list: &str| {
+            let list: Vec<String> = list.split(',').map(str::to_owned).collect();
+            table().classes(&list).map_err(|error| error.to_string())
+        };
+        assert_eq!(found("Auto,straße, Nass,0"), Ok(vec![2, 1, 0]));
+        assert_eq!(found("Straße,Auto,a, b,c"), Ok(vec![0, 2, 3]));
+        let error = found("Auto,fern,nass").unwrap_err();
+        assert!(
+            error.contains("\"fern\": give a name, or an index"),
+            "{error}"
+        );
+        let merged = table().merge(&"Straße, nass,Auto=x".parse().unwrap());
+        assert_eq!(merged.unwrap().kept(), [0, 1, 3]);
     }
 
     #[test]

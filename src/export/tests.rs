@@ -304,6 +304,7 @@ fn only_files_of_this_program_are_replaced() {
         cutout: &[1],
         opacity: 0.5,
         votes: &votes,
+        made_with: "{\"model\": \"Straße\"}",
     };
     let array = "{'descr': '|u1', 'fortran_order': False, 'shape': (8, 16), }";
     let array = format!("{array:117}\n");
@@ -323,6 +324,12 @@ fn only_files_of_this_program_are_replaced() {
             format.write(&scene.mask(&labels), &path, &details).unwrap();
             format.keep_foreign(&path).unwrap();
         }
+        assert!(format.fits(&path, [16, 8]) && format.fits(&path, [8, 16]));
+        let says_no_size = [Format::Colours, Format::Binary, Format::Yolo].contains(format);
+        assert_eq!(format.fits(&path, [17, 8]), says_no_size, "{format:?}");
+        let says = matches!(format, Format::Index | Format::Palette);
+        let made_with = says.then(|| details.made_with.to_owned());
+        assert_eq!(format.made_with(&path), made_with, "{format:?}");
         let mine = if format.is_folder() {
             path.join("0-mine.png")
         } else {

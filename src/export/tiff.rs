@@ -99,6 +99,13 @@ pub(super) fn is_own(path: &Path) -> bool {
     program().as_deref() == Some(PROGRAM)
 }
 
+/// Width and height of the first page of a TIFF.
+pub(super) fn size(path: &Path) -> Option<[u32; 2]> {
+    let mut reader = Decoder::new(BufReader::new(File::open(path).ok()?)).ok()?;
+    let (width, height) = reader.dimensions().ok()?;
+    Some([width, height])
+}
+
 /// Width, height and values of the first page of a TIFF by any program; `None` if that is not a whole grey one with 8
 /// or 16 bits per pixel.
 pub(super) fn labels(path: &Path) -> Option<(usize, usize, Vec<u16>)> {

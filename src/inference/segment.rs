@@ -149,12 +149,29 @@ pub fn segment(
     viewing: &Viewing,
     stop: &dyn Fn() -> bool,
 ) -> Result<Segmented, SegmentError> {
+    segment_counting(model, centroids, photo, viewing, stop, &|_, _| {})
+}
+
+/// [`segment`], which calls `seen` with the number of tiles that are done and of all: before the first, and whenever some
+/// are done.
+///
+/// # Errors
+/// As of [`segment`].
+pub fn segment_counting(
+    model: &Model,
+    centroids: &Centroids,
+    photo: &RgbImage,
+    viewing: &Viewing,
+    stop: &dyn Fn() -> bool,
+    seen: &dyn Fn(usize, usize),
+) -> Result<Segmented, SegmentError> {
     let viewer = Viewer {
         model,
         centroids,
         photo,
         viewing,
         stop,
+        seen,
     };
     let first = viewing.looks.first().copied().unwrap_or_default();
     check_votes(viewer.windows().map(|(_, size)| size), centroids.len())?;
@@ -199,6 +216,7 @@ struct Viewer<'a> {
     photo: &'a RgbImage,
     viewing: &'a Viewing,
     stop: &'a dyn Fn() -> bool,
+    seen: &'a dyn Fn(usize, usize),
 }
 
 impl Viewer<'_> {
@@ -208,7 +226,11 @@ impl Viewer<'_> {
     }
 
     fn add_row(&self, tiles: &Tiles, row: usize, blend: &mut Blend) -> Result<(), SegmentError> {
-        let columns: Vec<usize> = (0..tiles.grid()[1]).collect();
+        let [rows, all] = tiles.grid();
+        let columns: Vec<usize> = (0..all).collect();
+        if row == 0 {
+            (self.seen)(0, rows * all);
+        }
         for columns in columns.chunks(BATCH) {
             let parts = columns.iter().map(|&column| tiles.part(row, column));
             let numbers = columns.iter().map(|column| row * tiles.grid()[1] + column);
@@ -224,6 +246,8 @@ impl Viewer<'_> {
                     blend.add(&votes, tiles.start(row, column), weights);
                 }
             }
+            let done = columns.last().map_or(0, |column| row * all + column + 1);
+            (self.seen)(done, rows * all);
         }
         Ok(())
     }

@@ -160,7 +160,7 @@ struct Shared {
     steps: Option<usize>,
     /// The latest used first.
     others: Mutex<Vec<Kept>>,
-    /// Whether a computation broke off, as all do on a lost device, and none succeeded since.
+    /// Whether a computation broke off, as all do on a lost device, or gave no numbers, and none succeeded since.
     failing: AtomicBool,
     /// Answers that are being sent.
     sending: Arc<AtomicUsize>,
@@ -228,7 +228,7 @@ impl Engine {
         self.places.clone().try_acquire_owned().ok()
     }
 
-    /// Whether a computation broke off, as all do on a lost device, and none succeeded since.
+    /// Whether a computation broke off, as all do on a lost device, or gave no numbers, and none succeeded since.
     pub(super) fn is_failing(&self) -> bool {
         self.shared.failing.load(Ordering::Relaxed)
     }
@@ -382,10 +382,7 @@ fn answered(
         ignore_below: 0.0,
     };
     let segmented = inference::segment(&model, &centroids, &photo, &viewing, left);
-    let segmented = segmented.map_err(|error| match error {
-        SegmentError::Stopped => Failure::Left,
-        error => of_server(error),
-    })?;
+    let segmented = segmented.map_err(|error| failed(&shared.failing, error))?;
     let network_size = segmented.size;
     let size = [photo.height(), photo.width()].map(|side| side as usize);
     let (labels, votes) = segmented.into_labels(size, viewing.ignore_below);
@@ -399,6 +396,18 @@ fn answered(
     match order.answer {
         Answer::Json => Ok(summary(&mask, network_size, sampling.steps)),
         Answer::File(format) => file(format, &mask, &votes),
+    }
+}
+
+/// A photo that the model did not segment; `failing` is set where it is the computation that fails.
+fn failed(failing: &AtomicBool, error: SegmentError) -> Failure {
+    match error {
+        SegmentError::Stopped => Failure::Left,
+        SegmentError::NotFinite(_) => {
+            failing.store(true, Ordering::Relaxed);
+            of_server(error)
+        }
+        SegmentError::TooWide(_) => of_server(error),
     }
 }
 
@@ -445,6 +454,7 @@ fn file(format: Format, mask: &Mask, votes: &Votes) -> Result<Vec<u8>, Failure> 
         cutout: &[],
         opacity: OPACITY,
         votes,
+        made_with: "",
     };
     format.write(mask, &path, &details).map_err(of_server)?;
     files::read(&path).map_err(of_server)
@@ -519,4 +529,24 @@ impl Shared {
 
 fn is_built_in(name: &str) -> bool {
     BUILT_IN.iter().any(|(built_in, _)| *built_in == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing;
+
+    #[test]
+    fn only_computations_that_fail_count_as_failing() {
+        let failing = AtomicBool::new(false);
+        let left = failed(&failing, SegmentError::Stopped);
+        assert!(matches!(left, Failure::Left));
+        failed(&failing, SegmentError::TooWide(1));
+        assert!(!failing.load(Ordering::Relaxed));
+        let model = testing::tiny(&["a", "b"], [8, 8], |_| ());
+        let error = inference::check_finite(&model, &[f32::NAN]).unwrap_err();
+        let broken = failed(&failing, error.into());
+        assert!(matches!(broken, Failure::Server(_)));
+        assert!(failing.load(Ordering::Relaxed));
+    }
 }

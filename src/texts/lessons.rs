@@ -23,8 +23,11 @@ pub(crate) struct LessonTexts {
     /// With the `path` of the animation.
     pub(crate) written: String,
     pub(crate) waiting: String,
-    /// The answer is counted on particles that are not shown; with the names of the controls in the panel.
+    /// The answer is counted on particles of the vanilla field, which are not shown; with the names of the
+    /// controls in the panel.
     pub(crate) hidden: String,
+    /// The same of the vanilla and the reshaped field.
+    pub(crate) hidden_both: String,
     pub(crate) no_model: String,
     /// The playhead is before the step of the answer; the pixel's class there is `now`.
     pub(crate) later: String,

@@ -51,6 +51,11 @@ pub enum TrainError {
     /// The checkpoint and the configuration differ in what must stay the same; `what` ends with a remedy.
     #[error("the run in {} cannot go on with these settings: {what}, or choose another --out", path.display())]
     Changed { path: PathBuf, what: String },
+    /// A length that the run has passed.
+    #[error(
+        "the run is at step {step} already and cannot end at step {steps}: set train.steps to at least {step}"
+    )]
+    TooShort { step: u64, steps: u64 },
     /// A run that ended early, but whose steps are saved.
     #[error("{source} (the run is saved at step {step}: continue it with --resume)")]
     Interrupted { step: u64, source: Box<TrainError> },

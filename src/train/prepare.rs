@@ -4,6 +4,7 @@
 use super::config::Stage;
 use super::{Event, TrainError, validate};
 use crate::data::{ClassTable, DataError, DataList, Dataset, check};
+use crate::format::some_of;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -52,6 +53,14 @@ pub(super) fn prepare(
     let Some(training) = checked(training, "training", skip_bad, report, stop)? else {
         return Ok(None);
     };
+    training.refuse_black_and_white()?;
+    let missing = training.missing_classes();
+    if !missing.is_empty() {
+        tracing::warn!(
+            "no label of the training data has the class {}: the model cannot learn it",
+            some_of(&missing)
+        );
+    }
     let validation = match validation {
         None => None,
         Some(data) => match checked(data, "validation", skip_bad, report, stop)? {

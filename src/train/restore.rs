@@ -84,6 +84,11 @@ impl Setup {
                     let path = self.folder.path(CHECKPOINTS);
                     return Err(TrainError::Changed { path, what });
                 }
+                // Before the settings are saved, which would lose the run's length.
+                let (step, steps) = (state.progress.step, self.plan.last().map(|last| last.last));
+                if let Some(steps) = steps.filter(|steps| *steps < step) {
+                    return Err(TrainError::TooShort { step, steps });
+                }
                 state.average.network = state.average.network.valid();
                 return Ok((state, None));
             }

@@ -321,8 +321,13 @@ pub(super) fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Comma
     });
 }
 
-/// Draws the names of the devices and what the model was trained on.
+/// Draws the state of hidden corrections, the names of the devices and what the model was trained on.
 fn about(app: &AppState, ui: &mut egui::Ui) {
+    if let Some((short, whole)) = app.correct.status() {
+        let text = egui::RichText::new(short).small().strong();
+        ui.add(egui::Label::new(text)).on_hover_text(whole);
+        ui.separator();
+    }
     let devices = &app.devices;
     let small = |ui: &mut egui::Ui, text: String| {
         ui.add(egui::Label::new(egui::RichText::new(text).small()).truncate())

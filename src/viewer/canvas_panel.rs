@@ -236,7 +236,7 @@ impl CanvasPanel {
         drawn
     }
 
-    /// Draws the names of the panes, the divider, and the pinned pixels.
+    /// Draws the names of the panes and of masks that are not the network's, the divider, and the pinned pixels.
     fn decorate(&self, app: &AppState, ui: &egui::Ui, rects: &[Rect], divider: f32, photo: Vec2) {
         let view = &app.settings.view;
         let painter = ui.painter();
@@ -259,8 +259,13 @@ impl CanvasPanel {
                 let target = self.camera.target(*rect, photo);
                 pins(app, &painter.with_clip_rect(*rect), target, flow.size);
             }
-            let awaits = canvas_bar::of_second(view.layers[i]) && awaits_second(app);
-            if rects.len() > 1 || awaits {
+            let several = rects.len() > 1;
+            let named = several.then(|| pane_name(app, view.layers[i]));
+            let text = match (named, mark(app, view.layers[i])) {
+                (Some(name), Some(mark)) => Some(format!("{name}: {mark}")),
+                (name, mark) => name.or(mark.map(str::to_owned)),
+            };
+            if let Some(text) = text {
                 let right = view.arrangement == Arrangement::Swipe && i == 1;
                 let (at, align) = if right {
                     (
@@ -270,12 +275,8 @@ impl CanvasPanel {
                 } else {
                     (rect.left_top() + vec2(GRID, GRID), egui::Align2::LEFT_TOP)
                 };
-                let active = app.active_pane == i && rects.len() > 1;
-                let mut name = pane_name(app, view.layers[i]);
-                if awaits {
-                    name.push_str(", computing");
-                }
-                theme::badge(ui, at, align, &name, active);
+                let active = several && app.active_pane == i;
+                theme::badge(ui, at, align, &text, active);
             }
             if let Some(doubt) = doubt_maps::measure(view.layers[i]) {
                 let right = view.arrangement == Arrangement::Swipe && i == 1;
@@ -322,12 +323,16 @@ impl CanvasPanel {
     }
 }
 
-/// Whether the second result's state at the shown time is still to be computed.
-fn awaits_second(app: &AppState) -> bool {
-    let (Some(second), Some(flow)) = (&app.second, &app.flow) else {
-        return false;
-    };
-    second.awaits(flow.time(app.decoded_position()))
+/// What a layer draws instead of the network's mask, if it does, or that its own is still computed.
+fn mark(app: &AppState, layer: Layer) -> Option<&'static str> {
+    let flow = app.flow.as_ref()?;
+    if canvas_bar::of_second(layer) {
+        let t = flow.time(app.decoded_position());
+        return app.second.as_ref()?.awaits(t).then_some("computing");
+    }
+    let shows = matches!(layer, Layer::Map | Layer::Overlay | Layer::Error);
+    let at_end = app.playhead.position >= app.reachable();
+    app.correct.mark(flow.id, at_end).filter(|_| shows)
 }
 
 /// The name of a pane's layer and, during a comparison, of its result.

@@ -1,4 +1,4 @@
-//! The charts panel: class shares, settled pixels and mean speed over t.
+//! The charts panel: settled pixels, class shares and mean speed over t.
 
 use super::app_state::AppState;
 use super::commands::Command;
@@ -29,12 +29,13 @@ impl Panel for ChartsPanel {
         let now = f64::from(flow.time(app.playhead.position));
         let height = ((ui.available_height() - 13.0 * GRID) / 3.0).max(11.0 * GRID);
         let charts = [
+            // First, since a low panel, as in the lesson about it, shows no other.
+            ("Pixels at their final class", "%", settled(flow)),
             (
                 "Share of each class",
                 "%",
                 shares(flow, model, app.hover.class),
             ),
-            ("Pixels at their final class", "%", settled(flow)),
             ("Mean speed |v|", "", speed(flow)),
         ];
         egui::ScrollArea::vertical()

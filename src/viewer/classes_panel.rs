@@ -1,4 +1,4 @@
-//! The class list: every class with its colour and its share of the shown state.
+//! The class list: every class with its colour and its share of the shown state or corrected mask.
 
 use super::app_state::AppState;
 use super::class_photos::{ClassPhotos, Row};
@@ -67,7 +67,11 @@ impl ClassesPanel {
         ui: &mut egui::Ui,
         commands: &mut Vec<Command>,
     ) -> Option<usize> {
-        let now = app.shown_classes().map_or(Vec::new(), |shown| shown.shares);
+        let at_end = app.playhead.position >= app.reachable();
+        let flow = app.flow.as_ref();
+        let corrected = flow.and_then(|flow| app.correct.shares(flow.id, at_end));
+        let of_state = || app.shown_classes().map(|shown| shown.shares);
+        let now = corrected.or_else(of_state).unwrap_or_default();
         let last = app.flow.as_ref().and_then(|flow| flow.nearest(f32::MAX));
         let last = last.map_or(&[][..], |(_, host)| &host.shares);
         let order = order(model, last, &self.search);

@@ -71,6 +71,13 @@ impl ErrorList {
         self.lines.drain(lines);
     }
 
+    /// Removes a line that is not so any longer.
+    pub(super) fn withdraw(&mut self, text: &str) {
+        if let Some(at) = self.lines.iter().position(|line| line == text) {
+            self.dismiss(at..at + 1);
+        }
+    }
+
     /// Draws the button in the status line.
     pub(super) fn button(&self, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         if self.lines.is_empty() {
@@ -155,6 +162,11 @@ mod tests {
         }
         assert_eq!(errors.lines().len(), MOST);
         assert!(errors.open);
+        let last = format!("file {}", 2 * MOST - 1);
+        errors.withdraw(&last);
+        errors.withdraw("another");
+        assert_eq!(errors.lines().len(), MOST - 1);
+        assert!(!errors.lines().contains(&last));
     }
 
     #[test]

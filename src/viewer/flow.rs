@@ -8,7 +8,7 @@ use super::worker_events::{Host, OpenedPhoto, Thumbnails};
 use crate::data::Truth;
 use crate::encoding::Centroids;
 use crate::gpu::GpuError;
-use crate::gpu::canvas::{Sources, Values};
+use crate::gpu::canvas::{Pipelines, Sources, Values};
 use crate::gpu::textures::{LabelTexture, Photo};
 use crate::inference::Sampling;
 use image::RgbImage;
@@ -52,8 +52,8 @@ pub(super) struct Flow {
     pub picture: Option<Arc<Photo>>,
     /// Its labels, if known.
     pub truth: Option<Arc<Truth>>,
-    /// Its labels in graphics memory.
-    pub truth_picture: Option<Arc<LabelTexture>>,
+    /// Its labels in graphics memory, uploaded when they are drawn if they were replaced.
+    truth_picture: RefCell<Option<Arc<LabelTexture>>>,
     /// `[height, width]` of the states.
     pub size: [usize; 2],
     /// How it was sampled; `None` if that is not compared with other settings.
@@ -119,7 +119,7 @@ impl Flow {
             photo: opened.photo,
             picture: opened.picture,
             truth: opened.truth,
-            truth_picture: opened.truth_picture,
+            truth_picture: RefCell::new(opened.truth_picture),
             size: opened.size,
             sampling: None,
             states: Vec::new(),
@@ -315,7 +315,7 @@ impl Flow {
         };
         Ok(Some(Sources {
             photo,
-            truth: self.truth_picture.clone(),
+            truth: self.truth_picture(renderer.pipelines())?,
             corrected: None,
             size: self.size,
             before,
@@ -325,6 +325,26 @@ impl Flow {
             doubt: None,
             second: None,
         }))
+    }
+
+    /// Replaces its labels, such as by corrected ones that were saved.
+    pub(super) fn set_truth(&mut self, truth: Truth) {
+        self.truth = Some(Arc::new(truth));
+        self.truth_picture = RefCell::default();
+    }
+
+    /// Its labels in graphics memory, if it has any and they fit a texture.
+    fn truth_picture(&self, pipelines: &Pipelines) -> Result<Option<Arc<LabelTexture>>, GpuError> {
+        let mut picture = self.truth_picture.borrow_mut();
+        let longest = pipelines.longest_side() as usize;
+        if picture.is_none()
+            && let Some(labels) = self.truth.as_ref().map(|truth| &truth.labels)
+            && labels.width.max(labels.height) <= longest
+        {
+            let size = [labels.height, labels.width];
+            *picture = Some(Arc::new(pipelines.labels(size, &labels.data)?));
+        }
+        Ok(picture.clone())
     }
 
     /// The state `at` in graphics memory, uploaded again if it was evicted.

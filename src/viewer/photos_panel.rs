@@ -166,6 +166,9 @@ fn row(
     let (rect, mut response) = ui.allocate_exact_size(size, Sense::click());
     let state = app.masks.state(at);
     let (icon, colour, word) = match state {
+        _ if shown && app.correct.is_unsaved_unseen() => {
+            (icons::ICON_EDIT, theme::ACCENT, "corrections not saved")
+        }
         _ if app.masks.corrected(at).is_some() => {
             (icons::ICON_EDIT, theme::ACCENT, "mask corrected")
         }

@@ -1,6 +1,7 @@
 //! The numbers of one pixel: its state, velocity and prediction, and the nearest centroids.
 
 use super::app_state::AppState;
+use super::open_model::OpenModel;
 use super::theme::{self, GRID};
 use crate::votes::{Doubt, Votes};
 use eframe::egui;
@@ -23,6 +24,17 @@ pub(super) struct PixelInfo {
     pub settled: Option<u16>,
     /// Lead of its class over the second, and entropy divided by ln N, both 0 to 1.
     pub doubt: [f32; 2],
+    /// Its label in the corrected mask, if the canvas draws that and the network has another one.
+    pub corrected: Option<u16>,
+}
+
+impl PixelInfo {
+    /// The name and colour of the class that it has in the corrected mask, if that is another one.
+    pub(super) fn corrected_class<'a>(&self, model: &'a OpenModel) -> Option<(&'a str, [u8; 3])> {
+        let class = usize::from(self.corrected?);
+        let name = model.names.get(class).map_or("no class", String::as_str);
+        Some((name, model.colours.get(class).copied().unwrap_or([128; 3])))
+    }
 }
 
 /// The numbers of a pixel at the playhead, or `None` while its state is still being read back.
@@ -49,8 +61,11 @@ pub(super) fn pixel_info(app: &AppState, pixel: usize) -> Option<PixelInfo> {
         .collect();
     nearest.sort_by(|a, b| a.1.total_cmp(&b.1));
     nearest.truncate(NEAREST);
+    let place = place_in_photo(pixel, flow.size, flow.photo.dimensions());
+    let at_end = position >= app.reachable();
     Some(PixelInfo {
-        place: place_in_photo(pixel, flow.size, flow.photo.dimensions()),
+        place,
+        corrected: app.correct.corrected_label(flow.id, at_end, place),
         x,
         velocity,
         prediction,
@@ -102,6 +117,12 @@ pub(super) fn tooltip(app: &AppState, ui: &mut egui::Ui, pixel: usize) {
         ui.horizontal(|ui| {
             theme::swatch(ui, model.colours[class], 1.5 * GRID);
             ui.monospace(format!("distance {distance:.2}  {}", model.names[class]));
+        });
+    }
+    if let Some((name, colour)) = info.corrected_class(model) {
+        ui.horizontal(|ui| {
+            theme::swatch(ui, colour, 1.5 * GRID);
+            ui.monospace(format!("{:>13}  {name}", "corrected"));
         });
     }
     if let Some((name, colour)) = second_class(app, pixel) {

@@ -39,7 +39,14 @@ impl Panel for PixelPanel {
         };
         let now = f64::from(flow.time(app.playhead.position));
         egui::ScrollArea::both().auto_shrink(false).show(ui, |ui| {
+            // While a mask is corrected, the numbers stay where they are.
+            if !app.correct.on {
+                corrected(ui, model, &info);
+            }
             numbers(ui, &info);
+            if app.correct.on {
+                corrected(ui, model, &info);
+            }
             nearest(ui, model, &info);
             if let Some((name, colour)) = second_class(app, pixel) {
                 ui.horizontal(|ui| {
@@ -49,6 +56,17 @@ impl Panel for PixelPanel {
                 });
             }
             distances(ui, flow, model, pixel, now);
+        });
+    }
+}
+
+/// The class in the corrected mask, if it is not the network's.
+fn corrected(ui: &mut egui::Ui, model: &OpenModel, info: &PixelInfo) {
+    if let Some((name, colour)) = info.corrected_class(model) {
+        ui.horizontal(|ui| {
+            ui.weak("Corrected");
+            theme::swatch(ui, colour, 1.5 * GRID);
+            ui.label(name);
         });
     }
 }

@@ -4,6 +4,7 @@
 mod compare;
 mod controls;
 mod correct;
+mod corrections;
 mod exports;
 mod leaving;
 mod lessons;

@@ -281,7 +281,9 @@ impl TimelinePanel {
             );
         if source == Source::Noise {
             let seed = egui::DragValue::new(&mut sampling.seed).prefix("seed ");
-            ui.add(seed).on_hover_text("Seed of the noise");
+            // Nothing is sampled while a number is being typed.
+            ui.add(seed.update_while_editing(false))
+                .on_hover_text("Seed of the noise");
         }
         if sampling != app.sampling {
             commands.push(Command::Sample(sampling));

@@ -93,6 +93,41 @@ fn masks_beside_their_photos_are_no_photos() {
 }
 
 #[test]
+fn masks_of_an_earlier_run_in_another_folder_are_no_photos() {
+    let folder = tempfile::tempdir().unwrap();
+    photo(folder.path(), "a.bmp");
+    let [masks, out] = ["masks", "other"].map(|name| folder.path().join(name));
+    let with_overlay = |more: &[&str]| {
+        let mut command = segment(&masks);
+        command.arg(folder.path()).arg("--overlay").args(more);
+        command.assert().success();
+    };
+    with_overlay(&[]);
+    let output = segment(&out).arg(folder.path()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("2 pictures left out"), "{text}");
+    assert_eq!(names(&out), ["a.png"]);
+    with_overlay(&["--skip-existing"]);
+    assert_eq!(names(&masks), ["a.overlay.png", "a.png"]);
+}
+
+#[test]
+fn all_photos_of_one_name_are_named_before_a_folder_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, photos) = (folder.path().join("out"), folder.path().join("photos"));
+    fs::create_dir_all(photos.join("day")).unwrap();
+    for at in 0..7 {
+        for ending in ["bmp", "png"] {
+            photo(&photos.join("day"), &format!("{at}.{ending}"));
+        }
+    }
+    let words = ["7 pairs", "0.bmp", "4.png", "and 2 more"];
+    fails(segment(&out).arg(&photos), &words);
+    assert!(!out.exists());
+}
+
+#[test]
 fn a_run_that_stopped_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let photos = tree(folder.path());
@@ -357,6 +392,42 @@ fn only_whole_masks_of_this_program_count_as_done() {
 }
 
 #[test]
+fn masks_of_another_photo_are_made_again_and_those_of_other_settings_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, picture) = (folder.path().join("out"), photo(folder.path(), "a.png"));
+    let run = |model: &Path, more: &[&str]| {
+        let mut command = flowseg();
+        command.args(["segment", "--device", "cpu", "--steps", "1"]);
+        command.args(["--skip-existing", "--model"]).arg(model);
+        command.arg("-o").arg(&out).arg(&picture).args(more);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let scenes = Path::new("scenes");
+    run(scenes, &[]);
+    let text = run(scenes, &[]);
+    assert!(text.contains("1 of 1 photos are done already"), "{text}");
+    assert!(!text.contains("other settings"), "{text}");
+    let text = run(scenes, &["--min-area", "5"]);
+    assert!(text.contains("(min_area 0 instead of 5)"), "{text}");
+    let other = folder.path().join("other.safetensors");
+    let mut edit = flowseg();
+    edit.args(["models", "--edit", "scenes", "--card"]);
+    edit.args([r#"{"sampling_steps": 7}"#, "-o"]).arg(&other);
+    edit.assert().success();
+    let text = run(&other, &[]);
+    let words = "(model \"scenes\" instead of \"other.safetensors\")";
+    assert!(text.contains(words), "{text}");
+    // Another photo has taken the name.
+    image::RgbImage::new(31, 17).save(&picture).unwrap();
+    let text = run(scenes, &[]);
+    assert!(!text.contains("done already"), "{text}");
+    let size = image::image_dimensions(out.join("a.png")).unwrap();
+    assert_eq!(size, (31, 17));
+}
+
+#[test]
 fn labels_that_were_corrected_elsewhere_are_done_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (out, photos) = (folder.path().join("out"), folder.path().join("photos"));
@@ -534,4 +605,55 @@ fn wishes_that_cannot_be_met_are_refused_before_the_work() {
         command.arg(&picture).args(arguments);
         assert_eq!(command.output().unwrap().status.code(), Some(2));
     }
+}
+
+#[test]
+fn a_corrected_mask_is_that_of_the_other_files_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, picture) = (folder.path().join("out"), photo(folder.path(), "a.png"));
+    let manifest = folder.path().join("m.jsonl");
+    let run = || {
+        let mut command = segment(&out);
+        command.args(["--format", "index,npy,coco", "--skip-existing"]);
+        command.arg("--manifest").arg(&manifest).arg(&picture);
+        command.assert().success();
+    };
+    run();
+    // Corrected into one class, after the others were written.
+    let mask = out.join("a.png");
+    image::GrayImage::from_pixel(60, 40, image::Luma([1]))
+        .save(&mask)
+        .unwrap();
+    let array = out.join("a.npy");
+    let file = fs::File::options().write(true).open(&array).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH)
+        .unwrap();
+    drop(file);
+    run();
+    let labels = fs::read(&array).unwrap();
+    assert!(
+        labels[labels.len() - 60 * 40..]
+            .iter()
+            .all(|&label| label == 1)
+    );
+    let annotations = json(&out.join("annotations.json"));
+    assert_eq!(annotations["annotations"].as_array().unwrap().len(), 1);
+    assert_eq!(annotations["annotations"][0]["category_id"], 2);
+    let all = lines(&manifest);
+    assert_eq!((all.len(), &all[0]["corrected"]), (1, &true.into()));
+    let shares = all[0]["shares"].as_object().unwrap();
+    assert!(shares.values().any(|share| *share == 1.0));
+}
+
+#[test]
+fn photos_have_one_line_however_their_folder_is_spelled() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = tree(folder.path());
+    for input in [Path::new("photos"), Path::new("./photos"), &photos] {
+        let mut command = segment(Path::new("out"));
+        command.current_dir(folder.path()).arg(input);
+        command.args(["--skip-existing", "--manifest", "m.jsonl"]);
+        command.assert().success();
+    }
+    assert_eq!(lines(&folder.path().join("m.jsonl")).len(), 3);
 }

@@ -454,6 +454,17 @@ fn models_are_listed_with_their_cards_and_installed_ones_have_names() {
     for word in ["street", "cells", "fashion", "scenes", "sha256", "CC0"] {
         assert!(text.contains(word), "{word}: {text}");
     }
+    let text = list(&["models", "scenes"]);
+    assert!(
+        text.contains("scenes: ") && !text.contains("cells: "),
+        "{text}"
+    );
+    let classes: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("    "))
+        .collect();
+    assert_eq!(classes.len(), 20, "{text}");
+    assert_eq!(classes[0].trim(), "0  background");
     if cfg!(target_os = "linux") {
         let models = folder.path().join("flowseg/models");
         std::fs::create_dir_all(&models).unwrap();

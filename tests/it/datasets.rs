@@ -183,3 +183,56 @@ fn a_data_set_of_one_class_is_said_to_be_one() {
     fs::write(folder.path().join("data/classes.txt"), "a\n").unwrap();
     fails(&mut train(folder.path(), &[]), &["only one class"]);
 }
+
+/// A label file of 40 x 30 pixels whose upper half has one value and its lower half the other.
+fn halves(path: &Path, [upper, lower]: [u8; 2]) {
+    let label = image::GrayImage::from_fn(40, 30, |_, y| {
+        image::Luma([if y < 15 { upper } else { lower }])
+    });
+    label.save(path).unwrap();
+}
+
+#[test]
+fn masks_of_black_and_white_are_neither_trained_on_nor_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |path: &str| folder.path().join(path);
+    data_set(&at("data"), 1);
+    fs::write(at("data/classes.txt"), "bg\nfg\n").unwrap();
+    for split in ["training", "validation"] {
+        halves(&at(&format!("data/annotations/{split}/p0.png")), [0, 255]);
+    }
+    let words = ["only 0 and 255", "class fg", "dataset.toml"];
+    fails(&mut train(folder.path(), &[]), &words);
+    let mut eval = flowseg();
+    eval.env("XDG_CACHE_HOME", at("cache"));
+    eval.args([
+        "eval", "--device", "cpu", "--steps", "1", "--model", "scenes",
+    ]);
+    fails(eval.arg("--data").arg(at("data")), &words);
+    fails(flowseg().arg("data").arg(at("data")), &["1 problem"]);
+}
+
+#[test]
+fn a_class_that_no_training_label_has_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    data_set(&folder.path().join("data"), 1);
+    fs::write(folder.path().join("data/classes.txt"), "a\nb\nc\nd\n").unwrap();
+    let done = train(folder.path(), &[]).assert().success();
+    let log = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+    let line = "no label of the training data has the class d:";
+    assert_eq!(log.matches(line).count(), 1, "{log}");
+}
+
+#[test]
+fn the_help_of_data_shows_a_description() {
+    let help = flowseg().args(["data", "--help"]).assert().success();
+    let help = String::from_utf8_lossy(&help.get_output().stdout).into_owned();
+    for key in [
+        "classes = ",
+        "label_suffix = ",
+        "[splits.training]",
+        "[map]",
+    ] {
+        assert!(help.contains(key), "no {key} in {help}");
+    }
+}

@@ -165,7 +165,7 @@ fn the_photos_of_a_cell_and_the_most_doubtful_ones_are_found() {
             "--out",
             &worst,
             "--cell",
-            &names[truth],
+            &truth.to_string(),
             &names[prediction],
         ],
     )
@@ -230,8 +230,12 @@ fn wrong_questions_about_photos_are_explained() {
     );
     fails(
         &mut eval(&run, &["--cell", "background", "unicorn"]),
-        &["--cell unicorn"],
+        &["--cell unicorn", "flowseg models"],
     );
+    for name in ["Backgroud", "backgrund"] {
+        let without = &["--without", name];
+        fails(&mut eval(&run, without), &["did you mean \"background\"?"]);
+    }
     let code = |more: &[&str]| eval(&run, more).output().unwrap().status.code();
     assert_eq!(code(&["--cell", "background"]), Some(2));
     let twice = ["--cell", "background", "background"].repeat(2);

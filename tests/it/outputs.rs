@@ -357,6 +357,33 @@ mod unix {
     }
 
     #[test]
+    fn an_interrupt_says_how_the_run_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (photos, out) = (folder.path().join("photos"), folder.path().join("out"));
+        fs::create_dir(&photos).unwrap();
+        for at in 0..12 {
+            photo(&photos, &format!("{at:02}.png"));
+        }
+        let mut command = segment_with(Path::new("scenes"), 30, &out);
+        let mut command = plain(command.arg(&photos));
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        while !out.join("00.png").exists() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let id = child.id().to_string();
+        process::Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{text}");
+        let words = "of 12 photos: with --skip-existing, the same command goes on";
+        assert!(text.contains(words), "{text}");
+    }
+
+    #[test]
     fn an_interrupt_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
@@ -438,4 +465,33 @@ fn photos_of_one_name_are_not_one_entry() {
     let mut command = segment(&folder.path().join("out"));
     let words = ["would both be x.png in the COCO file"];
     fails(command.args(&photos).args(["--format", "coco"]), &words);
+}
+
+#[test]
+fn labels_without_their_lists_of_classes_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, picture) = (folder.path().join("out"), photo(folder.path(), "a.png"));
+    let run = || {
+        let mut command = segment(&out);
+        command.arg(&picture).args(["--format", "yolo"]);
+        command
+    };
+    run().assert().success();
+    for list in ["classes.txt", "data.yaml"] {
+        fs::remove_file(out.join(list)).unwrap();
+        // The other one says what the classes are.
+        run().assert().success();
+        assert!(out.join(list).is_file());
+    }
+    for list in ["classes.txt", "data.yaml"] {
+        fs::remove_file(out.join(list)).unwrap();
+    }
+    fails(
+        &mut run(),
+        &[
+            "a.txt",
+            "their classes are unknown",
+            "put one of the two back",
+        ],
+    );
 }

@@ -158,6 +158,8 @@ fn masks_are_those_of_segment() {
         "yolo",
         "npy",
     ];
+    // Files of `segment` say what they were made with.
+    let pixels = |bytes: &[u8]| image::load_from_memory(bytes).unwrap();
     for steps in ["1", "3"] {
         flowseg()
             .args([
@@ -185,12 +187,18 @@ fn masks_are_those_of_segment() {
             let answer = server.request(&line, "", &bytes);
             assert_eq!(answer.status, 200, "{format}: {}", answer.head);
             let expected = fs::read(out.join(format!("a.{file}"))).unwrap();
-            assert!(answer.body == expected, "{format} differs");
+            let same = if file.ends_with("png") {
+                pixels(&answer.body) == pixels(&expected)
+            } else {
+                answer.body == expected
+            };
+            assert!(same, "{format} differs");
         }
         if steps == "3" {
             // What the model recommends, and the mask where no format is named.
             let answer = server.request("POST /segment", "", &bytes);
-            assert!(answer.body == fs::read(out.join("a.png")).unwrap());
+            let expected = fs::read(out.join("a.png")).unwrap();
+            assert!(pixels(&answer.body) == pixels(&expected));
             assert!(answer.head.contains("content-type: image/png"));
         }
     }

@@ -192,6 +192,13 @@ fn a_run_whose_checkpoints_are_gone_is_not_started_over() {
         "{text}"
     );
     assert!(checkpoints.join(last).exists() && !checkpoints.join(replaced).exists());
+    // A length that the run has passed is not stored.
+    let config = fs::read(run.join("config.toml")).unwrap();
+    fails(
+        train(&run, TEN).args(["--set", "train.steps=9", "--resume"]),
+        &["at step 10 already", "cannot end at step 9"],
+    );
+    assert_eq!(fs::read(run.join("config.toml")).unwrap(), config);
     fs::remove_dir_all(&checkpoints).unwrap();
     fails(
         train(&run, TEN).arg("--resume"),

@@ -2,8 +2,10 @@
 
 use crate::data;
 use crate::export::{self, Artifact, Format};
+use crate::format::counted;
 use clap::ValueEnum;
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// What follows a photo's name in the pictures of `flowseg compare`.
@@ -21,25 +23,32 @@ pub(super) struct Picture<'a> {
 }
 
 /// The paths of the pictures that were not named, are marked as this program's, and have the name of an output of
-/// another one in the folder `output`, which is a real path.
-pub(super) fn outputs(pictures: &[Picture], output: &Path) -> HashSet<PathBuf> {
+/// another one: in its place in the folder `output`, a real path, or in any folder if that one is a photo, which has
+/// no mark or was named.
+pub(super) fn outputs(pictures: &[Picture], output: Option<&Path>) -> HashSet<PathBuf> {
     let marked = pictures.iter().filter(|picture| {
         let ending = picture.path.extension().and_then(|ending| ending.to_str());
         !picture.is_named
             && matches!(ending, Some("png" | "gif" | "tif"))
-            && picture.real.starts_with(output)
             && export::is_marked(picture.path)
     });
-    let marked: Vec<&Picture> = marked.collect();
+    let marked: HashSet<&Path> = marked.map(|picture| picture.path).collect();
     if marked.is_empty() {
         return HashSet::new();
     }
-    // By the paths of their outputs without what follows their names.
+    // By the paths of their outputs without what follows their names, and photos by their names.
     let mut places: HashMap<PathBuf, Vec<&Path>> = HashMap::new();
+    let mut photos: HashMap<&OsStr, Vec<&Path>> = HashMap::new();
     for picture in pictures {
-        if let Some(stem) = picture.path.file_stem() {
+        let Some(stem) = picture.path.file_stem() else {
+            continue;
+        };
+        if let Some(output) = output {
             let place = output.join(picture.below).join(stem);
             places.entry(place).or_default().push(picture.path);
+        }
+        if !marked.contains(picture.path) {
+            photos.entry(stem).or_default().push(picture.path);
         }
     }
     let suffixes = suffixes();
@@ -47,28 +56,41 @@ pub(super) fn outputs(pictures: &[Picture], output: &Path) -> HashSet<PathBuf> {
     let mut is_output = |picture: &Picture| {
         let mut owners = bases(&picture.real, &suffixes).into_iter();
         owners.any(|base| {
-            let others = |place: &Path| {
-                let found = places.get(place).into_iter().flatten().copied();
-                found.filter(|other| *other != picture.path)
+            let others = |base: &Path| -> Vec<&Path> {
+                let of_name = base.file_name().and_then(|name| photos.get(name));
+                let found = [places.get(base), of_name].into_iter().flatten();
+                let found = found.flatten().copied();
+                found.filter(|other| *other != picture.path).collect()
             };
-            others(&base).next().is_some()
-                || without_frame(&base).is_some_and(|place| {
-                    others(&place).any(|other| {
+            !others(&base).is_empty()
+                || without_frame(&base).is_some_and(|base| {
+                    others(&base).into_iter().any(|other| {
                         let count = || data::frame_count(other).is_some();
                         *animated.entry(other).or_insert_with(count)
                     })
                 })
         })
     };
-    let marked = marked.into_iter().filter(|picture| is_output(picture));
-    marked.map(|picture| picture.path.to_owned()).collect()
+    let found = pictures.iter();
+    let found = found.filter(|picture| marked.contains(picture.path) && is_output(picture));
+    found.map(|picture| picture.path.to_owned()).collect()
+}
+
+/// Says that so many outputs are left out.
+pub(super) fn note(left_out: usize) -> String {
+    format!(
+        "{} left out: FlowSeg made {} from photos that are segmented; to segment one all the same, name it",
+        counted(left_out, "picture"),
+        if left_out == 1 { "it" } else { "them" }
+    )
 }
 
 /// What follows a photo's name in the names of its pictures, and of its folder of them.
 fn suffixes() -> Vec<&'static str> {
     let formats = Format::value_variants().iter();
     let formats = formats.filter_map(|format| format.suffix());
-    let all = formats.chain([Artifact::Gif.suffix()]).chain(COMPARED);
+    let artifacts = [Artifact::Gif, Artifact::Frames].map(Artifact::suffix);
+    let all = formats.chain(artifacts).chain(COMPARED);
     all.collect()
 }
 
@@ -97,7 +119,8 @@ fn without_frame(base: &Path) -> Option<PathBuf> {
 mod tests {
     use super::*;
     use crate::pictures;
-    use image::{Rgb, RgbImage};
+    use image::codecs::gif::GifEncoder;
+    use image::{Delay, Frame, RgbImage, Rgba, RgbaImage};
     use std::fs;
     use std::time::Duration;
 
@@ -107,13 +130,15 @@ mod tests {
         let root = folder.path().canonicalize().unwrap();
         let own = pictures::png(&RgbImage::new(3, 2)).unwrap();
         let mut animation = Vec::new();
-        let mut gif = pictures::Gif::new(&mut animation);
+        let mut gif = GifEncoder::new(&mut animation);
+        let delay = Delay::from_saturating_duration(Duration::from_millis(250));
         for grey in [0, 200] {
-            let frame = RgbImage::from_pixel(3, 2, Rgb([grey; 3]));
-            gif.frame(frame, Duration::from_millis(250)).unwrap();
+            let frame = RgbaImage::from_pixel(3, 2, Rgba([grey, grey, grey, 255]));
+            let frame = Frame::from_parts(frame, 0, 0, delay);
+            gif.encode_frame(frame).unwrap();
         }
         drop(gif);
-        let files: [(&str, &[u8]); 15] = [
+        let files: [(&str, &[u8]); 19] = [
             ("a.jpg", b"x"),
             ("a.png", &own),
             ("a.palette.png", &own),
@@ -130,6 +155,11 @@ mod tests {
             ("film.gif", &animation),
             ("film-0001.png", &own),
             ("a-0001.png", &own),
+            // In the folder of another run.
+            ("masks/a.png", &own),
+            ("masks/day/d.overlay.png", &own),
+            ("masks/a.binary/00-sky.png", &own),
+            ("masks/b.png", &own),
         ];
         for (name, bytes) in files {
             let path = root.join(name);
@@ -137,7 +167,7 @@ mod tests {
             fs::write(path, bytes).unwrap();
         }
         let paths = files.map(|(name, _)| root.join(name));
-        let found = |output: &Path| {
+        let found = |output: Option<&Path>| {
             let pictures: Vec<Picture> = paths
                 .iter()
                 .zip(files)
@@ -159,10 +189,15 @@ mod tests {
             "a.binary/00-sky.png",
             "day/d.png",
             "film-0001.png",
+            "masks/a.png",
+            "masks/day/d.overlay.png",
+            "masks/a.binary/00-sky.png",
         ]
         .map(|name| root.join(name));
         expected.sort();
-        assert_eq!(found(&root), expected);
-        assert!(found(&root.join("elsewhere")).is_empty());
+        // Whichever folder this run writes to.
+        for output in [Some(root.as_path()), Some(&root.join("elsewhere")), None] {
+            assert_eq!(found(output), expected);
+        }
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Choice {
     /// have a file of their own, such as annotations.polygons.json
     #[arg(long, value_name = "SHAPES,...", value_enum, value_delimiter = ',')]
     coco: Vec<Shapes>,
-    /// The classes that a cut-out shows
+    /// The classes that a cut-out shows, by name or index
     #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
     class: Vec<String>,
     /// The classes that masks show, by name or index: pixels of all others are 255 (65535 in the
@@ -128,8 +128,9 @@ impl Choice {
             kept
         } else {
             let cutout = selection.classes(&self.class)?;
-            if let Some(at) = cutout.iter().position(|class| !kept.contains(class)) {
-                bail!("{:?} is not among the --classes", self.class[at]);
+            if let Some(&other) = cutout.iter().find(|class| !kept.contains(class)) {
+                let name = &selection.names()[usize::from(other)];
+                bail!("{name:?} is not among the --classes");
             }
             cutout
         };

@@ -1,4 +1,4 @@
-//! What masks were made with, as lines of the manifest say it.
+//! What masks were made with, as lines of the manifest and files of indices say it.
 
 use super::choice::Choice;
 use crate::flow::Source;
@@ -13,6 +13,9 @@ use std::path::Path;
 /// Entries of the model: where it lies, and the SHA-256 of its bytes.
 const MODEL: &str = "model";
 const CHECKSUM: &str = "model_sha256";
+
+/// Digits of a checksum in files of masks.
+const SHORT: usize = 12;
 
 /// The model, how photos are seen, and what masks show of the result.
 ///
@@ -50,6 +53,20 @@ pub(super) fn made_with(
         made[name] = value;
     }
     Ok(made)
+}
+
+/// What files of masks say of it. They are given to others, whom the model's folder tells nothing: its file's name and
+/// the start of its checksum do.
+pub(super) fn of_files(made_with: &Value) -> Value {
+    let mut made = made_with.clone();
+    if let Some(model) = made_with[MODEL].as_str().map(Path::new) {
+        let name = model.file_name().unwrap_or(model.as_os_str());
+        made[MODEL] = name.to_string_lossy().into();
+    }
+    if let Some(checksum) = made_with[CHECKSUM].as_str() {
+        made[CHECKSUM] = checksum.get(..SHORT).unwrap_or(checksum).into();
+    }
+    made
 }
 
 /// The model's file, however the command names it, or the name of one in the binary.
@@ -106,6 +123,15 @@ mod tests {
         for (model, said) in others {
             assert_eq!(difference(&there, &made(model, "2b")), said);
         }
+    }
+
+    #[test]
+    fn files_say_nothing_of_folders() {
+        let checksum = "0123456789abcdef";
+        let made = json!({MODEL: "/home/me/m.safetensors", CHECKSUM: checksum, "steps": 5});
+        let said = json!({MODEL: "m.safetensors", CHECKSUM: "0123456789ab", "steps": 5});
+        assert_eq!(of_files(&made), said);
+        assert_eq!(of_files(&said), said);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The manifest: one line per photo, for programs that process the masks.
 
-use super::outputs::key;
+use super::outputs::{Keys, key};
 use crate::files::{self, FileError};
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 /// Maximum bytes at the start of a file that are examined.
 const START: u64 = 1 << 20;
+/// Entry of a line whose photo has a path that is not Unicode, so that `input` does not say it: its key.
+pub(super) const KEY: &str = "key";
 
 /// A file of JSON lines, appended photo by photo.
 pub(super) struct Manifest {
@@ -18,9 +20,10 @@ pub(super) struct Manifest {
     file: File,
     /// What is recorded of a photo, by its key. The last line about a photo counts.
     recorded: HashMap<String, Recorded>,
+    keys: Keys,
 }
 
-/// What a line says of a photo.
+/// What a line says of a photo, or of a sequence.
 struct Recorded {
     is_done: bool,
     /// What its masks were made with; null if the line does not say it.
@@ -46,12 +49,13 @@ impl Manifest {
     /// A failed write.
     pub(super) fn open(path: &Path, goes_on: bool) -> Result<Self, FileError> {
         let mut recorded = HashMap::new();
+        let mut keys = Keys::default();
         let mut torn = false;
         if goes_on && path.is_file() {
             let text = fs::read(path).map_err(unreadable(path))?;
             let lines = text.split_inclusive(|&byte| byte == b'\n');
             let whole: Vec<&[u8]> = lines.filter(|line| is_json(line)).collect();
-            recorded.extend(whole.iter().filter_map(|line| entry(line)));
+            recorded.extend(whole.iter().filter_map(|line| entry(&mut keys, line)));
             let whole = whole.concat();
             torn = !whole.is_empty() && !whole.ends_with(b"\n");
             // A run that was killed may have left half a line.
@@ -65,6 +69,7 @@ impl Manifest {
             path: path.to_owned(),
             file: files::append(path)?,
             recorded,
+            keys,
         };
         if torn {
             manifest.write(b"\n")?;
@@ -86,20 +91,26 @@ impl Manifest {
         known.then_some(&recorded.made_with)
     }
 
-    /// Removes the lines about photos, given their keys, so that new lines replace them.
+    /// Removes the lines about photos and sequences, given their keys, so that new lines replace them.
     ///
     /// # Errors
     /// A failed read or write.
-    pub(super) fn without(self, photos: &HashSet<String>) -> Result<Self, FileError> {
-        if !photos.iter().any(|key| self.recorded.contains_key(key)) {
+    pub(super) fn without(self, removed: &HashSet<String>) -> Result<Self, FileError> {
+        if !removed.iter().any(|key| self.recorded.contains_key(key)) {
             return Ok(self);
         }
-        let Self { path, file, .. } = self;
+        let Self {
+            path,
+            file,
+            mut keys,
+            ..
+        } = self;
         // Windows does not replace a file that is open.
         drop(file);
         let text = fs::read(&path).map_err(unreadable(&path))?;
         let lines = text.split_inclusive(|&byte| byte == b'\n');
-        let kept = lines.filter(|line| entry(line).is_none_or(|(key, _)| !photos.contains(&key)));
+        let kept = lines
+            .filter(|line| entry(&mut keys, line).is_none_or(|(key, _)| !removed.contains(&key)));
         files::write_atomic(&path, &kept.collect::<Vec<_>>().concat())?;
         Self::open(&path, true)
     }
@@ -118,10 +129,18 @@ impl Manifest {
     }
 }
 
-/// The key of the photo that a line is about, and what it says.
-fn entry(line: &[u8]) -> Option<(String, Recorded)> {
+/// The key of the photo or the sequence that a line is about, and what it says.
+fn entry(keys: &mut Keys, line: &[u8]) -> Option<(String, Recorded)> {
     let mut line: Value = serde_json::from_slice(line).ok()?;
-    let key = key(line["input"].as_str()?, line["frame"].as_u64());
+    let key = match (line["input"].as_str(), line["sequence"].as_str()) {
+        (Some(input), _) => {
+            let place = line[KEY].as_str().map(str::to_owned);
+            let place = place.unwrap_or_else(|| keys.of(Path::new(input)));
+            key(&place, line["frame"].as_u64())
+        }
+        (None, Some(sequence)) => keys.of_sequence(Path::new(sequence)),
+        (None, None) => return None,
+    };
     let is_done = line["error"].is_null();
     let made_with = line["made_with"].take();
     Some((key, Recorded { is_done, made_with }))
@@ -169,6 +188,27 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn place(name: &str) -> String {
+        Keys::default().of(Path::new(name))
+    }
+
+    #[test]
+    fn photos_are_found_under_any_spelling() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("all.jsonl");
+        let mut manifest = Manifest::open(&path, true).unwrap();
+        let spelled = folder.path().join(".").join("a.png");
+        for line in [
+            json!({"input": spelled, "error": null}),
+            json!({"input": "b\u{fffd}", "key": "bytes:/b\\xff", "error": null}),
+        ] {
+            manifest.add(&line).unwrap();
+        }
+        let manifest = Manifest::open(&path, true).unwrap();
+        assert!(manifest.has(&Keys::default().of(&folder.path().join("a.png"))));
+        assert!(manifest.has("bytes:/b\\xff") && !manifest.has(&place("b\u{fffd}")));
+    }
+
     #[test]
     fn a_manifest_begins_anew_or_goes_on_after_half_a_line() {
         let folder = tempfile::tempdir().unwrap();
@@ -183,14 +223,14 @@ mod tests {
         fs::write(&path, torn).unwrap();
         let mut manifest = Manifest::open(&path, true).unwrap();
         assert_eq!(
-            ["a", "b", "c"].map(|name| manifest.has(name)),
+            ["a", "b", "c"].map(|name| manifest.has(&place(name))),
             [true, false, false]
         );
         manifest.add(&json!({"input": "b", "error": null})).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 3);
-        assert!(Manifest::open(&path, true).unwrap().has("b"));
-        assert!(!Manifest::open(&path, false).unwrap().has("a"));
+        assert!(Manifest::open(&path, true).unwrap().has(&place("b")));
+        assert!(!Manifest::open(&path, false).unwrap().has(&place("a")));
         assert_eq!(fs::read(&path).unwrap(), b"");
     }
 
@@ -209,11 +249,11 @@ mod tests {
         }
         let manifest = Manifest::open(&path, true).unwrap();
         let before = fs::read_to_string(&path).unwrap();
-        let manifest = manifest.without(&HashSet::from(["c".to_owned()])).unwrap();
+        let manifest = manifest.without(&HashSet::from([place("c")])).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), before);
-        let again = ["a", "b#1"].map(str::to_owned).into();
+        let again = [place("a"), key(&place("b"), Some(1))].into();
         let mut manifest = manifest.without(&again).unwrap();
-        assert!(manifest.has("b#2") && !manifest.has("a"));
+        assert!(manifest.has(&key(&place("b"), Some(2))) && !manifest.has(&place("a")));
         manifest.add(&json!({"input": "a", "error": null})).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<Value> = text
@@ -228,6 +268,14 @@ mod tests {
                 &lines[2]["input"]
             ),
             (&2.into(), &"b".into(), &"a".into())
+        );
+        let sequence = Keys::default().of_sequence(Path::new("b"));
+        let manifest = Manifest::open(&path, true).unwrap();
+        manifest.without(&HashSet::from([sequence])).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            text.lines().count() == 2 && !text.contains("sequence"),
+            "{text}"
         );
     }
 

@@ -1,11 +1,17 @@
 //! Output files and their paths.
 
-use crate::export::{Artifact, Coco, Format, Shapes};
+use crate::data;
+use crate::export::{self, Artifact, Coco, Format, Shapes};
 use crate::files::{self, FileError, Plan};
+use crate::format::counted;
+use anyhow::bail;
+use serde_json::Value;
+use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The last chunk of every PNG, which is empty: its length, name and check sum.
 const PNG_END: [u8; 12] = *b"\0\0\0\0IEND\xaeB`\x82";
@@ -13,6 +19,8 @@ const PNG_END: [u8; 12] = *b"\0\0\0\0IEND\xaeB`\x82";
 /// A photo and its output files.
 pub(super) struct Photo {
     pub path: PathBuf,
+    /// See [`Keys::of`].
+    pub place_key: String,
     /// Name in files about all photos.
     pub name: String,
     pub outputs: Outputs,
@@ -22,15 +30,14 @@ pub(super) struct Photo {
     pub sequence: Option<PathBuf>,
     /// Index in the batch.
     pub place: usize,
+    /// Whether an earlier run has completed its files, where those are not to be made again.
+    pub is_done: bool,
 }
 
 impl Photo {
     /// Key in the manifest.
     pub(super) fn key(&self) -> String {
-        key(
-            &self.path.to_string_lossy(),
-            self.frame.map(|at| at as u64 + 1),
-        )
+        key(&self.place_key, self.frame.map(|at| at as u64 + 1))
     }
 
     /// The paths of its files as text.
@@ -40,16 +47,57 @@ impl Photo {
     }
 }
 
-/// A photo's path, with the frame number, from 1, in an animation.
-pub(super) fn key(path: &str, frame: Option<u64>) -> String {
-    frame.map_or_else(|| path.to_owned(), |frame| format!("{path}#{frame}"))
+/// The key of a photo's path, with the frame number, from 1, in an animation.
+pub(super) fn key(place: &str, frame: Option<u64>) -> String {
+    frame.map_or_else(|| place.to_owned(), |frame| format!("{place}#{frame}"))
+}
+
+/// Makes the keys of paths in the manifest. Every folder is looked up once.
+#[derive(Default)]
+pub(super) struct Keys {
+    /// Real paths of folders.
+    folders: HashMap<PathBuf, PathBuf>,
+}
+
+impl Keys {
+    /// The key of a path: its name in the real folder, the same for all spellings. A link to a photo has a name of its
+    /// own, and so a mask of its own. Bytes that are not Unicode are escaped, so that no two paths share a key.
+    pub(super) fn of(&mut self, path: &Path) -> String {
+        let real = match path.file_name() {
+            Some(name) => self.folder(files::folder_of(path)).join(name),
+            None => self.folder(path),
+        };
+        match real.to_str() {
+            Some(text) => text.to_owned(),
+            None => format!(
+                "bytes:{}",
+                real.as_os_str().as_encoded_bytes().escape_ascii()
+            ),
+        }
+    }
+
+    /// The key of the line about a sequence.
+    pub(super) fn of_sequence(&mut self, path: &Path) -> String {
+        format!("sequence:{}", self.of(path))
+    }
+
+    fn folder(&mut self, path: &Path) -> PathBuf {
+        if let Some(real) = self.folders.get(path) {
+            return real.clone();
+        }
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        self.folders.insert(path.to_owned(), real.clone());
+        real
+    }
 }
 
 /// Files of one photo.
 pub(super) struct Outputs {
     pub masks: Vec<(Format, PathBuf)>,
     /// Labels that another program has corrected: they are done, and not written.
-    pub corrected: Vec<PathBuf>,
+    pub corrected: Vec<(Format, PathBuf)>,
+    /// Whether other outputs are older than a corrected mask, and so show the one from before.
+    pub are_behind: bool,
     /// Outputs that show every state of the flow, not only the last.
     pub flow: Vec<(Artifact, PathBuf)>,
 }
@@ -69,6 +117,7 @@ impl Outputs {
         Self {
             masks: masks.collect(),
             corrected: Vec::new(),
+            are_behind: false,
             flow: flow.collect(),
         }
     }
@@ -103,7 +152,7 @@ impl Outputs {
         for (format, path) in std::mem::take(&mut self.masks) {
             match format.keep_foreign(&path) {
                 Ok(()) => self.masks.push((format, path)),
-                Err(_) if is_corrected(format, &path) => self.corrected.push(path),
+                Err(_) if is_corrected(format, &path) => self.corrected.push((format, path)),
                 Err(error) => return Err(error),
             }
         }
@@ -113,24 +162,118 @@ impl Outputs {
         Ok(())
     }
 
-    /// Whether all files are there and, as far as their sizes and the ends of PNGs tell, whole.
-    pub(super) fn are_done(&self) -> bool {
+    /// Whether all files are there and, as far as their sizes and the ends of PNGs tell, whole, and about this photo,
+    /// not about one of another size that had its name.
+    pub(super) fn are_done(&self, photo: &Path) -> bool {
+        !self.are_behind && self.are_whole() && self.fit(photo)
+    }
+
+    /// Whether the masks, as far as they tell, have the size of a photo, as far as that is known.
+    fn fit(&self, photo: &Path) -> bool {
+        let size = || data::stored_size(photo);
+        let mut masks = self.masks.iter();
+        self.masks.is_empty()
+            || size().is_none_or(|size| masks.all(|(format, path)| format.fits(path, size)))
+    }
+
+    /// What a mask that is there says that it was made with.
+    pub(super) fn made_with(&self) -> Option<Value> {
+        let mut masks = self.masks.iter();
+        let text = masks.find_map(|(format, path)| format.made_with(path))?;
+        serde_json::from_str(&text).ok()
+    }
+
+    fn are_whole(&self) -> bool {
         let masks = self.masks.iter();
         let mut masks = masks.map(|(format, path)| match format {
             // The labels of a photo without regions are empty.
             Format::Yolo => path.exists(),
+            Format::Binary => {
+                let masks = export::binary_masks(path);
+                masks.is_some_and(|masks| masks.iter().all(|mask| is_whole(mask)))
+            }
             _ => is_whole(path),
         });
         masks.all(|done| done) && self.flow.iter().all(|(_, path)| is_whole(path))
     }
 
+    /// Finds out whether files that show the mask, or `tables` about all photos, were written before a mask was
+    /// corrected: they are written again.
+    pub(super) fn look_behind(&mut self, tables: &[&Path]) {
+        let maps = self.corrected.iter().filter(|(format, _)| format.is_map());
+        let Some(corrected) = maps.filter_map(|(_, path)| modified(path)).max() else {
+            return;
+        };
+        let masks = self.masks.iter();
+        let masks = masks.filter(|(format, _)| format.shows_mask());
+        let mut files = masks
+            .map(|(_, path)| path.as_path())
+            .chain(tables.iter().copied());
+        self.are_behind = files.any(|path| modified(path).is_some_and(|time| time < corrected));
+    }
+
+    /// The labels of a mask of this width and height that another program has corrected.
+    pub(super) fn corrected_labels(&self, size: [u32; 2]) -> Option<Vec<u16>> {
+        let size = size.map(|side| side as usize);
+        self.corrected.iter().find_map(|(format, path)| {
+            let (width, height, labels) = format.label_map(path)?;
+            ([width, height] == size).then_some(labels)
+        })
+    }
+
     /// All paths.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let masks = self.masks.iter().map(|(_, path)| path.as_path());
-        let corrected = self.corrected.iter().map(PathBuf::as_path);
+        let corrected = self.corrected.iter().map(|(_, path)| path.as_path());
         let flow = self.flow.iter().map(|(_, path)| path.as_path());
         masks.chain(corrected).chain(flow)
     }
+}
+
+/// Pairs of photos that are named in one error.
+const NAMED: usize = 5;
+
+/// Refuses photos whose outputs would have the same paths, such as `a.jpg` and `a.tif`. The outputs' names do not
+/// depend on which other photos there are, so that those of a part of the photos are those of all.
+///
+/// # Errors
+/// The number of pairs, the first of them, and what to do.
+pub(super) fn refuse_namesakes(photos: &[Photo]) -> anyhow::Result<()> {
+    let mut named: HashMap<&Path, &Photo> = HashMap::new();
+    let mut pairs: Vec<[&Path; 2]> = Vec::new();
+    for photo in photos {
+        let Some(output) = photo.outputs.paths().next() else {
+            continue;
+        };
+        let first = *named.entry(output).or_insert(photo);
+        let pair = [first, photo].map(|photo| photo.path.as_path());
+        // Frames of two animations are one pair.
+        if first.place != photo.place && pairs.last() != Some(&pair) {
+            pairs.push(pair);
+        }
+    }
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    let listed = pairs.iter().take(NAMED);
+    let listed = listed.map(|[one, other]| format!("{} and {}", one.display(), other.display()));
+    let more = match pairs.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    bail!(
+        "the masks of {} of photos would both be written to one place: {}{more}: use another folder for one of each, \
+         or rename it",
+        counted(pairs.len(), "pair"),
+        listed.collect::<Vec<_>>().join("; "),
+    )
+}
+
+/// When a regular file, or a folder of masks, was written last.
+fn modified(path: &Path) -> Option<SystemTime> {
+    let there = fs::metadata(path).ok()?;
+    let is_written = there.is_file() || there.is_dir();
+    is_written.then(|| there.modified().ok()).flatten()
 }
 
 /// Whether something is there that is neither an empty file nor a PNG that was cut off.
@@ -181,22 +324,36 @@ impl Tables {
         }
     }
 
-    /// Refuses to replace what another program wrote: annotations, and labels in the form of YOLO where this
-    /// program has not listed its classes.
+    /// Refuses to replace what another program wrote: annotations, and labels in the form of YOLO where neither list
+    /// says which classes they have.
     ///
     /// # Errors
     /// The file, and what to do.
-    pub(super) fn keep_foreign(&self, photos: &[Photo], goes_on: bool) -> Result<(), FileError> {
+    pub(super) fn keep_foreign(&self, photos: &[Photo], goes_on: bool) -> anyhow::Result<()> {
         for (_, path) in &self.coco {
             // What cannot be continued is refused then.
             if !goes_on && !Coco::is_own(path) {
                 files::refuse_existing(path, "a file of annotations that another program saved")?;
             }
         }
-        if self.yolo.iter().flatten().any(|list| !list.exists()) {
-            let masks = photos.iter().flat_map(|photo| &photo.outputs.masks);
-            for (_, path) in masks.filter(|(format, _)| *format == Format::Yolo) {
-                files::refuse_existing(path, "a file of labels that another program saved")?;
+        let Some([list, yaml]) = &self.yolo else {
+            return Ok(());
+        };
+        // One of them is enough: it is compared with the classes of now before the other is written.
+        if list.exists() || yaml.exists() {
+            return Ok(());
+        }
+        let masks = photos.iter().flat_map(|photo| &photo.outputs.masks);
+        for (format, path) in masks.filter(|(format, _)| *format == Format::Yolo) {
+            format.keep_foreign(path)?;
+            // Empty ones have no classes.
+            if fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+                bail!(
+                    "{} has labels such as {}, but neither classes.txt nor data.yaml, so their classes are unknown: put \
+                     one of the two back, move the labels away, or choose another folder",
+                    files::folder_of(list).display(),
+                    path.display()
+                );
             }
         }
         Ok(())
@@ -210,5 +367,30 @@ impl Tables {
         for path in self.yolo.iter().flatten() {
             plan.write(path, "the list of classes");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_spellings_of_a_path_have_one_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("in");
+        fs::create_dir(&inside).unwrap();
+        let mut keys = Keys::default();
+        let plain = keys.of(&inside.join("a.png"));
+        assert_eq!(keys.of(&inside.join("../in/a.png")), plain);
+        assert_ne!(keys.of(&inside.join("b.png")), plain);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_not_unicode_have_keys_of_their_own() {
+        use std::os::unix::ffi::OsStrExt;
+        let key = |name: &[u8]| Keys::default().of(Path::new(OsStr::from_bytes(name)));
+        assert_ne!(key(b"/a\xfe.png"), key(b"/a\xff.png"));
+        assert_ne!(key(b"/a\xff.png"), key("/a\u{fffd}.png".as_bytes()));
     }
 }

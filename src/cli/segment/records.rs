@@ -1,18 +1,19 @@
 //! Records of a whole batch: COCO files, a manifest, lines on standard output, and a list of failures.
 
 use super::flicker::{Flicker, STILL, Sampled};
-use super::made_with::difference;
-use super::manifest::Manifest;
-use super::outputs::{Photo, Tables};
-use super::progress::Progress;
+use super::made_with::{difference, of_files};
+use super::manifest::{KEY, Manifest};
+use super::outputs::{Keys, Photo, Tables};
 use crate::cli::output::one_line;
+use crate::cli::progress::Progress;
 use crate::device::Failed;
 use crate::export::{Coco, Entry, Selection, class_list, data_yaml, former_data_yaml};
 use crate::files;
+use crate::format::counted;
 use crate::terminal::{self, err, out};
 use anyhow::bail;
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -28,6 +29,10 @@ pub(super) struct Done {
     pub network_size: [usize; 2],
     /// The share of every class, 0 to 1, by name.
     pub shares: serde_json::Map<String, serde_json::Value>,
+    /// Whether its mask was corrected in another program, and is not the network's.
+    pub corrected: bool,
+    /// Whether files of a corrected mask are kept beside those of the network's.
+    pub mixed: bool,
     /// Its entry in each of the COCO files.
     pub entries: Vec<Entry>,
     /// Duration of a frame of an animation.
@@ -42,13 +47,18 @@ pub(super) struct Records {
     coco: Vec<Coco>,
     saved: Instant,
     manifest: Option<Manifest>,
-    /// What masks are made with, for the manifest; null without one.
+    /// What masks are made with.
     made_with: Value,
     failures: Vec<anyhow::Error>,
-    progress: Progress,
+    /// The number of photos with files of a corrected mask beside those of the network's.
+    mixed: usize,
+    /// From the first photo on.
+    progress: Option<Progress>,
     /// The sequence, the index in the batch and the pixels of the previous frame.
     before: Option<(PathBuf, usize, Sampled)>,
     sequences: Vec<Sequence>,
+    /// How many pictures every sequence has, also those of earlier runs.
+    pictures: HashMap<PathBuf, usize>,
 }
 
 /// Frames of an animation or a folder.
@@ -76,9 +86,10 @@ impl Records {
             Some(redone) => Coco::resume(path, selection, *shapes, redone),
             None => Coco::create(path, selection),
         });
-        let coco = coco.collect::<Result<_, _>>()?;
+        let mut coco: Vec<Coco> = coco.collect::<Result<_, _>>()?;
         if let Some([list, yaml]) = &tables.yolo {
             let names = selection.names();
+            let mut missing = Vec::new();
             for (path, text, former) in [
                 (list, class_list(names), None),
                 (yaml, data_yaml(names), Some(former_data_yaml(names))),
@@ -91,8 +102,16 @@ impl Records {
                 if !former.as_ref().is_some_and(is_there) {
                     files::refuse_existing(path, "a list of other classes, or was edited")?;
                 }
+                missing.push((path, text));
+            }
+            // Once both are found to be of these classes.
+            for (path, text) in missing {
                 files::write_atomic(path, text.as_bytes())?;
             }
+        }
+        // Before the first mask is written: if this run is killed, no regions of a former mask are left for the next.
+        for coco in &mut coco {
+            coco.save()?;
         }
         let manifest = manifest.map(|path| Manifest::open(path, goes_on.is_some()));
         Ok(Self {
@@ -102,9 +121,11 @@ impl Records {
             manifest: manifest.transpose()?,
             made_with,
             failures: Vec::new(),
-            progress: Progress::new(0),
+            mixed: 0,
+            progress: None,
             before: None,
             sequences: Vec::new(),
+            pictures: HashMap::new(),
         })
     }
 
@@ -117,17 +138,21 @@ impl Records {
         &mut self,
         photos: &'a [Photo],
     ) -> anyhow::Result<Vec<&'a Photo>> {
-        let is_done = |photo: &&Photo| {
-            photo.outputs.are_done() && self.coco.iter().all(|coco| coco.holds(&photo.name))
-        };
+        let is_done =
+            |photo: &&Photo| photo.is_done && self.coco.iter().all(|coco| coco.holds(&photo.name));
         let (done, left): (Vec<&Photo>, Vec<&Photo>) = photos.iter().partition(is_done);
+        self.note_other_settings(&done);
         if let Some(manifest) = self.manifest.take() {
-            self.note_other_settings(&manifest, &done);
             let new = done.iter().filter(|photo| !manifest.has(&photo.key()));
             let new: Vec<&Photo> = new.copied().collect();
             // Each gets a line, in place of those of earlier runs.
-            let keys = left.iter().chain(&new).map(|photo| photo.key()).collect();
-            let mut manifest = manifest.without(&keys)?;
+            let mut removed: HashSet<String> =
+                left.iter().chain(&new).map(|photo| photo.key()).collect();
+            // Frames that are segmented again change the flicker of their sequences.
+            let mut keys = Keys::default();
+            let sequences = left.iter().filter_map(|photo| photo.sequence.as_deref());
+            removed.extend(sequences.map(|sequence| keys.of_sequence(sequence)));
+            let mut manifest = manifest.without(&removed)?;
             for photo in new {
                 let mut line = json!({
                     "input": photo.path.to_string_lossy(),
@@ -136,6 +161,7 @@ impl Records {
                     "error": null,
                 });
                 number(&mut line, photo);
+                identify(&mut line, photo);
                 manifest.add(&line)?;
             }
             self.manifest = Some(manifest);
@@ -148,13 +174,19 @@ impl Records {
     }
 
     /// Says how many of the photos that are done have masks that other settings or another model made, as far as the
-    /// manifest knows.
-    fn note_other_settings(&self, manifest: &Manifest, done: &[&Photo]) {
-        let made = done
+    /// manifest or the masks themselves know.
+    fn note_other_settings(&self, done: &[&Photo]) {
+        let of_files = of_files(&self.made_with);
+        let other = |photo: &&Photo| {
+            let manifest = self.manifest.as_ref();
+            match manifest.and_then(|manifest| manifest.made_with(&photo.key())) {
+                Some(there) => Some(difference(there, &self.made_with)),
+                None => Some(difference(&photo.outputs.made_with()?, &of_files)),
+            }
+        };
+        let others: Vec<String> = done
             .iter()
-            .filter_map(|photo| manifest.made_with(&photo.key()));
-        let others: Vec<String> = made
-            .map(|there| difference(there, &self.made_with))
+            .filter_map(other)
             .filter(|difference| !difference.is_empty())
             .collect();
         if let Some(first) = others.first() {
@@ -166,9 +198,12 @@ impl Records {
         }
     }
 
-    /// Starts the progress display.
-    pub(super) fn begin(&mut self, photos: usize) {
-        self.progress = Progress::new(photos);
+    /// Starts the progress display for the photos that are `left` of all.
+    pub(super) fn begin(&mut self, photos: &[Photo], left: usize) {
+        self.progress = Some(Progress::new(left, "photo"));
+        for sequence in photos.iter().filter_map(|photo| photo.sequence.as_ref()) {
+            *self.pictures.entry(sequence.clone()).or_default() += 1;
+        }
     }
 
     /// Records a photo that is done or has failed.
@@ -183,11 +218,14 @@ impl Records {
     ) -> anyhow::Result<()> {
         let image = photo.path.to_string_lossy();
         let seconds = (1000.0 * time.as_secs_f64()).round() / 1000.0;
-        self.progress.step(result.is_err());
+        if let Some(progress) = &mut self.progress {
+            progress.step(result.is_err());
+        }
         let mut failed = None;
         let mut line = match result {
             Ok(mut done) => {
                 let flicker = self.compare(photo, done.sampled.take());
+                self.mixed += usize::from(done.mixed);
                 if self.json {
                     let (size, shares) = (done.network_size, &done.shares);
                     let mut line = json!({"image": image, "network_size": size, "shares": shares});
@@ -209,6 +247,9 @@ impl Records {
                     "seconds": seconds,
                     "error": null,
                 });
+                if done.corrected {
+                    line["corrected"] = true.into();
+                }
                 if let Some(delay) = done.delay {
                     line["delay_ms"] = (delay.as_secs_f64() * 1000.0).into();
                 }
@@ -232,6 +273,7 @@ impl Records {
         };
         if let Some(manifest) = &mut self.manifest {
             number(&mut line, photo);
+            identify(&mut line, photo);
             manifest.add(&line)?;
         }
         if failed.is_some() || self.saved.elapsed() >= SAVE {
@@ -261,7 +303,7 @@ impl Records {
         flicker
     }
 
-    /// Prints the flicker of each sequence.
+    /// Prints the flicker of each sequence, over the pictures that were segmented in this run.
     fn report_flicker(&mut self) -> anyhow::Result<()> {
         for Sequence {
             path,
@@ -273,6 +315,12 @@ impl Records {
                 continue;
             };
             let mut line = json!({"sequence": path.to_string_lossy(), "pictures": pictures});
+            let all = self.pictures.get(path).copied().unwrap_or(*pictures);
+            let mut over = pictures.to_string();
+            if *pictures < all {
+                line["of"] = all.into();
+                over = format!("{pictures} of {all}");
+            }
             join(&mut line, Some(flicker.json()));
             if let Some(manifest) = &mut self.manifest {
                 manifest.add(&line)?;
@@ -281,7 +329,7 @@ impl Records {
                 out!("{line}");
             } else {
                 out!(
-                    "{}: flicker {:.2} % over {pictures} pictures ({:.1} % of the pixels are still: no \
+                    "{}: flicker {:.2} % over {over} pictures ({:.1} % of the pixels are still: no \
                      channel changes by more than {STILL} of 255)",
                     terminal::name(&path.to_string_lossy()),
                     100.0 * share,
@@ -305,9 +353,18 @@ impl Records {
     /// # Errors
     /// Photos that failed, or a record that cannot be written.
     pub(super) fn end(mut self, photos: usize) -> anyhow::Result<()> {
-        self.progress.end();
+        if let Some(progress) = &self.progress {
+            progress.end();
+        }
         self.save()?;
         self.report_flicker()?;
+        if self.mixed > 0 {
+            err!(
+                "the files of {} are in part of a corrected mask and in part of the network's: only corrected PNG and \
+                 TIFF masks, upright and of the photo's size, are taken over into the others",
+                counted(self.mixed, "photo")
+            );
+        }
         let failed = self.failures.len();
         if photos == 1
             && let Some(error) = self.failures.pop()
@@ -331,10 +388,38 @@ fn number(line: &mut Value, photo: &Photo) {
     }
 }
 
+/// Adds the key of a photo whose path JSON cannot hold.
+fn identify(line: &mut Value, photo: &Photo) {
+    if photo.path.to_str().is_none() {
+        line[KEY] = photo.place_key.as_str().into();
+    }
+}
+
 /// Adds the entries of an object.
 fn join(line: &mut Value, object: Option<Value>) {
     let entries = object.as_ref().and_then(Value::as_object);
     for (name, value) in entries.into_iter().flatten() {
         line[name] = value.clone();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::Format;
+
+    /// A run that is killed before its first photo leaves no regions of an earlier run's masks.
+    #[test]
+    fn annotations_begin_anew_with_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let shapes = [crate::export::Shapes::default()];
+        let tables = Tables::of(folder.path(), &[Format::Coco], &shapes);
+        let path = folder.path().join("annotations.json");
+        fs::write(&path, "of an earlier run").unwrap();
+        let selection = Selection::all(&["sky".to_owned()]);
+        let records = Records::open(&tables, &selection, None, Value::Null, false, None);
+        drop(records.unwrap());
+        let written: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert_eq!(written["images"], json!([]));
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::super::classes::ClassTable;
 use super::super::contents::Contents;
 use super::super::decode::{RawLabels, read_ids};
 use super::super::drawing::{Draw, Drawing, Fit};
@@ -14,9 +15,10 @@ use super::super::error::DataError;
 use super::super::split::{Files, Pair, Scan, Split};
 use super::canvas::{Canvas, UNANNOTATED};
 use super::coco_file::{Annotation, Category, File, Head, Id, Image, Segment};
+use super::crowds::Crowds;
 use super::geometry::Geometry;
 use super::json::{self, Kind, Whole};
-use super::places::{self, Names, Photos, SPLITS};
+use super::places::{self, Names, Photos, SPLITS, TRAINING};
 use super::table::{Table, Unlabelled};
 use super::unused::Unused;
 use crate::labels::IGNORE;
@@ -108,6 +110,7 @@ pub(super) fn contents(dir: &Path, said: Option<&Unlabelled>) -> Result<Contents
             json: Arc::from(source.json.as_path()),
             split: source.split,
             classes,
+            table: table.classes.clone(),
             unsegmented,
         };
         splits.push(Split::scanned(source.split, dir, source.json, annotated));
@@ -127,6 +130,7 @@ struct Annotated {
     json: Arc<Path>,
     split: &'static str,
     classes: HashMap<Id, u16>,
+    table: ClassTable,
     /// The raw label of pixels without a segment in panoptic files.
     unsegmented: u16,
 }
@@ -156,6 +160,7 @@ impl Scan for Annotated {
         let mut found: Vec<Found> = Vec::new();
         found.resize_with(file.images.len(), Found::default);
         let (mut unlisted, mut shapeless, mut outlines) = (Unused::default(), Unused::default(), 0);
+        let mut crowds = Crowds::default();
         let pngs = png_folder(&self.dir, &self.json);
         for (at, annotation) in file.annotations.into_iter().enumerate() {
             let name = || annotation_name(at, annotation.id.as_ref());
@@ -167,11 +172,22 @@ impl Scan for Annotated {
             if let Some(segments) = annotation.segments_info {
                 outlines += 1;
                 let png = annotation.file_name.unwrap_or_default();
+                for segment in &segments {
+                    let name = || format!("segment {} of {png}", segment.id.0);
+                    crowds.count(
+                        self.classes.get(&segment.category_id),
+                        segment.iscrowd.0,
+                        name,
+                    );
+                }
                 self.add_segments(found, pngs.as_deref(), &png, segments);
             } else if !annotation.segmentation.is_outline() {
                 shapeless.add(name);
             } else {
                 outlines += 1;
+                let class = annotation.category_id.as_ref();
+                let class = class.and_then(|id| self.classes.get(id));
+                crowds.count(class, annotation.iscrowd.0, name);
                 self.add_shape(found, annotation, at);
             }
         }
@@ -182,6 +198,11 @@ impl Scan for Annotated {
             ));
         }
         let mut files = self.pairs(file.images, found);
+        files.notes.extend(crowds.note(&self.json));
+        // Other splits are smaller, and may well hold a crowd alone.
+        if self.split == TRAINING {
+            files.faults.extend(crowds.faults(&self.json, &self.table));
+        }
         files.faults.extend(unlisted.fault(
             &self.json,
             [

@@ -36,6 +36,8 @@ const LABELS: &str = "labels.txt";
 const WHAT: &str = "a Labelme file";
 /// Kinds of shapes that cover no pixel.
 const WITHOUT_AREA: [&str; 4] = ["line", "linestrip", "point", "points"];
+/// Kinds of shapes that may be given by four corners.
+const FOUR_CORNERS: [&str; 3] = ["rectangle", "oriented_rectangle", "rotation"];
 /// Corners of the polygon for a circle.
 const CIRCLE: usize = 360;
 
@@ -44,6 +46,9 @@ const CIRCLE: usize = 360;
 struct Head {
     #[serde(rename = "imagePath")]
     image_path: Option<String>,
+    /// The photo itself, in base64.
+    #[serde(rename = "imageData")]
+    data: Option<IgnoredAny>,
     shapes: Option<Vec<Label>>,
 }
 
@@ -96,6 +101,8 @@ fn polygon() -> String {
 struct Entry {
     json: PathBuf,
     named: Option<String>,
+    /// Whether the file holds the photo itself.
+    embedded: bool,
     labels: BTreeSet<String>,
     /// The shapes without an area: number from 1, kind and label. Lines and points may be meant so; polygons are not.
     lines: Vec<String>,
@@ -197,6 +204,7 @@ impl Entry {
         let mut entry = Self {
             json,
             named: None,
+            embedded: false,
             labels: BTreeSet::new(),
             lines: Vec::new(),
             flat: Vec::new(),
@@ -206,9 +214,11 @@ impl Entry {
             Ok(Head {
                 image_path: None,
                 shapes: None,
+                ..
             }) => return None,
             Ok(head) => {
                 entry.named = head.image_path;
+                entry.embedded = head.data.is_some();
                 let shapes = head.shapes.unwrap_or_default();
                 for (number, shape) in (1..).zip(&shapes) {
                     if shape.is_of_kind_without_area() {
@@ -250,6 +260,15 @@ impl Entry {
         let like = photos.like(&relative.with_extension(""));
         if let Some(found) = like {
             return Ok(found.to_path_buf());
+        }
+        if self.embedded {
+            let name = self.json.with_extension("png");
+            let name = name.file_name().unwrap_or_default().to_string_lossy();
+            return Err(format!(
+                "its photo is embedded in this file (imageData): extract it, for example with \
+                 labelme_export_json, and save it beside this file as \"{}\"",
+                name.escape_debug()
+            ));
         }
         Err(match (&self.named, place) {
             (Some(named), None) => places::leads_out("its imagePath", named),
@@ -362,14 +381,14 @@ impl Shapes {
         let points: Vec<[f64; 2]> = match (shape.shape_type.as_str(), shape.points.as_slice()) {
             ("polygon", points) => points.to_vec(),
             ("rectangle", &[[x0, y0], [x1, y1]]) => vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]],
-            ("rectangle", points) if points.len() == 4 => points.to_vec(),
+            (kind, points) if FOUR_CORNERS.contains(&kind) && points.len() == 4 => points.to_vec(),
             ("circle", &[centre, edge]) => circle(centre, edge),
             ("mask", &[corner, _]) => return self.draw_mask(shape, corner, canvas, class),
             (kind, _) if WITHOUT_AREA.contains(&kind) => return Ok(()),
             (kind, points) => {
-                let (kind, count) = (kind.escape_debug(), points.len());
+                let (kind, count) = (kind.escape_debug(), counted(points.len(), "point"));
                 return Err(format!(
-                    "is a {kind} of {count} points, which is not supported: draw a polygon"
+                    "has the kind {kind} and {count}, which is not supported: draw a polygon"
                 ));
             }
         };

@@ -11,6 +11,7 @@
 mod canvas;
 mod coco;
 mod coco_file;
+mod crowds;
 mod geometry;
 mod json;
 mod labelme;

@@ -261,6 +261,10 @@ fn described(
                 }
                 (is_text(&place) && place.is_file()).then_some(Place::List(place))
             });
+            let beside = || {
+                (trimmed == "images" && holds_pairs(dir)).then(|| Place::Folder(dir.to_path_buf()))
+            };
+            let there = there.or_else(beside);
             match there {
                 Some(place) => places.push((split, place)),
                 // Descriptions often name a test split that is not downloaded.
@@ -268,7 +272,8 @@ fn described(
                 None => {
                     let name = name.escape_debug();
                     let reason = format!(
-                        "{key} names \"{name}\", which is not beside this file: correct it"
+                        "{key} names \"{name}\", which is not beside this file: put the photos there, and the .txt \
+                         files into a folder labels beside it, or correct it"
                     );
                     return Err(DataError::description(path, reason));
                 }
@@ -276,6 +281,16 @@ fn described(
         }
     }
     Ok(places)
+}
+
+/// Whether a photo has a label file beside it. `flowseg segment` writes label files so if its output folder is that of
+/// the photos, with a description of the usual folders.
+fn holds_pairs(dir: &Path) -> bool {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut photos = entries
+        .map(|entry| entry.path())
+        .filter(|path| has_photo_ending(path));
+    photos.any(|photo| photo.with_extension("txt").is_file())
 }
 
 /// The class names of a folder without a description, and their file. Without names the classes in the

@@ -1,15 +1,27 @@
 //! CamVid in the form of the SegNet tutorial: `train`, `trainannot`, `val`, `valannot`, `test` and
 //! `testannot`; 0..=10 are the classes and 11 is the void class.
+//!
+//! CVAT and Datumaro write other classes in this form, as coloured labels, with the names and colours in
+//! `label_colors.txt`. Data without splits is in `default` and `defaultannot` there. The CamVid of the tutorial may
+//! have a file of this name as well, but no coloured labels.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::super::classes::ClassTable;
 use super::super::contents::{Contents, places, whole};
+use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
 use super::super::split::Split;
+use super::labelmap::{self, Lines};
 use crate::labels::IGNORE;
 
 pub(super) const COUNT: usize = 11;
+/// The file of other classes and their colours.
+const COLOURS: &str = "label_colors.txt";
+/// The split of data without splits.
+const DEFAULT: &str = "default";
 /// The classes by label, with the tutorial's colours.
 const CLASSES: [(&str, [u8; 3]); COUNT] = [
     ("sky", [128, 128, 128]),
@@ -34,24 +46,68 @@ pub(super) fn colour(class: &str) -> Option<[u8; 3]> {
 
 /// Whether a folder has at least one split.
 pub(in super::super) fn is_in(dir: &Path) -> bool {
-    ["train", "val", "test"]
-        .iter()
-        .any(|split| dir.join(split).is_dir() && dir.join(format!("{split}annot")).is_dir())
+    let mut splits = vec!["train", "val", "test"];
+    if dir.join(COLOURS).is_file() {
+        splits.push(DEFAULT);
+    }
+    splits.into_iter().any(|split| has(dir, split))
+}
+
+/// Whether a folder has a split of this name.
+fn has(dir: &Path, split: &str) -> bool {
+    dir.join(split).is_dir() && dir.join(annotations(split)).is_dir()
+}
+
+fn annotations(split: &str) -> PathBuf {
+    PathBuf::from(format!("{split}annot"))
 }
 
 /// Where its splits lie.
 pub(in super::super) fn split_places(dir: &Path) -> Vec<Split> {
-    let folders = [("train", ""), ("val", ""), ("test", "")];
-    places(dir, folders, |name| PathBuf::from(format!("{name}annot")))
+    let is_default = !has(dir, "train") && has(dir, DEFAULT) && dir.join(COLOURS).is_file();
+    let training = if is_default { DEFAULT } else { "train" };
+    places(
+        dir,
+        [(training, ""), ("val", ""), ("test", "")],
+        annotations,
+    )
 }
 
-pub(in super::super) fn contents(dir: &Path) -> Contents {
-    Contents {
+/// The tutorial's classes, or those of [`COLOURS`] for coloured labels.
+///
+/// # Errors
+/// Classes that cannot be read or are invalid.
+pub(in super::super) fn contents(dir: &Path) -> Result<Contents, DataError> {
+    let splits = whole(split_places(dir));
+    let colours = dir.join(COLOURS);
+    if colours.is_file() && splits.iter().any(is_coloured) {
+        return labelmap::contents(&colours, Lines::CamVid, None, splits);
+    }
+    Ok(Contents {
         name: None,
         classes: ClassTable::new(CLASSES.map(|(name, _)| name.to_owned()).to_vec()),
         mapping: LabelMapping::new(class),
-        splits: whole(split_places(dir)),
-    }
+        splits,
+    })
+}
+
+/// Whether the first label file of a split is a PNG of colours rather than of values.
+fn is_coloured(split: &Split) -> bool {
+    /// The kind of pixels of a PNG, its place and the values for colours.
+    const KIND: usize = 25;
+    const COLOURED: [u8; 2] = [2, 6];
+    let files = std::fs::read_dir(&split.labels).into_iter().flatten();
+    let files = files.flatten().map(|entry| entry.path());
+    let is_png = |path: &PathBuf| {
+        let ending = path.extension();
+        ending.is_some_and(|ending| ending.eq_ignore_ascii_case("png")) && path.is_file()
+    };
+    let Some(first) = files.filter(is_png).min() else {
+        return false;
+    };
+    let mut head = [0; KIND + 1];
+    let read = File::open(first).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && COLOURED.contains(&head[KIND])
 }
 
 fn class(raw: u16) -> Option<u16> {

@@ -1,27 +1,82 @@
 //! `labelmap.txt`, which CVAT and Datumaro write beside data sets in Pascal VOC's form: a class per line,
 //! `NAME:RED,GREEN,BLUE:PARTS:ACTIONS`. The colour of a pixel is its class; in grey label files its
-//! value is, which counts the lines from 0.
+//! value is, which counts the lines from 0. It may also stand beside the folders of the plain layout, with or without
+//! a list of classes that says which values grey files have. `label_colors.txt` beside data sets in CamVid's form has
+//! the lines `RED GREEN BLUE NAME` instead.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::classes::ClassTable;
+use super::super::contents::Contents;
 use super::super::decode::{Painted, RawLabels, read_painted};
 use super::super::drawing::{Draw, Drawing, Fit};
 use super::super::error::DataError;
+use super::super::mapping::LabelMapping;
 use super::super::split::{Files, Scan, Scanner, Split};
 use crate::labels::IGNORE;
 use crate::text_file;
 
+/// The file's name.
+pub(in super::super) const FILE: &str = "labelmap.txt";
 /// The colour of pixels without a class, unless a line has it.
 const VOID: [u8; 3] = [224, 224, 192];
 /// The name that such pixels may have.
 const IGNORED: &str = "ignored";
+/// The name of pixels without a class in CamVid's form, of any colour.
+const CAMVID_IGNORED: &str = "void";
+
+/// How the lines of a file are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Lines {
+    /// `NAME:RED,GREEN,BLUE:PARTS:ACTIONS`
+    Voc,
+    /// `RED GREEN BLUE NAME`
+    CamVid,
+}
+
+impl Lines {
+    /// The name on a line, and its colour or that of [`palette`] for a class of this number; `None` if the colour
+    /// cannot be read.
+    fn parse(self, line: &str, number: usize) -> Option<(String, [u8; 3])> {
+        match self {
+            Self::Voc => {
+                let mut fields = line.split(':').map(str::trim);
+                let name = fields.next().unwrap_or_default();
+                let colour = match fields.next().unwrap_or_default() {
+                    "" => palette(number),
+                    text => colour(text.split(','))?,
+                };
+                Some((name.to_owned(), colour))
+            }
+            Self::CamVid => {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                let (channels, name) = words.split_at_checked(3)?;
+                Some((name.join(" "), colour(channels.iter().copied())?))
+            }
+        }
+    }
+
+    fn form(self) -> &'static str {
+        match self {
+            Self::Voc => "NAME:RED,GREEN,BLUE::",
+            Self::CamVid => "RED GREEN BLUE NAME",
+        }
+    }
+
+    /// Whether pixels of this name and colour have no class.
+    fn ignores(self, name: &str, colour: [u8; 3]) -> bool {
+        match self {
+            Self::Voc => colour == VOID && name.eq_ignore_ascii_case(IGNORED),
+            Self::CamVid => name.eq_ignore_ascii_case(CAMVID_IGNORED),
+        }
+    }
+}
 
 /// The class of every colour and of every line; [`IGNORE`] for pixels without a class.
 #[derive(Debug)]
-pub(super) struct Colours {
+struct Colours {
     path: PathBuf,
     by_colour: HashMap<[u8; 3], u16>,
     by_line: Vec<u16>,
@@ -39,12 +94,55 @@ pub(super) fn palette(label: usize) -> [u8; 3] {
     colour
 }
 
-/// Reads the classes and their colours. A line without a colour has that of [`palette`].
+/// A data set with these splits whose label files may have the colours in the file at `path`. Its classes are `listed`,
+/// or else those of the file.
+///
+/// # Errors
+/// As for [`read`]; a class that is not listed.
+pub(in super::super) fn contents(
+    path: &Path,
+    lines: Lines,
+    listed: Option<ClassTable>,
+    splits: Vec<Split>,
+) -> Result<Contents, DataError> {
+    let (mut classes, mut colours) = read(path, lines)?;
+    if let Some(listed) = listed {
+        let index = |name: &String| {
+            listed.find(name).ok_or_else(|| {
+                let name = name.escape_debug();
+                let reason = format!(
+                    "names the class \"{name}\", which the list of classes beside it lacks: give both the same names"
+                );
+                DataError::description(path, reason)
+            })
+        };
+        let indices = classes
+            .names
+            .iter()
+            .map(index)
+            .collect::<Result<Vec<u16>, _>>()?;
+        for class in colours.by_colour.values_mut() {
+            *class = indices.get(usize::from(*class)).copied().unwrap_or(IGNORE);
+        }
+        colours.by_line = (0..IGNORE).take(listed.len()).collect();
+        classes = listed;
+    }
+    let colours = Arc::new(colours);
+    let splits = splits.into_iter().map(|split| coloured(split, &colours));
+    Ok(Contents {
+        name: None,
+        mapping: LabelMapping::plain(classes.len()),
+        classes,
+        splits: splits.collect(),
+    })
+}
+
+/// Reads the classes and their colours.
 ///
 /// # Errors
 /// The file cannot be read, names no class, or has a line without a name, with an unreadable colour or
 /// with the colour of another.
-pub(super) fn read(path: &Path) -> Result<(ClassTable, Arc<Colours>), DataError> {
+fn read(path: &Path, lines: Lines) -> Result<(ClassTable, Colours), DataError> {
     let text = text_file::read(path)?;
     let mut names = Vec::new();
     let (mut by_colour, mut by_line) = (HashMap::new(), Vec::new());
@@ -54,18 +152,14 @@ pub(super) fn read(path: &Path) -> Result<(ClassTable, Arc<Colours>), DataError>
         }
         let wrong =
             |reason: &str| DataError::description(path, format!("line {} {reason}", at + 1));
-        let mut fields = line.split(':').map(str::trim);
-        let name = fields.next().unwrap_or_default();
-        let colour = match fields.next().unwrap_or_default() {
-            "" => palette(by_line.len()),
-            text => colour(text).ok_or_else(|| {
-                wrong("has no colour that can be read: write NAME:RED,GREEN,BLUE::")
-            })?,
-        };
-        let class = if colour == VOID && name.eq_ignore_ascii_case(IGNORED) {
+        let (name, colour) = lines.parse(line, by_line.len()).ok_or_else(|| {
+            let form = lines.form();
+            wrong(&format!("has no colour that can be read: write {form}"))
+        })?;
+        let class = if lines.ignores(&name, colour) {
             IGNORE
         } else {
-            names.push(name.to_owned());
+            names.push(name);
             u16::try_from(names.len() - 1).unwrap_or(IGNORE)
         };
         by_line.push(class);
@@ -79,16 +173,16 @@ pub(super) fn read(path: &Path) -> Result<(ClassTable, Arc<Colours>), DataError>
         by_colour,
         by_line,
     };
-    Ok((ClassTable::checked(path, names)?, Arc::new(colours)))
+    Ok((ClassTable::checked(path, names)?, colours))
 }
 
-fn colour(text: &str) -> Option<[u8; 3]> {
-    let parts = text.split(',').map(|part| part.trim().parse().ok());
+fn colour<'a>(channels: impl Iterator<Item = &'a str>) -> Option<[u8; 3]> {
+    let parts = channels.map(|part| part.trim().parse().ok());
     <[u8; 3]>::try_from(parts.collect::<Option<Vec<u8>>>()?).ok()
 }
 
 /// A split of label files whose pixels have these colours.
-pub(super) fn coloured(split: Split, colours: &Arc<Colours>) -> Split {
+fn coloured(split: Split, colours: &Arc<Colours>) -> Split {
     let scan = Coloured {
         split: split.clone(),
         colours: colours.clone(),

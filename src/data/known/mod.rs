@@ -5,7 +5,7 @@ pub(super) mod ade20k;
 pub(super) mod camvid;
 pub(super) mod cityscapes;
 pub(super) mod coco_stuff;
-mod labelmap;
+pub(super) mod labelmap;
 pub(super) mod voc;
 
 /// The published colours of a data set with these classes, in their order; `None` if the data set is

@@ -13,7 +13,7 @@ use super::super::contents::Contents;
 use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
 use super::super::split::Split;
-use super::labelmap::{self, coloured, palette};
+use super::labelmap::{self, Lines, palette};
 use crate::labels::IGNORE;
 use crate::text_file;
 
@@ -53,7 +53,7 @@ const SPLITS: [(&str, &[&str]); 3] = [
 pub(in super::super) const NO_LIST: &str =
     " (ImageSets/Segmentation has no list: add train.txt and val.txt, a photo's name per line)";
 /// Files of class names, the first with colours.
-const COLOURS: &str = "labelmap.txt";
+const COLOURS: &str = labelmap::FILE;
 const NAMES: &str = "class_names.txt";
 
 /// The folder that holds `JPEGImages`, given the year's folder or the archive's.
@@ -82,13 +82,7 @@ pub(in super::super) fn contents(root: &Path) -> Result<Contents, DataError> {
     });
     let (colours, names) = (root.join(COLOURS), root.join(NAMES));
     if colours.is_file() {
-        let (classes, colours) = labelmap::read(&colours)?;
-        return Ok(Contents {
-            name: None,
-            mapping: LabelMapping::plain(classes.len()),
-            classes,
-            splits: splits.map(|split| coloured(split, &colours)).collect(),
-        });
+        return labelmap::contents(&colours, Lines::Voc, None, splits.collect());
     }
     let (classes, mapping) = if names.is_file() {
         let classes = ClassTable::from_file(names)?;

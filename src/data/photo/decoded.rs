@@ -5,6 +5,9 @@ use image::metadata::Orientation;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::super::error::DataError;
+use crate::panic_message::caught;
+
 /// Maximum number of warnings about photos in the log.
 const WARNINGS: usize = 20;
 
@@ -24,5 +27,32 @@ pub(super) fn warn(path: &Path, text: &str) {
         count if count < WARNINGS => tracing::warn!("{}: {text}", path.display()),
         WARNINGS => tracing::warn!("more warnings about photos are not shown"),
         _ => {}
+    }
+}
+
+/// The result of decoding a file, or an error that names it if the decoder panics: a fault of a decoder must not
+/// end a command that reads many files.
+pub(super) fn guarded<T>(
+    path: &Path,
+    decode: impl FnOnce() -> Result<T, DataError>,
+) -> Result<T, DataError> {
+    caught(decode, |message| {
+        DataError::decode(path, &format!("its decoder failed: {message}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoder_that_panics_names_the_file() {
+        let decoded: Result<(), DataError> = guarded(Path::new("a/p.tif"), || panic!("no\nroom"));
+        let error = decoded.unwrap_err().to_string();
+        assert!(
+            error.contains("p.tif") && error.contains("no room"),
+            "{error}"
+        );
+        assert!(guarded(Path::new("p.tif"), || Ok(1)).is_ok());
     }
 }

@@ -10,13 +10,17 @@ use std::time::Duration;
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
-use image::{AnimationDecoder, ImageDecoder, ImageError, ImageFormat, Limits, RgbImage};
+use image::{
+    AnimationDecoder, ImageDecoder, ImageError, ImageFormat, ImageResult, Limits, RgbImage,
+};
 
 use super::super::error::DataError;
 use super::super::input::{Format, check_size, read_bytes, recognise};
 use super::colour;
+use super::decoded::guarded;
 use super::other::gif_limits;
 use super::samples::{Channels, Raster, from_bytes};
+use super::webp::Animation;
 
 /// A picture of an animation.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +63,7 @@ pub fn read_frames(path: &Path) -> Result<Frames, DataError> {
     Builder::new()
         .name("flowseg-frames".into())
         .spawn(move || {
-            if let Err(error) = decode(&of_thread, &sender) {
+            if let Err(error) = guarded(&of_thread, || decode(&of_thread, &sender)) {
                 // The reader may be gone.
                 let _ = sender.send(Err(error));
             }
@@ -113,11 +117,16 @@ fn decode(path: &Path, sender: &Sender) -> Result<(), DataError> {
             let mut decoder = GifDecoder::new(Cursor::new(bytes)).map_err(failed)?;
             let size: [u32; 2] = decoder.dimensions().into();
             decoder.set_limits(gif_limits(size)).map_err(failed)?;
-            pass_on(path, decoder, sender)
+            let (size, profile) = (decoder.dimensions(), decoder.icc_profile());
+            let profile = profile.ok().flatten();
+            pass_on(path, size, profile, decoder.into_frames(), sender)
         }
         Format::Other(ImageFormat::WebP) => {
-            let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(failed)?;
-            pass_on(path, decoder, sender)
+            let mut decoder = WebPDecoder::new(Cursor::new(&bytes)).map_err(failed)?;
+            let size = decoder.dimensions();
+            check_size(path, u64::from(size.0), u64::from(size.1))?;
+            let profile = decoder.icc_profile().ok().flatten();
+            pass_on(path, size, profile, Animation::new(bytes, size), sender)
         }
         Format::Png => {
             let decoder = PngDecoder::with_limits(Cursor::new(bytes), Limits::no_limits());
@@ -125,32 +134,22 @@ fn decode(path: &Path, sender: &Sender) -> Result<(), DataError> {
             let size = decoder.dimensions();
             let profile = decoder.icc_profile().ok().flatten();
             let decoder = decoder.apng().map_err(failed)?;
-            pass_on_frames(path, size, profile, decoder, sender)
+            pass_on(path, size, profile, decoder.into_frames(), sender)
         }
         _ => Err(DataError::decode(path, &"it is not an animation")),
     }
 }
 
-fn pass_on<'a>(
-    path: &Path,
-    mut decoder: impl ImageDecoder + AnimationDecoder<'a>,
-    sender: &Sender,
-) -> Result<(), DataError> {
-    let size = decoder.dimensions();
-    let profile = decoder.icc_profile().ok().flatten();
-    pass_on_frames(path, size, profile, decoder, sender)
-}
-
 /// Sends the frames until the reader is dropped.
-fn pass_on_frames<'a>(
+fn pass_on(
     path: &Path,
     (width, height): (u32, u32),
     profile: Option<Vec<u8>>,
-    decoder: impl AnimationDecoder<'a>,
+    frames: impl Iterator<Item = ImageResult<image::Frame>>,
     sender: &Sender,
 ) -> Result<(), DataError> {
     check_size(path, u64::from(width), u64::from(height))?;
-    for frame in decoder.into_frames() {
+    for frame in frames {
         let frame = frame.map_err(|error| DataError::decode(path, &error))?;
         let delay = Duration::from(frame.delay());
         let picture = frame.into_buffer();

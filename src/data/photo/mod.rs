@@ -11,7 +11,11 @@ mod other;
 mod png;
 mod samples;
 mod tiff;
+mod tiles;
+mod webp;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use image::metadata::Orientation;
@@ -19,9 +23,14 @@ use image::{DynamicImage, RgbImage};
 
 pub use frames::{Frame, Frames, frame_count, frame_name, read_frames};
 
+use decoded::guarded;
+
 use super::error::DataError;
 use super::input::{Format, check_size, read_bytes, recognise};
 use super::limits::MAX_PIXELS;
+
+/// Bytes at the start of a file that nearly always hold its size.
+const HEADER: u64 = 1 << 20;
 
 /// File extensions of photos, in lower case. They select files in folders; the format is recognised by
 /// content.
@@ -72,22 +81,47 @@ pub fn decode_photo(name: &Path, bytes: Vec<u8>) -> Result<RgbImage, DataError> 
 /// # Errors
 /// A file that is not a photo, is of an unsupported kind or is too large.
 pub(crate) fn pixels_of(name: &Path, bytes: &[u8]) -> Result<u64, DataError> {
-    let size = match recognise(name, bytes)? {
-        Format::Jpeg => jpeg::size(bytes),
-        Format::Png => png::size(bytes),
-        Format::Tiff => tiff::size(bytes),
-        Format::Heic => match heic::size(bytes) {
-            None => return Ok(MAX_PIXELS),
-            size => size,
-        },
-        Format::Other(format) => other::size(bytes, format),
-    };
+    let format = recognise(name, bytes)?;
+    let size = guarded(name, || {
+        Ok(match format {
+            Format::Jpeg => jpeg::size(bytes),
+            Format::Png => png::size(bytes),
+            Format::Tiff => tiff::size(bytes),
+            Format::Heic => heic::size(bytes),
+            Format::Other(format) => other::size(bytes, format),
+        })
+    })?;
+    if size.is_none() && format == Format::Heic {
+        return Ok(MAX_PIXELS);
+    }
     let Some(size) = size else {
         return Ok(0);
     };
     let [width, height] = size.map(u64::from);
     check_size(name, width, height)?;
     Ok(width * height)
+}
+
+/// Width and height of a photo as its file stores it, which may be turned, by the file's header; `None` if only the
+/// decoder can tell.
+pub fn stored_size(path: &Path) -> Option<[u32; 2]> {
+    // Opening a pipe would block.
+    if !path.is_file() {
+        return None;
+    }
+    let size = |bytes: &[u8], is_whole: bool| match recognise(path, bytes).ok()? {
+        Format::Jpeg => jpeg::size(bytes),
+        Format::Png => png::size(bytes),
+        // Its pages may be described anywhere in the file.
+        Format::Tiff if is_whole => tiff::size(bytes),
+        // A part of it may be shown only.
+        Format::Tiff | Format::Heic => None,
+        Format::Other(format) => other::size(bytes, format),
+    };
+    let mut start = Vec::new();
+    let file = File::open(path).ok()?;
+    file.take(HEADER).read_to_end(&mut start).ok()?;
+    size(&start, (start.len() as u64) < HEADER).or_else(|| size(&read_bytes(path).ok()?, true))
 }
 
 /// A photo as it is stored, in sRGB.
@@ -139,18 +173,21 @@ pub(super) fn read_stored(path: &Path) -> Result<Stored, DataError> {
 }
 
 fn decode_stored(path: &Path, bytes: Vec<u8>) -> Result<Stored, DataError> {
-    let mut decoded = match recognise(path, &bytes)? {
-        Format::Jpeg => jpeg::decode(path, &bytes)?,
-        Format::Png => png::decode(path, &bytes)?,
-        Format::Tiff => tiff::decode(path, bytes)?,
-        Format::Heic => heic::decode(path, &bytes)?,
-        Format::Other(format) => other::decode(path, &bytes, format)?,
-    };
-    if let Some(profile) = decoded.profile.take() {
-        colour::to_srgb(path, &mut decoded.image, &profile);
-    }
-    Ok(Stored {
-        image: decoded.image,
-        orientation: decoded.orientation,
+    let format = recognise(path, &bytes)?;
+    guarded(path, || {
+        let mut decoded = match format {
+            Format::Jpeg => jpeg::decode(path, &bytes)?,
+            Format::Png => png::decode(path, &bytes)?,
+            Format::Tiff => tiff::decode(path, bytes)?,
+            Format::Heic => heic::decode(path, &bytes)?,
+            Format::Other(format) => other::decode(path, &bytes, format)?,
+        };
+        if let Some(profile) = decoded.profile.take() {
+            colour::to_srgb(path, &mut decoded.image, &profile);
+        }
+        Ok(Stored {
+            image: decoded.image,
+            orientation: decoded.orientation,
+        })
     })
 }

@@ -1,7 +1,7 @@
 //! Converts samples of any width and order to 8-bit RGB.
 //!
 //! In 16-bit and floating-point samples the value of white is not defined. Cameras store 10, 12 or 14
-//! bits in 16-bit files, and programs store 0..1, 0..255 or 0..65535 as floating point. White is
+//! bits in 16-bit files, and programs store 0..1 or any of these ranges as floating point. White is
 //! therefore derived from the maximum sample of the picture, and the log warns of every photo that does
 //! not have the full range of its format.
 
@@ -204,8 +204,8 @@ fn white(greatest: u16) -> u16 {
     fitting.filter(|_| greatest > 0).unwrap_or(u16::MAX)
 }
 
-/// Converts stored samples that `value` maps to floating point. White is 1, or 255 or 65535 if samples
-/// exceed 2 or 255, with a warning. NaN is black.
+/// Converts stored samples that `value` maps to floating point. White is 1 or, if samples exceed 2, the smallest
+/// full range of 8, 10, 12, 14 or 16 bits that holds them, with a warning. NaN is black.
 ///
 /// # Errors
 /// Samples far below 0 or above 65535; the message states the range.
@@ -225,10 +225,12 @@ where
     };
     let greatest = raster.greatest(all, f32::MIN, |v| finite(v, f32::MIN), f32::max);
     let least = raster.greatest(all, f32::MAX, |v| finite(v, f32::MAX), f32::min);
-    let white = [(2.0, 1.0), (255.0, 255.0), (65535.0, 65535.0)]
-        .into_iter()
-        .find(|(most, _)| greatest <= *most)
-        .map(|(_, white)| white);
+    let white = if greatest <= 2.0 {
+        Some(1.0)
+    } else {
+        let whites = [255.0, 1023.0, 4095.0, 16383.0, 65535.0];
+        whites.into_iter().find(|white| greatest <= *white)
+    };
     // Resampling can leave values slightly below 0.
     let Some(white) = white.filter(|white| least >= -0.1 * white) else {
         return Err(DataError::unsupported(

@@ -2,7 +2,7 @@
 //!
 //! The crate always reads a fourth channel as opacity and does not support palettes. Every page is
 //! therefore presented as unnamed channels, by overwriting the tag that names them in the in-memory
-//! copy of the file.
+//! copy of the file. A page of tiles is presented with the size of all its tiles (see [`Tiles`]).
 
 use std::io::Cursor;
 use std::path::Path;
@@ -19,6 +19,7 @@ use super::super::limits::MAX_PIXELS;
 use super::decoded::{Decoded, warn};
 use super::jpeg::on_paper;
 use super::samples::{Alpha, Channels, Raster, from_bytes, from_floats, from_words};
+use super::tiles::Tiles;
 
 /// Maximum bytes of all samples: 16 per pixel.
 const SAMPLES: u64 = 16 * MAX_PIXELS;
@@ -26,8 +27,13 @@ const SAMPLES: u64 = 16 * MAX_PIXELS;
 const TAG: usize = 64 << 20;
 /// Maximum number of pages examined.
 const PAGES: usize = 64;
+/// `ImageWidth` and `ImageLength`
+const WIDTH: u16 = 256;
+const HEIGHT: u16 = 257;
 /// `PhotometricInterpretation`
 const INTERPRETATION: u16 = 262;
+/// The value of `PlanarConfiguration` for channels in planes of their own.
+const PLANAR: u16 = 2;
 /// `NewSubfileType`
 const SUBFILE: u16 = 254;
 /// Tags, and values of [`INTERPRETATION`], of raw camera files.
@@ -53,23 +59,39 @@ pub(super) fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<Decoded, DataErr
     }
     let failed = |error: TiffError| refusal(path, error);
     let number = best_page(path, &bytes)?;
-    let page = {
+    let (page, tiles) = {
         let mut reader = open(&bytes, number).map_err(failed)?;
         let (width, height) = reader.dimensions().map_err(failed)?;
         check_size(path, u64::from(width), u64::from(height))?;
-        Page::read(&mut reader, [width, height]).map_err(failed)?
+        let page = Page::read(&mut reader, [width, height]).map_err(failed)?;
+        (page, Tiles::of(&reader, [width, height]))
     };
     page.check(path)?;
-    header
-        .overwrite(&mut bytes, page.directory, INTERPRETATION, 1)
-        .ok_or_else(|| DataError::decode(path, &"its directory is damaged"))?;
-    let mut reader = open(&bytes, number).map_err(failed)?;
-    let mut samples = DecodingResult::U8(Vec::new());
-    let layout = reader.read_image_to_buffer(&mut samples).map_err(failed)?;
-    if samples.as_buffer(0).byte_len() < layout.complete_len {
-        return Err(DataError::decode(path, &"it has too many samples"));
+    let mut presented = vec![(INTERPRETATION, 1)];
+    if let Some(tiles) = &tiles {
+        let [width, height] = tiles.extent(path)?;
+        presented.extend([(WIDTH, width), (HEIGHT, height)]);
     }
-    let image = page.colours(path, samples, layout.planes > 1)?;
+    for (tag, value) in presented {
+        header
+            .overwrite(&mut bytes, page.directory, tag, value)
+            .ok_or_else(|| DataError::decode(path, &"its directory is damaged"))?;
+    }
+    let mut reader = open(&bytes, number).map_err(failed)?;
+    let samples = match tiles {
+        Some(tiles) => tiles
+            .join(&mut reader, &limits(), page.planes(), page.pixel_bits())
+            .map_err(failed)?,
+        None => {
+            let mut samples = DecodingResult::U8(Vec::new());
+            let layout = reader.read_image_to_buffer(&mut samples).map_err(failed)?;
+            if samples.as_buffer(0).byte_len() < layout.complete_len {
+                return Err(DataError::decode(path, &"it has too many samples"));
+            }
+            samples
+        }
+    };
+    let image = page.colours(path, samples)?;
     Ok(Decoded {
         image,
         orientation: page.orientation,
@@ -77,12 +99,17 @@ pub(super) fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<Decoded, DataErr
     })
 }
 
-/// A decoder positioned at one page, with memory limited by that page's size only.
-fn open(bytes: &[u8], page: usize) -> TiffResult<Reader<'_>> {
+/// Memory limited by the size of a page only.
+fn limits() -> Limits {
     let mut limits = Limits::unlimited();
     limits.ifd_value_size = TAG;
     limits.decoding_buffer_size = usize::try_from(SAMPLES).unwrap_or(usize::MAX);
-    let mut reader = Decoder::new(Cursor::new(bytes))?.with_limits(limits);
+    limits
+}
+
+/// A decoder positioned at one page.
+fn open(bytes: &[u8], page: usize) -> TiffResult<Reader<'_>> {
+    let mut reader = Decoder::new(Cursor::new(bytes))?.with_limits(limits());
     if page > 0 {
         reader.seek_to_image(page)?;
     }
@@ -157,6 +184,8 @@ struct Page {
     interpretation: u16,
     bits: u16,
     samples: u16,
+    /// Whether each channel is a plane of its own, one whole channel after the other.
+    planar: bool,
     extra: Vec<u16>,
     /// All red values of the palette, then the green and the blue ones, 16 bits each.
     palette: Vec<u16>,
@@ -180,6 +209,7 @@ impl Page {
                 .copied()
                 .unwrap_or(1),
             samples: number(reader, Tag::SamplesPerPixel, 1)?,
+            planar: number(reader, Tag::PlanarConfiguration, 1)? == PLANAR,
             extra: numbers(reader, Tag::ExtraSamples)?,
             palette: numbers(reader, Tag::ColorMap)?,
             subsampled: subsampling != [1, 1]
@@ -209,6 +239,20 @@ impl Page {
         Err(unsupported(path, &kind))
     }
 
+    fn planes(&self) -> usize {
+        if self.planar {
+            usize::from(self.samples)
+        } else {
+            1
+        }
+    }
+
+    /// Bits of a pixel in a plane.
+    fn pixel_bits(&self) -> u64 {
+        let samples = if self.planar { 1 } else { self.samples };
+        u64::from(self.bits) * u64::from(samples)
+    }
+
     /// The meaning of grey and RGB channels. Bands not marked as opacity, such as near infrared, are
     /// ignored.
     fn channels(&self) -> Channels {
@@ -222,10 +266,10 @@ impl Page {
         }
     }
 
-    /// The samples of a page; `planar`: one whole channel after the other.
-    fn raster<'a, T>(&self, samples: &'a [T], planar: bool) -> Raster<'a, T> {
+    /// The samples of a page.
+    fn raster<'a, T>(&self, samples: &'a [T]) -> Raster<'a, T> {
         let plane = self.size[0] as usize * self.size[1] as usize;
-        let (pixel, channel) = if planar {
+        let (pixel, channel) = if self.planar {
             (1, plane)
         } else {
             (usize::from(self.samples), 1)
@@ -239,31 +283,26 @@ impl Page {
         }
     }
 
-    fn colours(
-        &self,
-        path: &Path,
-        samples: DecodingResult,
-        planar: bool,
-    ) -> Result<RgbImage, DataError> {
+    fn colours(&self, path: &Path, samples: DecodingResult) -> Result<RgbImage, DataError> {
         let numbers = match samples {
             DecodingResult::U8(samples) if self.bits < 8 => {
-                let bytes = self.unpack(&samples, planar);
-                return Ok(self.rgb_of_bytes(&self.raster(&bytes, planar)));
+                let bytes = self.unpack(&samples);
+                return Ok(self.rgb_of_bytes(&self.raster(&bytes)));
             }
             DecodingResult::U8(samples) => {
-                return Ok(self.rgb_of_bytes(&self.raster(&samples, planar)));
+                return Ok(self.rgb_of_bytes(&self.raster(&samples)));
             }
             DecodingResult::U16(samples) => {
-                return self.rgb_of_words(path, &self.raster(&samples, planar));
+                return self.rgb_of_words(path, &self.raster(&samples));
             }
             DecodingResult::F16(samples) if self.is_plain() => {
-                return from_floats(path, &self.raster(&samples, planar), |v| v.to_f32());
+                return from_floats(path, &self.raster(&samples), |v| v.to_f32());
             }
             DecodingResult::F32(samples) if self.is_plain() => {
-                return from_floats(path, &self.raster(&samples, planar), |v| v);
+                return from_floats(path, &self.raster(&samples), |v| v);
             }
             DecodingResult::F64(samples) if self.is_plain() => {
-                return from_floats(path, &self.raster(&samples, planar), |v| v as f32);
+                return from_floats(path, &self.raster(&samples), |v| v as f32);
             }
             DecodingResult::F16(_) | DecodingResult::F32(_) | DecodingResult::F64(_) => {
                 "floating-point numbers that are neither grey nor RGB"
@@ -320,9 +359,14 @@ impl Page {
 
     /// Unpacks samples of 1 to 7 bits to bytes of the same value. Rows begin at a whole byte, and a
     /// sample may begin in one byte and end in the next.
-    fn unpack(&self, packed: &[u8], planar: bool) -> Vec<u8> {
+    fn unpack(&self, packed: &[u8]) -> Vec<u8> {
         let bits = usize::from(self.bits);
-        let width = self.size[0] as usize * if planar { 1 } else { usize::from(self.samples) };
+        let samples = if self.planar {
+            1
+        } else {
+            usize::from(self.samples)
+        };
+        let width = self.size[0] as usize * samples;
         let mask = ((1u16 << bits) - 1) as u8;
         packed
             .chunks((width * bits).div_ceil(8).max(1))
@@ -439,22 +483,31 @@ impl Header {
             .find(|at| self.number(bytes, *at, 2) == Some(u64::from(tag)))
     }
 
-    /// Offset of an entry's value if it is a single number of type `kind`.
-    fn value(&self, bytes: &[u8], entry: usize, kind: u64) -> Option<usize> {
-        let offset = if self.big { 12 } else { 8 };
-        (self.number(bytes, entry + 2, 2)? == kind).then_some(entry + offset)
+    /// Offset of an entry's value.
+    fn place(&self, entry: usize) -> usize {
+        entry + if self.big { 12 } else { 8 }
     }
 
-    fn overwrite(&self, bytes: &mut [u8], directory: u64, tag: u16, number: u16) -> Option<()> {
+    /// Offset of an entry's value if it is a single number of type `kind`.
+    fn value(&self, bytes: &[u8], entry: usize, kind: u64) -> Option<usize> {
+        (self.number(bytes, entry + 2, 2)? == kind).then(|| self.place(entry))
+    }
+
+    /// Makes the value of a tag that has a single number this one, in 32 bits: every type's value has the room.
+    fn overwrite(&self, bytes: &mut [u8], directory: u64, tag: u16, number: u32) -> Option<()> {
         let entry = self.entry(bytes, directory, tag)?;
-        let at = self.value(bytes, entry, SHORT)?;
-        bytes
-            .get_mut(at..at + 2)?
-            .copy_from_slice(&if self.big_endian {
-                number.to_be_bytes()
-            } else {
-                number.to_le_bytes()
-            });
+        self.write(bytes, entry + 2, 2, LONG)?;
+        self.write(bytes, self.place(entry), 4, u64::from(number))
+    }
+
+    /// Writes an unsigned number of up to 8 bytes.
+    fn write(&self, bytes: &mut [u8], at: usize, length: usize, number: u64) -> Option<()> {
+        let place = bytes.get_mut(at..at.checked_add(length)?)?;
+        let little = number.to_le_bytes();
+        place.copy_from_slice(little.get(..length)?);
+        if self.big_endian {
+            place.reverse();
+        }
         Some(())
     }
 

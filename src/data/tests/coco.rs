@@ -551,3 +551,26 @@ fn two_entries_of_one_id_are_refused() {
         (2, DRAWN.to_vec())
     );
 }
+
+#[test]
+fn crowds_are_noted_and_a_class_of_crowds_alone_is_a_problem() {
+    let report = |value: &Value| inspect(official(value).path(), &|_, _| {}).unwrap();
+    let mut value = instances();
+    let found = report(&value);
+    assert!(found.problems().is_empty(), "{:?}", found.problems());
+    says(
+        &found.notes().join("\n"),
+        &["1 annotation is a crowd and ignored", "annotation 3"],
+    );
+    value["annotations"][1]["iscrowd"] = json!(1);
+    let found = report(&value);
+    says(
+        &found.notes().join("\n"),
+        &["2 annotations are crowds and ignored"],
+    );
+    assert_eq!(found.problems().len(), 1, "{:?}", found.problems());
+    says(
+        &found.problems()[0],
+        &["instances_train2017.json", "class cat", "iscrowd"],
+    );
+}

@@ -10,10 +10,12 @@ mod joining;
 mod jpegs;
 mod layouts;
 mod loading;
+mod names;
 mod photos;
 mod reports;
 mod scenes;
 mod shapes;
+mod tiles;
 mod tomls;
 mod voc;
 

@@ -152,7 +152,7 @@ fn floating_point_has_the_range_that_its_values_show() {
     let image = rgb();
     let float = [(339, 3, vec![3; 3])];
     let page = |data| tiff(&[page(SIZE, [32, 2, 3], &float, data)]);
-    for white in [1.0, 255.0, 65535.0] {
+    for white in [1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0] {
         let photo = read(&page(floats(&image, |v| f32::from(v) / 255.0 * white)));
         assert!(difference(&photo, &image) <= 1, "0..{white}");
     }

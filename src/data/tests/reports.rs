@@ -296,3 +296,86 @@ fn splits_of_the_plain_layout_have_usual_names() {
         &["images/val is not read, only", "images/valid is: join them"],
     );
 }
+
+#[test]
+fn masks_of_black_and_white_are_told_and_can_be_mapped() {
+    let dir = plain(2);
+    let at = |path: &str| dir.path().join(path);
+    fs::write(at("classes.txt"), "bg\nfg\n").unwrap();
+    let save = |labels: [u8; 8]| {
+        for split in ["training", "validation"] {
+            for i in 0..2 {
+                let path = at(&format!("annotations/{split}/p{i:02}.png"));
+                save_labels(&path, [4, 2], &labels);
+            }
+        }
+    };
+    let report = || inspect(dir.path(), &|_, _| {}).unwrap();
+    let open = || Dataset::open(dir.path(), "training").unwrap();
+    save([0, 255, 0, 255, 0, 0, 0, 0]);
+    assert_eq!(report().problems().len(), 1, "{:?}", report().problems());
+    let words = [
+        "training split",
+        "only 0 and 255",
+        "class fg",
+        "dataset.toml",
+    ];
+    says(&report().problems()[0], &words);
+    // The class without a pixel has this reason, not a shift of the labels.
+    let notes = report().notes().join("\n");
+    assert!(!notes.contains("no pixel has the class"), "{notes}");
+    says(&message(open().refuse_black_and_white()), &words);
+    // What the message says works.
+    fs::write(at("dataset.toml"), "map = { 255 = \"fg\" }\n").unwrap();
+    assert!(report().problems().is_empty(), "{:?}", report().problems());
+    assert_eq!(open().classes().names, ["bg", "fg"]);
+    assert_eq!(open().load(0).unwrap().labels.data[..4], [0, 1, 0, 1]);
+    assert!(open().refuse_black_and_white().is_ok());
+    fs::remove_file(at("dataset.toml")).unwrap();
+    // Ignored pixels beside both classes, and a class without a pixel where none is ignored.
+    for (labels, missing) in [([0, 1, 255, 0, 0, 0, 0, 0], 0), ([0; 8], 1)] {
+        save(labels);
+        assert!(report().problems().is_empty(), "{:?}", report().problems());
+        assert!(open().refuse_black_and_white().is_ok());
+        assert_eq!(open().missing_classes().len(), missing);
+    }
+}
+
+#[test]
+fn the_same_fault_of_many_label_files_is_one_problem() {
+    let dir = plain(3);
+    for i in 0..3u8 {
+        let path = dir.path().join(format!("annotations/training/p{i:02}.png"));
+        let pixels = [[1, 2, 3], [4, 5, i]].concat().repeat(4);
+        save_png(
+            &path,
+            [4, 2],
+            png::ColorType::Rgb,
+            png::BitDepth::Eight,
+            &pixels,
+        );
+    }
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert_eq!(report.problems().len(), 1, "{:?}", report.problems());
+    says(
+        &report.problems()[0],
+        &[
+            "p00.png has RGB pixels",
+            "labelmap.txt",
+            "2 more files are alike",
+        ],
+    );
+    assert_eq!(report.splits[0].unreadable, 3);
+}
+
+#[test]
+fn a_class_that_is_listed_twice_is_noted() {
+    let dir = plain(1);
+    fs::write(dir.path().join("classes.txt"), "a\nb\na\n").unwrap();
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    assert!(report.problems().is_empty(), "{:?}", report.problems());
+    says(
+        &report.notes().join("\n"),
+        &["the class a is listed again", "a (2)"],
+    );
+}

@@ -92,6 +92,42 @@ fn masks_of_labelme_are_stencils() {
 }
 
 #[test]
+fn turned_rectangles_and_embedded_photos_of_labelme() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    let corners = json!([[0, 0], [3, 0], [3, 4], [0, 4]]);
+    for (name, kind) in [
+        ("a", "oriented_rectangle"),
+        ("b", "rotation"),
+        ("c", "ellipse"),
+    ] {
+        let shapes = [shape("cat", kind, corners.clone())];
+        write_json(
+            &at(&format!("{name}.json")),
+            &labelme(&format!("{name}.png"), &shapes),
+        );
+        save_photo(&at(&format!("{name}.png")), 6, 4);
+    }
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    for photo in [0, 1] {
+        let row = [1, 1, 1, 0, 0, 0];
+        assert_eq!(dataset.load(photo).unwrap().labels.data, row.repeat(4));
+    }
+    says(
+        &message(dataset.load(2)),
+        &["c.json", "has the kind ellipse and 4 points"],
+    );
+    let mut file = labelme("gone.jpg", &[shape("cat", "polygon", corners)]);
+    file["imageData"] = json!("iVBORw0KGgo=");
+    write_json(&at("d.json"), &file);
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    says(
+        &report.problems().join("\n"),
+        &["d.json", "embedded in this file", "\"d.png\""],
+    );
+}
+
+#[test]
 fn photos_of_labelme_are_found_inside_the_folder_alone() {
     let dir = tempfile::tempdir().unwrap();
     let at = |path: &str| dir.path().join("data").join(path);

@@ -235,3 +235,26 @@ fn classes_that_differ_in_case_only_stay_apart_unless_the_map_merges_them() {
     let merging = format!("{SPLIT}\n[map]\ncar = \"Car\"\n");
     assert_eq!(names(&merging), ["Car", "bus", "van"]);
 }
+
+#[test]
+fn a_map_gives_raw_values_a_class() {
+    let toml = format!(
+        "classes = [\"x\", \"y\"]\nignore = [0]\noffset = 1\nlabel_suffix = \"_L.png\"\n\
+         {SPLIT}\n[map]\n9 = \"Y\"\n3 = \"new\"\n"
+    );
+    let dataset = Dataset::open(described(&toml).path(), "training").unwrap();
+    assert_eq!(dataset.classes().names, ["x", "y", "new"]);
+    let labels = dataset.load(0).unwrap().labels.data;
+    assert_eq!(labels, [0, 1, 2, IGNORE, 1, 0, 0, 0]);
+    // Labels that are not values of pixels.
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    save_photo(&at("images/a.png"), 4, 2);
+    fs::create_dir_all(at("labels")).unwrap();
+    fs::write(at("labels/a.txt"), "0 0 0 1 0 1 1\n").unwrap();
+    fs::write(at("dataset.toml"), "[map]\n255 = \"class 0\"\n").unwrap();
+    says(
+        &message(Dataset::open(dir.path(), "training")),
+        &["dataset.toml", "map", "255"],
+    );
+}

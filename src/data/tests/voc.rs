@@ -1,4 +1,4 @@
-//! Data sets in Pascal VOC's form with classes of their own.
+//! Data sets in the forms of Pascal VOC and CamVid with classes of their own.
 
 use super::*;
 
@@ -188,4 +188,86 @@ fn a_split_without_any_labels_is_one_line() {
     fs::write(lists.join("train.txt"), "frame_000000\nt1\n").unwrap();
     fs::write(lists.join("val.txt"), "frame_000000\n").unwrap();
     says(&report().problems().join("\n"), &["t1.png has no labels"]);
+}
+
+#[test]
+fn a_label_map_may_stand_beside_plain_folders() {
+    let dir = plain(1);
+    let at = |path: &str| dir.path().join(path);
+    let colours: [[u8; 4]; 2] = [[0, 0, 0, 255], [9, 8, 7, 255]];
+    let pixels = [0, 1, 0, 1, 1, 1, 0, 0].map(|index: usize| colours[index]);
+    save_png(
+        &at("annotations/training/p00.png"),
+        [4, 2],
+        png::ColorType::Rgba,
+        png::BitDepth::Eight,
+        &pixels.concat(),
+    );
+    fs::write(at("labelmap.txt"), "b:9,8,7::\na:0,0,0::\n").unwrap();
+    let load = |split: &str| Dataset::open(dir.path(), split)?.load(0);
+    // The list of classes counts, also for grey files.
+    let drawn = load("training").unwrap().labels.data;
+    assert_eq!(drawn, [0, 1, 0, 1, 1, 1, 0, 0]);
+    let grey = load("validation").unwrap().labels.data;
+    assert_eq!(grey, [0, 1, 2, IGNORE, 2, 1, 0, 0]);
+    // Without it, the label map is the list.
+    fs::remove_file(at("classes.txt")).unwrap();
+    assert_eq!(detect(dir.path()).unwrap(), Layout::Plain);
+    let drawn = load("training").unwrap().labels.data;
+    assert_eq!(drawn, [1, 0, 1, 0, 0, 0, 1, 1]);
+    fs::write(at("classes.txt"), "a\nc\n").unwrap();
+    says(
+        &message(load("training")),
+        &["labelmap.txt", "class \"b\"", "lacks"],
+    );
+}
+
+#[test]
+fn camvid_of_other_classes_has_the_colours_of_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    let colours = [[0, 0, 0], [250, 50, 83], [9, 9, 9]];
+    let painted = [0, 1, 2, 0, 1, 1, 0, 0].map(|index: usize| colours[index]);
+    let names = "0 0 0 background\n250 50 83\tblack cat\n9 9 9 Void\n";
+    for split in ["default", "train"] {
+        let labels = at(&format!("{split}annot/a.png"));
+        save_photo(&at(&format!("{split}/a.png")), 4, 2);
+        save_png(
+            &labels,
+            [4, 2],
+            RGB,
+            png::BitDepth::Eight,
+            &painted.concat(),
+        );
+        if split == "default" {
+            assert!(detect(dir.path()).is_err());
+        }
+        fs::write(at("label_colors.txt"), names).unwrap();
+        assert_eq!(detect(dir.path()).unwrap(), Layout::CamVidPublished);
+        let dataset = Dataset::open(dir.path(), "training").unwrap();
+        assert_eq!(dataset.classes().names, ["background", "black cat"]);
+        let drawn = dataset.load(0).unwrap().labels.data;
+        assert_eq!(drawn, [0, 1, IGNORE, 0, 1, 1, 0, 0]);
+        fs::rename(at(split), at(&format!("old-{split}"))).unwrap();
+    }
+    // The tutorial's labels are values, also beside a file of colours.
+    let labels = at("trainannot/a.png");
+    save_photo(&at("train/a.png"), 4, 2);
+    save_labels(&labels, [4, 2], &[0, 10, 11, 5, 0, 0, 0, 0]);
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    assert_eq!(dataset.classes().len(), 11);
+    let drawn = dataset.load(0).unwrap().labels.data;
+    assert_eq!(drawn[..4], [0, 10, IGNORE, 5]);
+    save_png(
+        &labels,
+        [4, 2],
+        RGB,
+        png::BitDepth::Eight,
+        &painted.concat(),
+    );
+    fs::write(at("label_colors.txt"), "0 0 background\n").unwrap();
+    says(
+        &message(Dataset::open(dir.path(), "training")),
+        &["label_colors.txt", "line 1", "RED GREEN BLUE NAME"],
+    );
 }

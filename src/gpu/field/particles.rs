@@ -58,7 +58,7 @@ impl Default for Particles {
 const RADIUS: [f32; 2] = [0.011, 0.007];
 /// Points per trail; the last one ends the polyline.
 const TRAIL: u32 = 96;
-/// Colours of a trail outside and inside another class's neighbourhood.
+/// Colours of a trail outside and inside another class's neighbourhood, as traversals are counted.
 const TRAIL_COLOURS: [[u8; 4]; 2] = [[242, 186, 60, 235], [240, 74, 52, 255]];
 
 mod gpu_data {

@@ -235,6 +235,42 @@ fn the_counts_of_a_run_agree_with_the_cpu() {
     }
 }
 
+/// The neighbourhood in which a particle starts is neither counted nor red.
+#[test]
+fn trails_turn_red_where_traversals_are_counted() {
+    let (device, queue) = device();
+    let mut scene = scene(2);
+    scene.view.target = 0;
+    scene.view.panes = vec![FieldKind::Reconstructive];
+    scene.view.camera.snap(0);
+    scene.layers = LayerSettings {
+        particles: Some(Particles {
+            discs: false,
+            ..Particles::default()
+        }),
+        ..LayerSettings::default()
+    };
+    let mut renderer = Renderer::new(&device, &queue).unwrap();
+    // On the line through both centroids: within the other one's neighbourhood, and beyond it.
+    for (start, crossing) in [(0.9, 0), (1.8, 1)] {
+        scene.view.seeds = Arc::new(vec![Vec3::splat(start)]);
+        renderer.update(&scene, None, &[]).unwrap();
+        while renderer.advance(100).unwrap() {}
+        let mut tallies = renderer.tallies();
+        while !renderer.settled() {
+            device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+            tallies = renderer.tallies();
+        }
+        assert_eq!(tallies[0].crossing, crossing);
+        let drawn = picture(&mut renderer, [200, 200]).unwrap();
+        let trail = |p: &&[u8]| p[0] > 100;
+        let red = |p: &&[u8]| p[0] > 100 && p[1] < p[0] / 2;
+        assert!(drawn.chunks_exact(4).filter(trail).count() > 20);
+        let red = drawn.chunks_exact(4).filter(red).count();
+        assert_eq!(red > 0, crossing > 0, "{red} red pixels");
+    }
+}
+
 #[test]
 fn the_same_scene_is_drawn_once_and_exports_at_any_size() {
     let (device, queue) = device();

@@ -279,6 +279,9 @@ fn one_line(error: &impl ToString) -> ConfigError {
         .strip_suffix('`')
         .and_then(|reason| reason.rsplit_once(" in `"));
     ConfigError::Toml(match keyed {
+        Some((reason, key @ "data.size")) if reason.starts_with("invalid length") => {
+            format!("{key}: it must be [height, width], two whole numbers")
+        }
         Some((reason, key)) => format!("{key}: {reason}"),
         None => reason,
     })

@@ -47,6 +47,8 @@ fn values_of_the_wrong_kind_are_told_in_words() {
     for (set, word) in [
         ("train.steps=many", "a whole number of at least 0"),
         ("model.preset=gigantic", "`gigantic` must be one of"),
+        ("data.size=[96, 128, 3]", "it must be [height, width]"),
+        ("data.size=[96]", "it must be [height, width]"),
     ] {
         let error = parse("", &[set]).unwrap_err();
         let key = set.split('=').next().unwrap_or_default();

@@ -164,7 +164,11 @@ impl AppState {
                 self.restore_correction();
             }
             WorkerEvent::Mask(at, mask) => {
+                let is_made = mask.is_ok();
                 self.masks.add(at, mask);
+                if is_made {
+                    self.look_up_correction(at);
+                }
                 // Corrections may have waited for it, or for one that there is no room for.
                 if at == self.photos.place().0 || self.masks.is_full() {
                     self.restore_correction();

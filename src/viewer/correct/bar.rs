@@ -28,30 +28,88 @@ const TOOLS: [(Tool, MaterialIcon, &str); 3] = [
     ),
 ];
 
-/// Draws the toolbar, if a mask is corrected.
+/// Height of the toolbar in one row, and of every further row, in points.
+const BAR: f32 = 5.0 * GRID;
+const FURTHER: f32 = 4.5 * GRID;
+/// Least width of the status, in points.
+const STATUS: f32 = 9.0 * GRID;
+
+/// Draws the toolbar, if a mask is corrected, in as many rows as it needs.
 pub(crate) fn bar(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     if !app.correct.on {
         return;
     }
+    // The widths of the tools and of the buttons at the right, when they were in one row last.
+    let id = ui.scope_id().with("widths of the correct bar");
+    let known: [f32; 2] = ui.data(|data| data.get_temp(id)).unwrap_or_default();
+    // The panel has margins.
+    let room = ui.available_width() - 2.0 * GRID;
+    let rows = rows(known, room);
     egui::Panel::top("correct bar")
         .frame(background::bare(ui))
-        .exact_size(5.0 * GRID)
+        .exact_size(BAR + (rows - 1) as f32 * FURTHER)
         .show(ui, |ui| {
-            ui.horizontal_centered(|ui| {
-                ui.spacing_mut().item_spacing.x = GRID / 2.0;
-                ui.add_enabled_ui(app.correct.is_ready(), |ui| {
-                    tools(app, ui, commands);
-                    ui.separator();
-                    classes(app, ui, commands);
-                    ui.separator();
-                    history(app, ui, commands);
-                });
-                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                    keep(app, ui, commands);
-                    state(app, ui);
-                });
-            });
+            ui.spacing_mut().item_spacing.x = GRID / 2.0;
+            if rows > 1 {
+                in_rows(app, ui, commands);
+                return;
+            }
+            let widths = in_one_row(app, ui, commands);
+            ui.data_mut(|data| data.insert_temp(id, widths));
+            if self::rows(widths, room) > 1 {
+                ui.ctx().request_repaint();
+            }
         });
+}
+
+/// The number of rows for tools and buttons of these widths, in points, and the status.
+fn rows([tools, buttons]: [f32; 2], room: f32) -> usize {
+    if tools + buttons + STATUS <= room {
+        1
+    } else if tools <= room {
+        2
+    } else {
+        3
+    }
+}
+
+/// Draws everything in one row. Returns the widths of the tools and of the buttons at the right.
+fn in_one_row(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) -> [f32; 2] {
+    let mut widths = [0.0; 2];
+    ui.horizontal_centered(|ui| {
+        let left = ui.add_enabled_ui(app.correct.is_ready(), |ui| {
+            tools(app, ui, commands);
+            ui.separator();
+            classes(app, ui, commands);
+            ui.separator();
+            history(app, ui, commands);
+        });
+        widths[0] = left.response.rect.width();
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            keep(app, ui, commands);
+            widths[1] = ui.min_rect().width();
+            state(app, ui);
+        });
+    });
+    widths
+}
+
+/// Draws the tools in one row or two, and the buttons and the status in another.
+fn in_rows(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    ui.add_space(GRID / 4.0);
+    ui.spacing_mut().interact_size.y = 3.5 * GRID;
+    ui.horizontal_wrapped(|ui| {
+        if !app.correct.is_ready() {
+            ui.disable();
+        }
+        tools(app, ui, commands);
+        classes(app, ui, commands);
+        history(app, ui, commands);
+    });
+    ui.horizontal(|ui| {
+        keep(app, ui, commands);
+        state(app, ui);
+    });
 }
 
 fn tools(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
@@ -202,28 +260,70 @@ fn keep(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     }
 }
 
-/// Draws the status in the remaining space.
+/// Draws the status in the remaining space, and all of it under the pointer.
 fn state(app: &AppState, ui: &mut egui::Ui) {
-    let complete = app.flow.as_ref().is_some_and(|flow| flow.settled.is_some());
-    let too_large = app.flow.as_ref().is_some_and(|flow| !requests::fits(flow));
-    let text = match &app.correct.note {
-        _ if too_large => "This photo is too large for this device to correct its mask",
-        _ if !complete && app.busy() => "The mask can be corrected once the flow is complete",
-        _ if !complete => "Sample the flow to its end (R) to correct its mask",
-        _ if app.correct.preparing.is_some() => "Preparing the mask",
-        _ if !app.correct.is_ready() && app.awaits_best_mask() => {
-            "The mask can be corrected once it is made"
-        }
-        Some(note) => note,
-        None if app.correct.is_unsaved() => "Not saved",
-        None => return,
+    let Some((short, whole)) = status(app) else {
+        return;
     };
-    ui.add(egui::Label::new(egui::RichText::new(text).weak()).truncate());
+    let label = egui::Label::new(egui::RichText::new(short).weak())
+        .truncate()
+        .show_tooltip_when_elided(false);
+    ui.add(label).on_hover_text(whole);
+}
+
+/// The status in a few words, and in full.
+fn status(app: &AppState) -> Option<(&str, &str)> {
+    let flow = app.flow.as_ref();
+    if flow.is_none() && !app.busy() {
+        // The canvas says why there is nothing to correct.
+        return None;
+    }
+    let complete = flow.is_some_and(|flow| flow.settled.is_some());
+    let too_large = flow.is_some_and(|flow| !requests::fits(flow));
+    Some(match &app.correct.note {
+        _ if too_large => (
+            "Too large",
+            "This photo is too large for this device to correct its mask",
+        ),
+        _ if !complete && app.busy() => (
+            "Not ready",
+            "The mask can be corrected once the flow is complete",
+        ),
+        _ if !complete => (
+            "Not ready",
+            "Sample the flow to its end (R) to correct its mask",
+        ),
+        _ if app.correct.preparing.is_some() => ("Preparing", "Preparing the mask"),
+        _ if !app.correct.is_ready() && app.awaits_best_mask() => {
+            ("Not ready", "The mask can be corrected once it is made")
+        }
+        Some(note) => (note.short, &note.whole),
+        None if app.correct.is_unsaved() => (
+            "Not saved",
+            "The corrections of this mask are not saved as labels",
+        ),
+        None => return None,
+    })
 }
 
 /// A button of the fine-tuning dialog.
 pub(super) fn wish(ui: &mut egui::Ui, text: &str, wish: Wish, commands: &mut Vec<Command>) {
     if ui.button(text).clicked() {
         commands.push(Command::Correct(Request::Teach(wish)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_beside_each_other_takes_another_row() {
+        assert_eq!(rows([0.0; 2], 100.0), 1);
+        let widths = [567.0, 165.0];
+        assert_eq!(
+            [944.0, 784.0, 584.0, 400.0].map(|room| rows(widths, room)),
+            [1, 2, 2, 3]
+        );
     }
 }

@@ -1,50 +1,128 @@
-//! The question about unsaved corrections.
+//! The questions about unsaved corrections, and about labels that saving would replace.
 
 use super::request::{Answer, Request};
+use super::session::Session;
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::Command;
-use crate::viewer::theme::GRID;
+use crate::viewer::theme::{self, GRID};
 use eframe::egui;
+use std::path::Path;
 
-/// Draws the question if it is pending.
+/// A button of a question: the answer, its name and a description.
+type Button = (Answer, &'static str, &'static str);
+
+const OTHER_FOLDER: Button = (
+    Answer::OtherFolder,
+    "Other folder",
+    "Save into another folder for corrected photos",
+);
+
+/// Draws the question that is pending, if any.
 pub(crate) fn dialog(app: &AppState, context: &egui::Context, commands: &mut Vec<Command>) {
-    if app.correct.leaving.is_none() {
-        return;
+    let answer = match (&app.correct.replacing, &app.correct.leaving) {
+        (Some(labels), _) => about_labels(labels, context),
+        (None, Some(_)) => about_leaving(app, context),
+        (None, None) => None,
+    };
+    commands.extend(answer.map(|answer| Command::Correct(Request::Leave(answer))));
+}
+
+fn about_leaving(app: &AppState, context: &egui::Context) -> Option<Answer> {
+    let correct = &app.correct;
+    let back = if correct.session.as_ref().is_some_and(has_labels) {
+        "Go back to the saved labels"
+    } else {
+        "Keep the network's mask"
+    };
+    let mut buttons = vec![(
+        Answer::Save,
+        "Save labels",
+        "Save into the folder for corrected photos",
+    )];
+    if correct.failed.is_some() {
+        buttons.push(OTHER_FOLDER);
     }
-    let mut answers = vec![
-        (
-            Answer::Save,
-            "Save labels",
-            "Save into the folder for corrected photos",
-        ),
-        (
+    if correct.storage.keeps() {
+        buttons.push((
             Answer::Later,
             "Keep for later",
             "Restore them when the photo is opened again",
-        ),
-        (Answer::Discard, "Discard", "Keep the network's mask"),
-        (Answer::Cancel, "Cancel", "Continue correcting (Escape)"),
-    ];
-    if !app.correct.storage.keeps() {
-        answers.remove(1);
+        ));
     }
+    buttons.push((Answer::Discard, "Discard", back));
+    buttons.push((Answer::Cancel, "Cancel", "Continue correcting (Escape)"));
+    question(
+        context,
+        "Save the corrections of this photo?",
+        &buttons,
+        |ui| {
+            ui.label("Its mask was corrected and not saved as labels.");
+            if let Some(failed) = &correct.failed {
+                let text = egui::RichText::new(failed).color(theme::ERROR);
+                ui.add(egui::Label::new(text).wrap());
+            }
+        },
+    )
+}
+
+fn has_labels(session: &Session) -> bool {
+    session.base.is_some()
+}
+
+fn about_labels(labels: &Path, context: &egui::Context) -> Option<Answer> {
+    let name = labels.file_name().unwrap_or_default().to_string_lossy();
+    let buttons = [
+        (
+            Answer::Replace,
+            "Replace",
+            "The labels that are there now are lost",
+        ),
+        OTHER_FOLDER,
+        (
+            Answer::Cancel,
+            "Cancel",
+            "Keep the labels as they are (Escape)",
+        ),
+    ];
+    question(
+        context,
+        &format!("Replace the labels of {name}?"),
+        &buttons,
+        |ui| {
+            let text = "This photo has labels in the folder already, and the corrections do not start \
+                        from them.";
+            ui.label(text);
+            let path = egui::RichText::new(labels.display().to_string()).weak();
+            ui.add(egui::Label::new(path).wrap());
+        },
+    )
+}
+
+/// Draws a question. Returns the answer, once there is one.
+fn question(
+    context: &egui::Context,
+    heading: &str,
+    buttons: &[Button],
+    text: impl FnOnce(&mut egui::Ui),
+) -> Option<Answer> {
     let frame = egui::Frame::popup(&context.global_style()).inner_margin(2.0 * GRID);
     let modal = egui::Modal::new(egui::Id::unique("unsaved corrections")).frame(frame);
     let modal = modal.show(context, |ui| {
         ui.set_width(52.0 * GRID);
-        ui.heading("Save the corrections of this photo?");
+        ui.heading(heading);
         ui.add_space(GRID);
-        ui.label("Its mask was corrected and not saved as labels.");
+        text(ui);
         ui.add_space(GRID);
+        let mut answer = None;
         ui.horizontal(|ui| {
-            for (answer, name, help) in answers {
+            for &(of_button, name, help) in buttons {
                 if ui.button(name).on_hover_text(help).clicked() {
-                    commands.push(Command::Correct(Request::Leave(answer)));
+                    answer = Some(of_button);
                 }
             }
         });
+        answer
     });
-    if modal.should_close() {
-        commands.push(Command::Correct(Request::Leave(Answer::Cancel)));
-    }
+    let closes = modal.should_close().then_some(Answer::Cancel);
+    modal.inner.or(closes)
 }

@@ -7,12 +7,16 @@
 mod bar;
 mod folder;
 mod leave;
+mod listed;
+mod look_up;
+mod note;
 mod places;
 mod pointer;
 mod process;
 mod recovery;
 mod request;
 mod requests;
+mod saving;
 mod session;
 mod state;
 mod storage;

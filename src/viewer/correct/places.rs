@@ -30,3 +30,18 @@ impl Places {
         labels.iter().map(|label| self.label(*label)).collect()
     }
 }
+
+/// The classes of these tables that were added by hand to a model's own, and that a model with these
+/// classes, of which the first `own` are its own, lacks.
+pub(super) fn missing(tables: &[&[String]], classes: &[String], own: usize) -> Vec<String> {
+    let own = &classes[..own.min(classes.len())];
+    let mut missing = Vec::new();
+    for added in tables.iter().filter_map(|table| table.strip_prefix(own)) {
+        for name in added {
+            if !classes.contains(name) && !missing.contains(name) {
+                missing.push(name.clone());
+            }
+        }
+    }
+    missing
+}

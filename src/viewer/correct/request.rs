@@ -53,7 +53,7 @@ pub(crate) enum Request {
     Teach(Wish),
 }
 
-/// An answer to the question.
+/// An answer to a question about saving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Save,
@@ -61,6 +61,10 @@ pub(crate) enum Answer {
     Later,
     Discard,
     Cancel,
+    /// Saves over labels that are there already.
+    Replace,
+    /// Saves into another folder.
+    OtherFolder,
 }
 
 /// A button of the dialog.

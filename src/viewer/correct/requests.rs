@@ -1,10 +1,12 @@
 //! Effects of requests, keys and reports.
 
 use super::folder::folder;
-use super::request::{Answer, Correction, GROWTH, Request, Tool, Wish};
+use super::note::Note;
+use super::request::{Correction, GROWTH, Request, Tool, Wish};
+use super::saving::{self, ask_folder, name_of_photo, save, take_folder};
 use super::session::Session;
 use super::state::Correct;
-use super::storage::{Labels, Preparation, Prepared, Report};
+use super::storage::{Preparation, Prepared, Report};
 use super::teach_requests as teach;
 use crate::gpu::canvas::Layer;
 use crate::labels::IGNORE;
@@ -13,13 +15,9 @@ use crate::viewer::classes_panel;
 use crate::viewer::commands::Action;
 use crate::viewer::exports::FlowSnapshot;
 use crate::viewer::flow::Flow;
-use crate::viewer::photo_list::Item;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use web_time::Instant;
-
-/// How long to wait for further changes before the recovery file is written.
-const CALM: Duration = Duration::from_secs(2);
 
 /// Carries out a request of a panel.
 pub(crate) fn request(app: &mut AppState, request: Request) {
@@ -49,7 +47,7 @@ pub(crate) fn request(app: &mut AppState, request: Request) {
             correct.types_folder = false;
             take_folder(app, folder);
         }
-        Request::Leave(answer) => leave(app, answer),
+        Request::Leave(answer) => saving::answer(app, answer),
         Request::Teach(wish) => teach::wish(app, wish),
     }
 }
@@ -72,7 +70,7 @@ pub(crate) fn act(app: &mut AppState, correction: Correction) {
         }
         Correction::Smaller => correct.set_diameter(smaller(correct.diameter)),
         Correction::Larger => correct.set_diameter(larger(correct.diameter)),
-        Correction::Save => save(app),
+        Correction::Save => save(app, false),
         Correction::ChooseFolder => {
             app.correct.saves = false;
             ask_folder(app);
@@ -113,7 +111,7 @@ fn change(correct: &mut Correct, change: impl FnOnce(&mut Session)) {
     }
     if let Some(session) = &mut correct.session {
         change(session);
-        session.due = Some(Instant::now() + CALM);
+        session.changed(Instant::now());
         correct.note = None;
     }
 }
@@ -142,6 +140,7 @@ impl AppState {
             session.release();
         }
         if !self.correct.on {
+            self.correct.close_foreign();
             return;
         }
         self.brushing = false;
@@ -155,12 +154,26 @@ impl AppState {
     /// Prepares the mask of the open flow once it is complete. With `only_kept`, only if unsaved
     /// corrections of this photo were kept.
     fn prepare_correction(&mut self, only_kept: bool) {
+        if self.correct.preparing.is_none() && self.correct.session.is_none() {
+            self.prepare(only_kept);
+        }
+    }
+
+    /// Prepares the mask of the open flow again unless it has unsaved corrections: there are other labels to
+    /// start from. It stays until then.
+    pub(super) fn prepare_again(&mut self) {
+        if !self.correct.is_unsaved() && (self.correct.on || !self.correct.is_aside) {
+            self.correct.preparing = None;
+            self.prepare(!self.correct.on);
+        }
+    }
+
+    fn prepare(&mut self, only_kept: bool) {
         let (Some(flow), Some(model)) = (&self.flow, &self.model) else {
             return;
         };
-        let open = self.correct.preparing.is_some() || self.correct.session.is_some();
         // While something is computed, the flow is incomplete or about to be replaced.
-        if open || self.busy() || flow.settled.is_none() || !fits(flow) || self.awaits_best_mask() {
+        if self.busy() || flow.settled.is_none() || !fits(flow) || self.awaits_best_mask() {
             return;
         }
         let opacity = self.settings.view.opacity;
@@ -203,6 +216,10 @@ impl AppState {
                 Report::NothingKept(number) => {
                     if self.correct.preparing == Some(number) {
                         self.correct.preparing = None;
+                        // What it starts from is in another folder than the one chosen now.
+                        if !self.correct.is_unsaved() {
+                            self.correct.session = None;
+                        }
                         if self.correct.on {
                             self.prepare_correction(false);
                         }
@@ -211,51 +228,21 @@ impl AppState {
                 Report::Kept(flow) => {
                     // The answer may have been withdrawn.
                     let correct = &mut self.correct;
-                    if correct.asks() && correct.of_flow(flow).is_some() {
+                    if correct.leaving.is_some() && correct.of_flow(flow).is_some() {
                         correct.close();
                         correct.ready = correct.leaving.take();
                     }
                 }
-                Report::Saved {
-                    flow,
-                    state,
-                    pair,
-                    place,
-                    mask,
-                } => {
-                    // Meanwhile, another list may have been opened.
-                    let open = self.flow.as_ref().is_some_and(|open| open.id == flow);
-                    if let Some(mask) = mask.filter(|_| open) {
-                        self.masks.correct(place, mask);
-                    }
-                    let session = self.correct.session.as_mut();
-                    if let Some(session) = session.filter(|session| session.flow == flow) {
-                        session.saved = state;
-                        // Strokes painted in the meantime still want a recovery file.
-                        if !session.is_unsaved() {
-                            session.due = None;
-                        }
-                    }
-                    let name = pair.image.file_name().unwrap_or_default();
-                    let use_of = if pair.held_back {
-                        ", held back from training"
-                    } else {
-                        ""
-                    };
-                    let note = format!("Saved {}{use_of}", name.to_string_lossy());
-                    self.correct.note = Some(note);
-                    if self.correct.teach.open {
-                        teach::wish(self, Wish::Open);
-                    }
-                    if !self.correct.is_unsaved() {
-                        self.correct.ready = self.correct.leaving.take();
-                    }
-                }
+                Report::Saved(saved) => saving::saved(self, saved),
+                Report::Occupied(flow, labels) => saving::occupied(self, flow, labels),
+                Report::NotSaved(text) => saving::not_saved(self, text),
+                Report::LookedUp(found) => self.take_found(found),
                 Report::Folder(chosen) => take_folder(self, chosen),
                 Report::NoDialog => self.correct.types_folder = true,
                 Report::Failed(text) => {
-                    // It does not save any longer.
-                    self.correct.note = None;
+                    if self.correct.leaving.is_some() {
+                        self.correct.failed = Some(text.clone());
+                    }
                     self.errors.report(text);
                 }
             }
@@ -263,7 +250,7 @@ impl AppState {
         let session = self.correct.session.as_mut();
         let due = session.filter(|session| session.due.is_some_and(|due| due <= Instant::now()));
         if let Some(session) = due {
-            session.due = None;
+            session.kept();
             self.correct.storage.keep(session, false);
         }
         teach::receive(self);
@@ -285,9 +272,13 @@ impl AppState {
             return;
         };
         let Some(model) = &mut self.model else { return };
+        // What was painted while it was prepared again stays.
+        if self.correct.is_unsaved() {
+            return;
+        }
         let missing = prepared.missing(&model.classes, model.card.classes.len());
         model.add_classes(&missing);
-        let Some((edit, saved, restored)) = prepared.edit(&model.classes) else {
+        let Some(start) = prepared.start(&model.classes) else {
             return;
         };
         let classes = model.classes.clone();
@@ -295,14 +286,20 @@ impl AppState {
         if !known && self.correct.class != IGNORE {
             self.correct.class = 0;
         }
-        let mut session = Session::new(flow.id, edit, prepared.key.clone(), classes);
-        session.saved = saved;
-        if restored {
+        let mut session = Session::new(flow.id, start.edit, prepared.key.clone(), classes);
+        session.saved = start.saved;
+        session.base = start.base;
+        if start.restored {
             session.saved = u64::MAX;
             self.correct.on = true;
-            self.correct.note = Some("Restored unsaved corrections of this photo".into());
+            let note = "Restored unsaved corrections of this photo";
+            self.correct.note = Some(Note::new("Restored", note));
         }
         self.correct.session = Some(session);
+        if start.base.is_some_and(|base| base.is_correction) {
+            // The list and its exports have them, too.
+            self.look_up_correction(self.photos.place().0);
+        }
     }
 
     /// Undoes the last change of the mask while it is corrected, otherwise of the selection.
@@ -338,97 +335,6 @@ pub(super) fn fits(flow: &Flow) -> bool {
     let (width, height) = flow.photo.dimensions();
     let texture = flow.picture.as_ref().map(|picture| picture.size());
     texture.is_none_or(|size| size == [width, height])
-}
-
-fn ask_folder(app: &mut AppState) {
-    if let Err(error) = app.correct.storage.ask_folder() {
-        let text = format!("cannot show the dialog: {error}");
-        app.errors.report(text);
-    }
-}
-
-/// Takes the folder for corrected photos that was chosen, if any, and saves labels if they wait for it.
-fn take_folder(app: &mut AppState, chosen: Option<PathBuf>) {
-    let saves = std::mem::take(&mut app.correct.saves);
-    let Some(folder) = chosen else { return };
-    // The settings are text; a path that is not valid Unicode applies to this window only.
-    let text = folder.to_str().is_some();
-    app.settings.corrections = Some(folder.clone()).filter(|_| text);
-    app.correct.folder = Some(folder);
-    if saves {
-        save(app);
-    }
-}
-
-/// The name under which the open photo is saved.
-fn name_of_photo(app: &AppState) -> String {
-    let name = app.photos.item().map(Item::stem);
-    name.unwrap_or_else(|| "photo".into())
-}
-
-/// Saves the mask as labels, after asking for a folder if there is none yet.
-fn save(app: &mut AppState) {
-    let Some(folder) = folder(app).map(Path::to_owned) else {
-        if app.correct.session.is_some() {
-            app.correct.saves = true;
-            ask_folder(app);
-        }
-        return;
-    };
-    let name = name_of_photo(app);
-    let (Some(flow), Some(model)) = (&app.flow, &app.model) else {
-        return;
-    };
-    let Some(session) = &mut app.correct.session else {
-        return;
-    };
-    session.release();
-    let labels = Labels {
-        flow: flow.id,
-        state: session.edit.state(),
-        key: session.key.clone(),
-        place: app.photos.place().0,
-        folder,
-        name,
-        file: app.photos.file().map(Path::to_owned),
-        photo: flow.photo.clone(),
-        labels: session.edit.labels(),
-        classes: model.classes.clone(),
-    };
-    if app.correct.storage.save(labels) {
-        app.correct.note = Some("Saving".into());
-    } else {
-        let text = "the labels cannot be saved now: close other programs and try again";
-        app.errors.report(text);
-    }
-}
-
-fn leave(app: &mut AppState, answer: Answer) {
-    match answer {
-        Answer::Cancel => app.correct.leaving = None,
-        Answer::Save => save(app),
-        Answer::Later => {
-            let correct = &mut app.correct;
-            let Some(session) = &mut correct.session else {
-                correct.ready = correct.leaving.take();
-                return;
-            };
-            session.release();
-            // The photo is left once they are on disk.
-            if !correct.storage.keep(session, true) {
-                let text = "the corrections cannot be kept now: save them as labels, or try again";
-                app.errors.report(text);
-            }
-        }
-        Answer::Discard => {
-            let correct = &mut app.correct;
-            if let Some(session) = &correct.session {
-                correct.storage.discard(&session.key);
-            }
-            correct.close();
-            correct.ready = correct.leaving.take();
-        }
-    }
 }
 
 /// The action that saves labels.

@@ -1,12 +1,28 @@
 //! The corrections of one photo.
 
+use crate::data::LabelsDigest;
 use crate::gpu::GpuError;
 use crate::gpu::canvas::Pipelines;
 use crate::gpu::textures::LabelTexture;
 use crate::label_edit::{Area, LabelEdit, Paint, Region};
+use crate::labels;
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Duration;
 use web_time::Instant;
+
+/// How long to wait for further changes before the recovery file is written, and the longest wait while
+/// changes go on.
+const CALM: Duration = Duration::from_secs(2);
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// The labels on disk that a mask starts from, or that it was saved as last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Base {
+    pub digest: LabelsDigest,
+    /// Whether they are corrections, and not the labels that a data set came with.
+    pub is_correction: bool,
+}
 
 pub(super) struct Session {
     /// The flow whose last state is corrected.
@@ -18,12 +34,18 @@ pub(super) struct Session {
     pub classes: Vec<String>,
     /// The state of the mask that was saved last.
     pub saved: u64,
+    /// The labels on disk that it may replace without a question.
+    pub base: Option<Base>,
     /// When to write the recovery file.
     pub due: Option<Instant>,
+    /// When the first change was made that the recovery file lacks.
+    unkept: Option<Instant>,
     stroke: Option<Stroke>,
     /// The mask in graphics memory, a cache that drawing updates.
     picture: RefCell<Option<Arc<LabelTexture>>>,
     dirty: RefCell<Option<Area>>,
+    /// The share of every class in a state of the mask, or amid a stroke, a cache.
+    shares: RefCell<Option<(Option<u64>, Vec<f32>)>>,
 }
 
 /// A stroke in progress.
@@ -41,11 +63,41 @@ impl Session {
             edit,
             key,
             classes,
+            base: None,
             due: None,
+            unkept: None,
             stroke: None,
             picture: RefCell::default(),
             dirty: RefCell::default(),
+            shares: RefCell::default(),
         }
+    }
+
+    /// Records a change at a time: the recovery file is due once there are no others for a while, or the
+    /// first has waited long enough.
+    pub(super) fn changed(&mut self, now: Instant) {
+        let first = *self.unkept.get_or_insert(now);
+        self.due = Some((now + CALM).min(first + LONGEST));
+    }
+
+    /// Records that the recovery file is as it should be.
+    pub(super) fn kept(&mut self) {
+        (self.due, self.unkept) = (None, None);
+    }
+
+    /// The share of every class, 0 to 1. Those of a stroke in progress are counted when it ends.
+    pub(super) fn shares(&self) -> Vec<f32> {
+        let paints = self.stroke.is_some();
+        let (state, mut known) = (self.edit.state(), self.shares.borrow_mut());
+        if let Some((of, shares)) = &*known
+            && (paints || *of == Some(state))
+            && shares.len() == self.classes.len()
+        {
+            return shares.clone();
+        }
+        let shares = labels::shares(&self.edit.labels(), self.classes.len());
+        *known = Some(((!paints).then_some(state), shares.clone()));
+        shares
     }
 
     pub(super) fn is_unsaved(&self) -> bool {
@@ -152,5 +204,30 @@ impl Session {
             (Some(_), None) => {}
         }
         Ok(picture.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn corrections_are_kept_while_painting_goes_on() {
+        let edit = LabelEdit::new([1, 1], Arc::new(vec![0])).unwrap();
+        let mut session = Session::new(0, edit, String::new(), vec!["a".into(), "b".into()]);
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        for (at, due) in [(0, 2), (1, 3), (2, 4), (3, 5), (4, 5)] {
+            session.changed(start + at * second);
+            assert_eq!(session.due, Some(start + due * second));
+        }
+        session.kept();
+        assert_eq!(session.due, None);
+        session.changed(start + 9 * second);
+        assert_eq!(session.due, Some(start + 11 * second));
+        // The shares are those of the corrected mask.
+        assert_eq!(session.shares(), [1.0, 0.0]);
+        session.fill([0.5, 0.5], Paint::Class(1), false);
+        assert_eq!(session.shares(), [0.0, 1.0]);
     }
 }

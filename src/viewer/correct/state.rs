@@ -1,5 +1,6 @@
 //! The state of correcting, a part of the shared state.
 
+use super::note::Note;
 use super::places::Places;
 use super::request::{DIAMETER, Tool};
 use super::session::Session;
@@ -12,6 +13,7 @@ use crate::viewer::canvas_renderer::CanvasRenderer;
 use crate::viewer::commands::{Action, Command};
 use crate::viewer::lessons::Request;
 use eframe::egui;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -40,7 +42,18 @@ pub(crate) struct Correct {
     /// Whether to save labels as soon as a folder is chosen.
     pub(super) saves: bool,
     /// The status beside the tools.
-    pub(super) note: Option<String>,
+    pub(super) note: Option<Note>,
+    /// The labels that saving would replace, of which the mask knows nothing; the question about them is
+    /// pending.
+    pub(super) replacing: Option<PathBuf>,
+    /// Why the labels were not saved the last time, while that is so.
+    pub(super) failed: Option<String>,
+    /// What the list of problems says about saving since it succeeded last.
+    pub(super) problems: Vec<String>,
+    /// The places of photos whose saved corrections are still to be looked up.
+    pub(super) unseen: VecDeque<usize>,
+    /// Whether those of a photo are being looked up.
+    pub(super) looks_up: bool,
     /// The command that waits for an answer about unsaved corrections.
     pub(super) leaving: Option<Command>,
     /// The command to carry out now that nothing is unsaved.
@@ -66,6 +79,11 @@ impl Correct {
             types_folder: false,
             saves: false,
             note: None,
+            replacing: None,
+            failed: None,
+            problems: Vec::new(),
+            unseen: VecDeque::new(),
+            looks_up: false,
             leaving: None,
             ready: None,
             teach: Teach::new(context),
@@ -114,6 +132,72 @@ impl Correct {
         self.of_flow(flow).is_some()
     }
 
+    /// Whether there are unsaved corrections while the toolbar, which says so, is hidden.
+    pub(crate) fn is_unsaved_unseen(&self) -> bool {
+        !self.on && self.is_unsaved()
+    }
+
+    /// What the status line says while the toolbar is hidden, short and in full.
+    pub(crate) fn status(&self) -> Option<(&str, &str)> {
+        if self.on || self.is_aside {
+            return None;
+        }
+        match &self.note {
+            Some(note) => Some((note.short, &note.whole)),
+            None if self.is_unsaved() => Some((
+                "Corrections not saved",
+                "The mask of this photo was corrected and not saved as labels",
+            )),
+            None => None,
+        }
+    }
+
+    /// The corrections that the canvas draws of a flow, at its end or before.
+    fn drawn(&self, flow: u64, at_end: bool) -> Option<&Session> {
+        let shown = self.on || (at_end && self.is_corrected(flow));
+        self.of_flow(flow).filter(|_| shown)
+    }
+
+    /// What the canvas says about the mask that it draws of a flow: whether it is not the network's.
+    pub(crate) fn mark(&self, flow: u64, at_end: bool) -> Option<&'static str> {
+        let session = self.drawn(flow, at_end)?;
+        let has_labels = session.base.is_some() && session.edit.is_corrected();
+        match (has_labels, session.is_unsaved()) {
+            (true, false) => Some("Saved labels"),
+            (true, true) => Some("Saved labels, corrected"),
+            // The toolbar shows that it is being corrected.
+            (false, _) => (!self.on && session.edit.is_corrected()).then_some("Corrected"),
+        }
+    }
+
+    /// The label of a pixel, `[x, y]` of the photo, in the corrected mask that the canvas draws of a flow,
+    /// if the network gave it another one.
+    pub(crate) fn corrected_label(
+        &self,
+        flow: u64,
+        at_end: bool,
+        pixel: [usize; 2],
+    ) -> Option<u16> {
+        let session = self.drawn(flow, at_end)?;
+        let label = session.edit.label(pixel);
+        (label != session.edit.network_label(pixel)).then_some(label)
+    }
+
+    /// The share of every class, 0 to 1, in the corrected mask that the canvas draws of a flow.
+    pub(crate) fn shares(&self, flow: u64, at_end: bool) -> Option<Vec<f32>> {
+        let session = self.drawn(flow, at_end)?;
+        session.edit.is_corrected().then(|| session.shares())
+    }
+
+    /// Closes a mask that starts from labels that a data set came with: they are shown in the
+    /// place of the network's mask only while it is corrected.
+    pub(super) fn close_foreign(&mut self) {
+        let is_foreign = |session: &Session| session.base.is_some_and(|base| !base.is_correction);
+        if !self.is_unsaved() && self.session.as_ref().is_some_and(is_foreign) {
+            self.close();
+        }
+    }
+
     /// The corrected mask of a flow, at the photo's size, if it differs from the network's.
     pub(crate) fn labels(&self, flow: u64) -> Option<Vec<u16>> {
         let session = self.shown(flow)?;
@@ -141,8 +225,7 @@ impl Correct {
         flow: u64,
         at_end: bool,
     ) -> Result<Option<Arc<LabelTexture>>, GpuError> {
-        let shown = self.on || (at_end && self.is_corrected(flow));
-        match self.of_flow(flow).filter(|_| shown) {
+        match self.drawn(flow, at_end) {
             Some(session) => session.picture(renderer.pipelines()),
             None => Ok(None),
         }
@@ -182,6 +265,8 @@ impl Correct {
         self.preparing = None;
         self.saves = false;
         self.note = None;
+        self.replacing = None;
+        self.failed = None;
         self.hover = None;
     }
 
@@ -193,9 +278,9 @@ impl Correct {
         }
     }
 
-    /// Whether it is asking what to do with unsaved corrections.
+    /// Whether it is asking what to do with unsaved corrections, or with labels in their place.
     pub(crate) fn asks(&self) -> bool {
-        self.leaving.is_some()
+        self.leaving.is_some() || self.replacing.is_some()
     }
 
     /// Whether a command waits for the answer, or is about to be carried out after it.
@@ -265,8 +350,8 @@ impl Correct {
 
     /// Closes a dialog. Returns whether there was one.
     pub(crate) fn cancel(&mut self) -> bool {
-        let open = self.leaving.is_some() || self.teach.open;
-        self.leaving = None;
+        let open = self.asks() || self.teach.open;
+        (self.leaving, self.replacing) = (None, None);
         self.teach.close();
         open
     }
@@ -306,5 +391,16 @@ mod tests {
         session.undo();
         assert_eq!(session.edit.labels(), [0]);
         assert_eq!(correct.can_undo(), [false, true]);
+    }
+
+    #[test]
+    fn corrections_are_learnt_by_a_model_with_their_classes_alone() {
+        let mut teach = Correct::new(&egui::Context::default()).teach;
+        let names = |text: &str| -> Vec<String> { text.chars().map(String::from).collect() };
+        assert!(teach.suits(&names("ab")));
+        teach.classes = names("abc");
+        for (classes, suits) in [("ab", true), ("abc", true), ("abcd", false), ("xyz", false)] {
+            assert_eq!(teach.suits(&names(classes)), suits, "{classes}");
+        }
     }
 }

@@ -1,16 +1,17 @@
 //! All disk access and slow work of corrections, on a separate thread.
 
-use super::places::Places;
+use super::look_up::{Found, LookUp};
+use super::places::{self, Places};
 use super::recovery::{self, Recovery};
-use super::session::Session;
-use crate::data::{self, Corrected, SavedPair};
+use super::session::{Base, Session};
+use crate::data::{self, Corrected, LabelsDigest, SavedLabels, SavedPair, Truth};
 use crate::label_edit::LabelEdit;
 use crate::viewer::exports::FlowSnapshot;
 use crate::viewer::mask_store::StoredMask;
 use crate::viewer::platform;
 use eframe::egui;
 use image::RgbImage;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -27,21 +28,33 @@ pub(super) enum Report {
     NothingKept(u64),
     /// The unsaved corrections of this flow are in the recovery file.
     Kept(u64),
-    /// The labels of this flow were saved in this state of the mask.
-    Saved {
-        flow: u64,
-        state: u64,
-        pair: SavedPair,
-        /// The place of the photo in the list, and its mask.
-        place: usize,
-        mask: Option<Arc<StoredMask>>,
-    },
+    Saved(Saved),
+    /// The labels of this flow were not saved, because there are other labels in this file.
+    Occupied(u64, PathBuf),
+    /// Labels could not be saved, in one line.
+    NotSaved(String),
+    /// The saved corrections of a photo of the list, if there are any.
+    LookedUp(Option<Found>),
     /// The folder that was chosen, if any.
     Folder(Option<PathBuf>),
     /// The system offers no dialog to choose a folder in.
     NoDialog,
     /// An error in one line.
     Failed(String),
+}
+
+/// The labels of a flow that were saved in a state of its mask.
+pub(super) struct Saved {
+    pub flow: u64,
+    pub state: u64,
+    pub pair: SavedPair,
+    /// The digest of their file; `None` if it cannot be read.
+    pub digest: Option<LabelsDigest>,
+    /// The place of the photo in the list, and its mask.
+    pub place: usize,
+    pub mask: Option<Arc<StoredMask>>,
+    /// The ground truth of the photo by now, if it belongs to a data set.
+    pub truth: Option<Truth>,
 }
 
 /// A mask that can be corrected.
@@ -55,7 +68,7 @@ pub(super) struct Prepared {
     /// The classes in the folder of corrections.
     pub known: Vec<String>,
     /// The labels of this photo in that folder.
-    pub saved: Option<Vec<u16>>,
+    pub saved: Option<SavedLabels>,
     pub kept: Option<Recovery>,
 }
 
@@ -86,10 +99,58 @@ pub(super) struct Labels {
     pub file: Option<PathBuf>,
     pub photo: Arc<RgbImage>,
     pub labels: Vec<u16>,
+    /// The model's classes, and of them its own.
     pub classes: Vec<String>,
+    pub own: Vec<String>,
+    /// The labels that they replace without a question, and whether they replace any others.
+    pub base: Option<LabelsDigest>,
+    pub replaces: bool,
 }
 
 impl Labels {
+    /// Saves them, and removes the recovery file that is no longer needed.
+    fn save(&self, recovery: Option<&Path>) -> Report {
+        let corrected = Corrected {
+            name: &self.name,
+            file: self.file.as_deref(),
+            photo: &self.photo,
+            labels: &self.labels,
+            classes: &self.classes,
+        };
+        if !self.replaces {
+            match data::replaced_labels(&self.folder, &corrected) {
+                Ok(Some((labels, digest))) if self.base != Some(digest) => {
+                    return Report::Occupied(self.flow, labels);
+                }
+                Ok(_) => {}
+                Err(error) => return Report::NotSaved(error.to_string()),
+            }
+        }
+        let pair = match data::save_corrected(&self.folder, &corrected) {
+            Ok(pair) => pair,
+            Err(error) => return Report::NotSaved(error.to_string()),
+        };
+        if let Some(folder) = recovery {
+            report(recovery::remove(folder, &self.key));
+        }
+        Report::Saved(Saved {
+            flow: self.flow,
+            state: self.state,
+            digest: data::labels_digest(&pair.labels).ok(),
+            pair,
+            place: self.place,
+            mask: self.mask(),
+            truth: self.truth(),
+        })
+    }
+
+    /// The ground truth of the photo, if it belongs to a data set with classes of the model.
+    fn truth(&self) -> Option<Truth> {
+        let truth = data::labels_of(self.file.as_deref()?, &self.own)?;
+        let size = [truth.labels.width, truth.labels.height].map(|side| side as u32);
+        (size == [self.photo.width(), self.photo.height()]).then_some(truth)
+    }
+
     /// The labels for the list of masks.
     fn mask(&self) -> Option<Arc<StoredMask>> {
         let size = [self.photo.width(), self.photo.height()];
@@ -191,34 +252,15 @@ impl Storage {
         self.give(move || Some(prepare(asked, recovery.as_deref())))
     }
 
-    /// Saves labels, and removes the recovery file that is no longer needed.
+    /// Saves labels.
     pub(super) fn save(&self, labels: Labels) -> bool {
         let recovery = self.recovery.clone();
-        self.give(move || {
-            let corrected = Corrected {
-                name: &labels.name,
-                file: labels.file.as_deref(),
-                photo: &labels.photo,
-                labels: &labels.labels,
-                classes: &labels.classes,
-            };
-            let saved = data::save_corrected(&labels.folder, &corrected);
-            Some(match saved {
-                Err(error) => Report::Failed(error.to_string()),
-                Ok(pair) => {
-                    if let Some(folder) = recovery {
-                        report(recovery::remove(&folder, &labels.key));
-                    }
-                    Report::Saved {
-                        flow: labels.flow,
-                        state: labels.state,
-                        pair,
-                        place: labels.place,
-                        mask: labels.mask(),
-                    }
-                }
-            })
-        })
+        self.give(move || Some(labels.save(recovery.as_deref())))
+    }
+
+    /// Looks up saved corrections. Returns whether there will be a report.
+    pub(super) fn look_up(&self, wanted: LookUp) -> bool {
+        self.give(move || Some(Report::LookedUp(wanted.read())))
     }
 
     /// Writes the corrections of a photo into its recovery file, or removes it if all are saved. Returns
@@ -283,7 +325,7 @@ fn report(removed: Result<(), crate::files::FileError>) {
     }
 }
 
-fn prepare(asked: Preparation, recovery: Option<&std::path::Path>) -> Report {
+fn prepare(asked: Preparation, recovery: Option<&Path>) -> Report {
     let key = recovery::key(asked.snapshot.photo(), &asked.classes);
     let kept = recovery.and_then(|folder| recovery::read(folder, &key));
     let folder = asked.folder.as_deref();
@@ -293,6 +335,9 @@ fn prepare(asked: Preparation, recovery: Option<&std::path::Path>) -> Report {
     let saved = folder
         .filter(|_| !known.is_empty())
         .and_then(|folder| data::saved_labels(folder, &asked.name, asked.file.as_deref(), photo));
+    // Labels that a data set came with are a start for corrections, and not what the network says.
+    let is_shown = |saved: &SavedLabels| saved.is_correction || kept.is_some() || !asked.only_kept;
+    let saved = saved.filter(is_shown);
     if asked.only_kept && kept.is_none() && saved.is_none() {
         return Report::NothingKept(asked.number);
     }
@@ -315,36 +360,44 @@ impl Prepared {
     pub(super) fn missing(&self, classes: &[String], own: usize) -> Vec<String> {
         let kept = self.kept.as_ref().map(|kept| kept.classes.as_slice());
         let tables = [self.known.as_slice(), kept.unwrap_or_default()];
-        let own = &classes[..own.min(classes.len())];
-        let mut missing = Vec::new();
-        for added in tables
-            .into_iter()
-            .filter_map(|table| table.strip_prefix(own))
-        {
-            for name in added {
-                if !classes.contains(name) && !missing.contains(name) {
-                    missing.push(name.clone());
-                }
-            }
-        }
-        missing
+        places::missing(&tables, classes, own)
     }
 
     /// The mask, with saved and then kept corrections as its first changes, their classes found by name.
-    /// Also returns the state that was saved, and whether any were kept.
-    pub(super) fn edit(&self, classes: &[String]) -> Option<(LabelEdit, u64, bool)> {
+    pub(super) fn start(&self, classes: &[String]) -> Option<Start> {
         let mut edit = LabelEdit::new(self.size, self.network.clone())?;
-        let saved = self.saved.as_ref();
-        if let Some(saved) = saved.and_then(|saved| Places::of(&self.known, classes).labels(saved))
-        {
-            edit.paint_labels(&saved);
-        }
+        let places = Places::of(&self.known, classes);
+        let painted = |saved: &&SavedLabels| {
+            let labels = places.labels(&saved.labels);
+            labels.is_some_and(|labels| edit.paint_labels(&labels))
+        };
+        let saved = self.saved.as_ref().filter(painted);
+        let base = saved.map(|saved| Base {
+            digest: saved.digest,
+            is_correction: saved.is_correction,
+        });
         let state = edit.state();
         let kept = self.kept.as_ref().filter(|kept| kept.size == self.size);
         let painted = kept.and_then(|kept| kept.painted_in(classes));
         let restored = painted.is_some_and(|painted| edit.paint_runs(&painted));
-        Some((edit, state, restored))
+        Some(Start {
+            edit,
+            saved: state,
+            base,
+            restored,
+        })
     }
+}
+
+/// How the corrections of a mask start.
+pub(super) struct Start {
+    pub edit: LabelEdit,
+    /// The state of the mask that is on disk.
+    pub saved: u64,
+    /// The labels on disk that it starts from.
+    pub base: Option<Base>,
+    /// Whether unsaved corrections were kept.
+    pub restored: bool,
 }
 
 #[cfg(test)]
@@ -365,7 +418,11 @@ mod tests {
             size: [2, 2],
             key: String::new(),
             known: names(known),
-            saved: Some(vec![0, 1, 1, 1]),
+            saved: Some(SavedLabels {
+                labels: vec![0, 1, 1, 1],
+                is_correction: true,
+                digest: [7; 32],
+            }),
             kept,
         }
     }
@@ -373,12 +430,13 @@ mod tests {
     #[test]
     fn saved_labels_of_other_classes_are_not_painted() {
         let labels = |known: &str, classes: &str| {
-            let (edit, _, _) = prepared(known, None).edit(&names(classes)).unwrap();
-            edit.labels()
+            let start = prepared(known, None).start(&names(classes)).unwrap();
+            (start.edit.labels(), start.base.is_some())
         };
-        assert_eq!(labels("ab", "abc"), [0, 1, 1, 1]);
-        assert_eq!(labels("abc", "ab"), [0, 1, 1, 1]);
-        assert_eq!(labels("ab", "xyz"), [0; 4]);
+        assert_eq!(labels("ab", "abc"), (vec![0, 1, 1, 1], true));
+        assert_eq!(labels("abc", "ab"), (vec![0, 1, 1, 1], true));
+        // They are not replaced without a question either.
+        assert_eq!(labels("ab", "xyz"), (vec![0; 4], false));
     }
 
     #[test]
@@ -392,11 +450,11 @@ mod tests {
         let prepared = prepared("ab", Some(kept));
         let missing = prepared.missing(&names("ad"), 1);
         assert_eq!(missing, names("bc"));
-        let (edit, _, restored) = prepared.edit(&names("adbc")).unwrap();
-        assert!(restored);
-        assert_eq!(edit.labels(), [0, 3, 0, IGNORE]);
-        let (edit, ..) = self::prepared("ab", None).edit(&names("adb")).unwrap();
-        assert_eq!(edit.labels(), [0, 2, 2, 2]);
+        let start = prepared.start(&names("adbc")).unwrap();
+        assert!(start.restored);
+        assert_eq!(start.edit.labels(), [0, 3, 0, IGNORE]);
+        let start = self::prepared("ab", None).start(&names("adb")).unwrap();
+        assert_eq!(start.edit.labels(), [0, 2, 2, 2]);
         // Tables of other models add nothing.
         assert!(prepared.missing(&names("xy"), 2).is_empty());
     }
@@ -408,8 +466,8 @@ mod tests {
             size: [2, 2],
             painted: vec![(3, None), (1, Some(1))],
         };
-        let (edit, _, restored) = prepared("ab", Some(kept)).edit(&names("ab")).unwrap();
-        assert!(restored);
-        assert_eq!(edit.labels(), [0, 0, 0, 1]);
+        let start = prepared("ab", Some(kept)).start(&names("ab")).unwrap();
+        assert!(start.restored);
+        assert_eq!(start.edit.labels(), [0, 0, 0, 1]);
     }
 }

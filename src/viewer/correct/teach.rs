@@ -56,6 +56,8 @@ pub(crate) struct Teach {
     pub(super) ending: Option<Ending>,
     /// The numbers of labelled photos to train on and held back: the corrected ones and those of a data set.
     pub(super) photos: [usize; 2],
+    /// The classes of their labels; empty if there are none.
+    pub(super) classes: Vec<String>,
     /// The folder of a stopped run that can be resumed.
     pub(super) unfinished: Option<PathBuf>,
     /// The device that the window computes on, as for `--device`.
@@ -74,6 +76,7 @@ impl Teach {
             running: None,
             ending: None,
             photos: [0, 0],
+            classes: Vec::new(),
             unfinished: None,
             device: "auto".into(),
             closing: false,
@@ -98,6 +101,12 @@ impl Teach {
 
     pub(super) fn photos(&self) -> [usize; 2] {
         self.photos
+    }
+
+    /// Whether a model with these classes can go on with the labelled photos: their classes are the same,
+    /// and any added ones follow.
+    pub(super) fn suits(&self, classes: &[String]) -> bool {
+        self.classes.is_empty() || self.classes.starts_with(classes)
     }
 
     pub(super) fn can_resume(&self) -> bool {

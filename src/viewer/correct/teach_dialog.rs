@@ -6,6 +6,7 @@ use super::request::{Correction, Request, Wish};
 use super::teach::Ending;
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::{Action, Command};
+use crate::viewer::open_model::OpenModel;
 use crate::viewer::theme::GRID;
 use eframe::egui;
 
@@ -38,7 +39,15 @@ fn contents(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         if training == 1 { "" } else { "s" },
     ));
     if let Some(model) = &app.model {
-        ui.label(format!("Starts from the open model, {}", model.name));
+        if teach.suits(&model.card.classes) {
+            ui.label(format!("Starts from the open model, {}", model.name));
+        } else {
+            ui.label(format!(
+                "These corrections have other classes than {}: open the model that they were made with, \
+                 or choose another folder.",
+                model.name
+            ));
+        }
     }
     ui.add_space(GRID);
     match teach.ending() {
@@ -112,7 +121,9 @@ fn buttons(app: &AppState, training: usize, ui: &mut egui::Ui, commands: &mut Ve
     } else if teach.is_running() {
         wish(ui, "Stop", Wish::Stop, commands);
     } else {
-        ui.add_enabled_ui(training > 0 && app.model.is_some(), |ui| {
+        let suits = |model: &OpenModel| teach.suits(&model.card.classes);
+        let can_start = training > 0 && app.model.as_ref().is_some_and(suits);
+        ui.add_enabled_ui(can_start, |ui| {
             wish(ui, "Start", Wish::Start, commands);
         });
         if teach.can_resume() {

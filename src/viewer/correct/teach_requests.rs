@@ -32,10 +32,13 @@ pub(super) fn wish(app: &mut AppState, wish: Wish) {
 
 /// Opens or refreshes the dialog.
 fn open(app: &mut AppState) {
-    let found = folder(app).map(|folder| (data::corrected_photos(folder), newest(folder)));
-    let (photos, newest) = found.unwrap_or_default();
+    let found = folder(app).map(|folder| {
+        let classes = data::corrected_classes(folder).unwrap_or_default();
+        (data::corrected_photos(folder), classes, newest(folder))
+    });
+    let (photos, classes, newest) = found.unwrap_or_default();
     let teach = &mut app.correct.teach;
-    (teach.open, teach.photos) = (true, photos);
+    (teach.open, teach.photos, teach.classes) = (true, photos, classes);
     let stopped = |run: &PathBuf| runs::can_resume(run) && runs::finished_model(run).is_none();
     teach.unfinished = newest.filter(stopped);
 }

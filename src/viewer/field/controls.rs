@@ -7,6 +7,7 @@ use super::settings::{AxisName, FieldSettings};
 use super::widgets::{OPERATORS, choice, class, group, log_slider, row, slider};
 use super::{export, layers};
 use crate::encoding::COLOUR_AXES;
+use crate::gpu::field::ArrowPlace;
 use crate::vector_field::{Camera, FieldKind};
 use crate::viewer::theme::{self, GRID};
 use eframe::egui::{self, RichText, Ui};
@@ -148,6 +149,7 @@ fn view(panel: &mut FieldPanel, ui: &mut Ui) {
             let names = FieldKind::ALL.map(|kind| (kind, kind_name(settings, kind)));
             let name = kind_name(settings, settings.kind);
             let help = format!("Which field is shown: {name}");
+            let before = settings.kind;
             row(ui, "Which", &help, |ui| {
                 egui::ComboBox::from_id_salt("which field")
                     .width(ui.available_width() - GRID)
@@ -160,6 +162,12 @@ fn view(panel: &mut FieldPanel, ui: &mut Ui) {
                     })
                     .response
             });
+            if settings.kind == FieldKind::Network && before != settings.kind {
+                // Nothing else shows it.
+                let arrows = &mut settings.layers.arrows;
+                arrows.shown = true;
+                arrows.settings.place = ArrowPlace::Cloud;
+            }
         }
         let projections = [
             (true, "perspective", "Near objects look larger"),

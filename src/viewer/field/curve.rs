@@ -6,6 +6,7 @@ use super::panel::FieldPanel;
 use super::widgets;
 use crate::format::short;
 use crate::vector_field::{CentroidTable, CurvePoint, GradientCurve};
+use crate::viewer::runs::axes::{Y_MARKS, even_marks, number_text};
 use crate::viewer::theme::{ACCENT, GRID};
 use eframe::egui::{self, Color32, RichText, Shape, Stroke, Ui};
 use egui_plot::{Line, LineStyle, Plot, PlotPoint, Points, Text, VLine};
@@ -47,18 +48,13 @@ pub(super) fn show(
             panel.settings.towards = Some(towards);
         }
     });
-    ui.label(
-        RichText::new(format!(
-            "peak {} at distance {}    boundary {}: reshaped {}, vanilla {}    at the peak vanilla is {}",
-            short(peak.reshaped),
-            short(peak.distance),
-            short(boundary.distance),
-            short(boundary.reshaped),
-            short(boundary.vanilla),
-            short(peak.vanilla),
-        ))
-        .monospace(),
-    );
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 3.0 * GRID;
+        for statement in statements(&peak, &boundary) {
+            // Whole statements go to the next row.
+            ui.add(egui::Label::new(RichText::new(statement).monospace()).extend());
+        }
+    });
     let kinds = kinds(&others);
     // In a row of its own, since a legend within the plot would hide parts of the curves.
     ui.horizontal_wrapped(|ui| {
@@ -75,6 +71,8 @@ pub(super) fn show(
         .allow_drag(false)
         .allow_zoom(false)
         .set_margin_fraction(egui::vec2(0.02, 0.08))
+        .y_grid_spacer(|input| even_marks(&input, 0.7 * Y_MARKS))
+        .y_axis_formatter(|mark, _| number_text(mark.value))
         .show(ui, |plot| {
             let of_others = others.iter().map(|(_, other)| line(other, |p| p.reshaped));
             let own = [line(&curve, |p| p.reshaped), line(&curve, |p| p.vanilla)];
@@ -94,6 +92,24 @@ pub(super) fn show(
             let label = RichText::new("decision boundary ").small();
             plot.text(Text::new("", low, label).anchor(egui::Align2::RIGHT_CENTER));
         });
+}
+
+/// What the curves say in numbers.
+fn statements(peak: &CurvePoint, boundary: &CurvePoint) -> [String; 3] {
+    [
+        format!(
+            "peak {} at distance {}",
+            short(peak.reshaped),
+            short(peak.distance)
+        ),
+        format!(
+            "boundary {}: reshaped {}, vanilla {}",
+            short(boundary.distance),
+            short(boundary.reshaped),
+            short(boundary.vanilla)
+        ),
+        format!("at the peak vanilla is {}", short(peak.vanilla)),
+    ]
 }
 
 /// How a curve is drawn.

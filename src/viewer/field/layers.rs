@@ -106,13 +106,15 @@ pub(super) fn slice(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>)
             slice.quantity = quantity;
         }
         if network {
-            let text =
-                "The network's velocity is known only at pixels: its length |f| is not drawn.";
+            let text = "The network's velocity is known only at pixels: its length |f| and its \
+                        streamlines are not drawn.";
             ui.label(RichText::new(text).small().weak());
         }
         let help = "Number of streamlines along an edge of the cube";
         let per_edge = &mut settings.layers.streamlines.per_edge;
-        slider(ui, "Streamlines", help, per_edge, 0..=40);
+        ui.add_enabled_ui(!network, |ui| {
+            slider(ui, "Streamlines", help, per_edge, 0..=40);
+        });
         let help = "The slice's opacity";
         slider(ui, "Opacity", help, &mut slice.opacity, 0.1..=1.0);
         ui.horizontal(|ui| {
@@ -161,7 +163,11 @@ pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, source: Option<Sour
             });
         }
         if finished {
-            let text = "finished: drawn at their starts";
+            let text = if particles.discs {
+                "finished: drawn at their starts"
+            } else {
+                "finished"
+            };
             ui.label(RichText::new(text).small().weak());
         }
         let sphere = "At random on a sphere around the target";

@@ -1,4 +1,5 @@
 use super::panel::FieldPanel;
+use super::settings::FieldSettings;
 use super::style::backdrop;
 use crate::format::{round_step, tick};
 use crate::gpu::field::{FieldScene, Quantity};
@@ -13,6 +14,20 @@ struct Bar {
     title: &'static str,
     /// Position along the bar, 0 to 1, and text.
     ticks: Vec<(f32, String)>,
+}
+
+/// The height of the bars of the layers shown, in points.
+pub(super) fn height(settings: &FieldSettings) -> f32 {
+    let layers = &settings.layers;
+    let quantity = layers.slice.shown.then(|| settings.drawn_quantity());
+    let magnitude = layers.arrows.shown || quantity == Some(Quantity::Magnitude);
+    let other = [Quantity::Potential, Quantity::Probability].map(Some);
+    let bars = usize::from(magnitude) + usize::from(other.contains(&quantity));
+    if bars == 0 {
+        0.0
+    } else {
+        ROW * bars as f32 + GRID
+    }
 }
 
 /// Draws the scene's bars at the lower right; returns their bounding rectangle.

@@ -202,7 +202,8 @@ impl FieldPanel {
             egui::Panel::bottom("field curve")
                 .frame(background::bare(ui))
                 .default_size(ui.available_height() * 0.42)
-                .min_size(160.0)
+                // The curves have room for two labels beside them.
+                .min_size(27.0 * theme::GRID)
                 .resizable(true)
                 .show(ui, |ui| curve::show(self, ui, &table, input));
         }

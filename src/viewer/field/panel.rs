@@ -6,10 +6,10 @@ use super::photo_colours::PhotoColours;
 use super::picture::Picture;
 use super::preset::Preset;
 use super::quality::Quality;
-use super::settings::FieldSettings;
+use super::settings::{Cut, FieldSettings};
 use super::velocity::StepVelocity;
 use crate::gpu::GpuError;
-use crate::vector_field::{CentroidTable, VectorField};
+use crate::vector_field::{CentroidTable, Plane, VectorField};
 use eframe::egui::Pos2;
 use eframe::egui_wgpu::RenderState;
 use glam::Vec3;
@@ -33,6 +33,8 @@ pub(crate) struct FieldPanel {
     pub(super) hurry: bool,
     /// Whether the camera faces the slice from the next frame on.
     pub(super) face_slice: bool,
+    /// The slice's plane in the last frame.
+    pub(super) plane: Option<Plane>,
     /// Whether a picture is exported in the next frame.
     pub(super) wants_figure: bool,
     pub(super) drag: Option<Drag>,
@@ -104,8 +106,31 @@ impl FieldPanel {
         self.settings = before.settings;
         self.paused = before.paused;
         self.picked = before.picked;
-        self.face_slice = false;
+        (self.face_slice, self.plane) = (false, None);
         self.settled = false;
+    }
+
+    /// Lets the camera face the slice, which now lies in `plane`, if another target or other centroids have
+    /// moved it. A camera in perspective, or one that the user has turned, stays.
+    pub(super) fn follow_slice(&mut self, plane: Plane) {
+        let Some(before) = self.plane.replace(plane) else {
+            return;
+        };
+        let FieldSettings {
+            camera,
+            cut,
+            layers,
+            ..
+        } = &self.settings;
+        let [_, _, forward] = camera.basis();
+        let follows = layers.slice.shown
+            && !camera.perspective
+            // Along an axis, the user alone moves it.
+            && !matches!(cut, Cut::Axis(_))
+            && parallel(before.normal(), forward);
+        let moved = !parallel(before.normal(), plane.normal())
+            || before.origin.distance(plane.origin) > NEAR;
+        self.face_slice |= follows && moved;
     }
 
     /// Whether the picture stays the same without user input: all particles have finished and are
@@ -145,4 +170,12 @@ impl FieldPanel {
         let nearest = || table.nearest_neighbour(self.settings.target);
         self.settings.towards.or_else(nearest)
     }
+}
+
+/// What counts as the same place in the cube, and as the same direction in radians, in spite of rounding.
+const NEAR: f32 = 1e-3;
+
+/// Whether two unit vectors lie along the same line.
+fn parallel(a: Vec3, b: Vec3) -> bool {
+    a.cross(b).length() < NEAR
 }

@@ -156,12 +156,20 @@ pub(super) fn caption(
         ),
         (false, FieldKind::Correction) if settings.correction() == 0.0 => NOTHING.to_owned(),
         (false, FieldKind::Correction) => {
-            "The correction alone: pulled by the target, pushed away by every other centroid.".to_owned()
+            "The correction alone: pulled by the target, pushed away by every other centroid."
+                .to_owned()
         }
         (false, FieldKind::Reshaped) => reshaped,
         (false, FieldKind::Network) => {
-            "What the network has learnt: its mean velocity over the timeline's step, at the photo's pixels."
-                .to_owned()
+            let hidden = if settings.layers.arrows.shown {
+                ""
+            } else {
+                " Tick Arrows to see it."
+            };
+            format!(
+                "What the network has learnt: its mean velocity over the timeline's step, at the photo's \
+                 pixels.{hidden}"
+            )
         }
     }
 }
@@ -273,6 +281,19 @@ mod tests {
         settings.compare = false;
         settings.layers.cloud.shown = true;
         assert_eq!(anew(&settings), kept);
+    }
+
+    /// In the slice's views, arrows are hidden.
+    #[test]
+    fn the_networks_caption_says_how_to_see_it() {
+        for shown in [false, true] {
+            let (text, _) = with(|settings| {
+                Preset::Fig1a.apply(settings);
+                settings.kind = FieldKind::Network;
+                settings.layers.arrows.shown = shown;
+            });
+            assert_eq!(text.contains("Tick Arrows"), !shown, "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The panel as a user sees it, on any available adapter.
 
+mod slice;
+
 use super::*;
 use crate::encoding::Centroids;
 use crate::flow::Source;
@@ -193,8 +195,9 @@ fn a_click_on_a_centroid_makes_it_the_target() {
     click(&mut harness, at);
     assert_eq!(harness.state().panel.settings.target, neighbour);
 
-    // Without a centroid nearby, a click picks a point of the slice.
+    // Without a centroid nearby, a click picks a point of the slice, which the camera faces again.
     let settings = harness.state().panel.settings.clone();
+    let camera = settings.camera;
     let outline = derived::plane(&settings, &table).outline();
     let clear = |at: egui::Pos2| {
         (0..11).all(|k| {
@@ -431,6 +434,7 @@ fn controls_say_what_is_not_drawn_and_why() {
         "Restart",
         "Other starts",
         "finished: drawn at their starts",
+        "finished",
     ] {
         assert_eq!(count(&harness, name), 0, "{name}");
     }
@@ -464,62 +468,19 @@ fn tables_of_an_annealed_field_state_its_time() {
 }
 
 #[test]
-fn three_classes_that_span_no_plane_say_so() {
-    let mut harness = harness([1000.0, 1600.0], Some(Preset::Fig1b), true);
-    harness.state_mut().panel.settings.target = 1;
-    settle(&mut harness);
-    harness.get_by_label("3 classes").click();
-    settle(&mut harness);
-    let Cut::Classes([a, b, c]) = harness.state().panel.settings.cut else {
-        panic!("three classes were chosen");
-    };
-    assert!(a == 1 && a != b && b != c && c != a);
-    assert!(harness.query_by_label_contains("span no plane").is_none());
-    harness.state_mut().panel.settings.cut = Cut::Classes([1, 0, 1]);
-    settle(&mut harness);
-    harness.get_by_label_contains("span no plane");
-}
-
-#[test]
 fn finished_particles_say_where_they_are_drawn() {
     let mut harness = harness([1000.0, 1600.0], Some(Preset::Fig1a), true);
     harness.step();
+    // This view draws trails alone.
+    assert!(harness.query_by_label("finished").is_some());
+    let layers = &mut harness.state_mut().panel.settings.layers;
+    layers.particles.settings.discs = true;
+    settle(&mut harness);
     let said = "finished: drawn at their starts";
     assert!(harness.query_by_label(said).is_some());
     for control in ["Pause", "at their starts"] {
         let node = harness.get_by_label(control);
         assert!(node.accesskit_node().is_disabled(), "{control}");
-    }
-}
-
-#[test]
-fn a_single_field_lies_below_its_heading() {
-    let mut harness = harness([1000.0, 640.0], Some(Preset::Fig1a), true);
-    lies_below_its_heading(&harness);
-    // Its heading says why there are no arrows.
-    harness.state_mut().photo = false;
-    let layers = &mut harness.state_mut().panel.settings.layers;
-    layers.particles.shown = false;
-    layers.arrows.shown = true;
-    layers.arrows.settings.place = crate::gpu::field::ArrowPlace::Cloud;
-    settle(&mut harness);
-    harness.state_mut().panel.face_slice = true;
-    settle(&mut harness);
-    lies_below_its_heading(&harness);
-}
-
-fn lies_below_its_heading(harness: &Harness<'_, App>) {
-    let panel = &harness.state().panel;
-    assert!(panel.heading > 0.0);
-    let table = CentroidTable::new(&harness.state().centroids);
-    let plane = derived::plane(&panel.settings, &table);
-    let area = harness
-        .get_by_label("vector field around the centroids")
-        .rect();
-    for point in plane.outline() {
-        let (at, _) = on_screen(area, &panel.settings.camera, point).unwrap();
-        assert!(at.y >= area.top() + panel.heading);
-        assert!(area.contains(at));
     }
 }
 

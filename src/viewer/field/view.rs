@@ -46,14 +46,19 @@ pub(super) fn show(
         return;
     }
     let panes = panes(area, panel.settings.panes().len());
+    let plane = derived::plane(&panel.settings, table);
+    panel.follow_slice(plane);
     if std::mem::take(&mut panel.face_slice) {
-        let plane = derived::plane(&panel.settings, table);
         panel.settings.camera.face(plane.normal());
         let mut outline = plane.outline();
         if panes.len() == 1 {
             let height = panel.heading.max(usual_heading(&panel.settings));
-            let share = height / area.height();
-            outline.extend(above(&panel.settings.camera, &outline, share.min(0.4)));
+            let share = (height / area.height()).min(0.4);
+            outline.extend(beyond(&panel.settings.camera, &outline, share, 1.0));
+        } else {
+            // Two fields leave no room beside the colour bars.
+            let share = (legend::height(&panel.settings) / area.height()).min(0.25);
+            outline.extend(beyond(&panel.settings.camera, &outline, share, -1.0));
         }
         panel.settings.camera.fit(&outline, aspect(panes[0]));
     }
@@ -141,10 +146,11 @@ fn usual_heading(settings: &FieldSettings) -> f32 {
     12.0 * GRID + histogram
 }
 
-/// A point above others, as the camera sees them: what shows it as well is empty in that `share` of its
-/// height, below 1. `None` without points.
-fn above(camera: &Camera, points: &[Vec3], share: f32) -> Option<Vec3> {
+/// A point above others, as the camera sees them, or below them if `side` is -1 instead of 1: what shows it
+/// as well is empty in that `share` of its height, below 1. `None` without points.
+fn beyond(camera: &Camera, points: &[Vec3], share: f32, side: f32) -> Option<Vec3> {
     let [_, up, _] = camera.basis();
+    let up = side * up;
     let height = |point: &Vec3| point.dot(up);
     let by_height = |a: &&Vec3, b: &&Vec3| height(a).total_cmp(&height(b));
     let (low, high) = (

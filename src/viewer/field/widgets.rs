@@ -86,6 +86,8 @@ fn decimals<N: Numeric>(of_fraction: usize) -> usize {
 fn slide(ui: &mut Ui, name: &str, help: &str, slider: egui::Slider<'_>, decimals: usize) {
     row(ui, name, help, |ui| {
         ui.spacing_mut().slider_width = (ui.available_width() - 9.0 * GRID).max(40.0);
+        // The first digits of a number are no choice: classes out of their range would be lost.
+        let slider = slider.update_while_editing(false);
         ui.add(slider.max_decimals(decimals))
     });
 }
@@ -178,6 +180,26 @@ pub(crate) fn group(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use egui_kittest::kittest::Queryable;
+
+    /// The first digits of a number are another one.
+    #[test]
+    fn a_typed_number_counts_once_it_is_complete() {
+        let mut window = egui_kittest::Harness::new_ui_state(
+            |ui, classes: &mut usize| log_slider(ui, "Classes N", "", classes, 2..=1000),
+            40,
+        );
+        window.get_by_role(egui::Role::SpinButton).click();
+        window.run_steps(4);
+        for text in ["1", "000"] {
+            window.event(egui::Event::Text(text.into()));
+            window.run_steps(2);
+            assert_eq!(*window.state(), 40);
+        }
+        window.key_press(egui::Key::Enter);
+        window.run_steps(2);
+        assert_eq!(*window.state(), 1000);
+    }
 
     #[test]
     fn a_slider_on_a_logarithmic_scale_keeps_its_small_values() {

@@ -1,7 +1,7 @@
 //! What the window measures for a card, and whether an answer agrees with it.
 
 use super::card::{Answer, Card, choice_of};
-use crate::texts::{CardTexts, LessonTexts, fill};
+use crate::texts::{Texts, fill};
 use crate::vector_field::FieldKind;
 use crate::viewer::app_state::AppState;
 use crate::viewer::field::FieldPanel;
@@ -83,19 +83,17 @@ impl Fact {
     }
 
     /// The values for the words in braces.
-    fn values(&self, model: &OpenModel) -> Vec<(&'static str, String)> {
+    fn values(&self, model: &OpenModel, texts: &Texts) -> Vec<(&'static str, String)> {
+        let fraction = |number: f64| fraction(number, texts);
         let percent = |share: f64| format!("{:.0}", 100.0 * share);
         let name = |class: usize| model.names.get(class).cloned().unwrap_or_default();
         match self {
             Fact::Nearest {
                 class, distance, ..
-            } => vec![
-                ("class", name(*class)),
-                ("distance", format!("{distance:.2}")),
-            ],
+            } => vec![("class", name(*class)), ("distance", fraction(*distance))],
             Fact::Settles { step, t, class, .. } => vec![
                 ("step", step.to_string()),
-                ("t", format!("{t:.2}")),
+                ("t", fraction(f64::from(*t))),
                 ("class", name(*class)),
             ],
             Fact::Gradient([vanilla, reshaped]) => vec![
@@ -119,9 +117,11 @@ impl Fact {
         &self,
         (card, answer): (Card, Answer),
         model: &OpenModel,
-        (texts, of_card): (&LessonTexts, &CardTexts),
+        texts: &Texts,
     ) -> Option<Verdict> {
-        let values = self.values(model);
+        let values = self.values(model, texts);
+        let texts = &texts.lessons;
+        let of_card = &texts.cards[card as usize];
         let values: Vec<(&str, &str)> = values.iter().map(|(k, v)| (*k, v.as_str())).collect();
         let verdict = |right: bool, text: &str, more: &[(&str, &str)]| {
             let text = fill(&fill(text, &values), more);
@@ -149,6 +149,11 @@ impl Fact {
             _ => None,
         }
     }
+}
+
+/// A number with two decimals.
+fn fraction(number: f64, texts: &Texts) -> String {
+    texts.number(&format!("{number:.2}"))
 }
 
 /// The shares that a card asks for among those of the fields shown; `None` if one is missing.
@@ -259,6 +264,7 @@ fn best_pixel(settled: &[u16], labels: &[u16], [height, width]: [usize; 2]) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::texts::Language;
 
     #[test]
     fn the_pinned_pixel_lies_inside_a_region_that_settles_late() {
@@ -290,6 +296,13 @@ mod tests {
         ] {
             assert_eq!(crossing(card, &shown), shares.map(Fact::Crossing));
         }
+    }
+
+    #[test]
+    fn numbers_are_written_as_in_the_language() {
+        let [english, german] = [Language::English, Language::German]
+            .map(|language| fraction(0.5, Texts::of(language)));
+        assert_eq!([english, german], ["0.50", "0,50"]);
     }
 
     #[test]

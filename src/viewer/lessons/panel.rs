@@ -34,10 +34,9 @@ impl Lesson {
     /// The comment on the answer; `None` without an answer, or while it can't be checked.
     fn verdict(&self, app: &AppState) -> Option<Verdict> {
         let answered = (self.card, self.answer?);
-        let texts = (&app.texts().lessons, self.texts(app));
         self.fact
             .as_ref()?
-            .verdict(answered, app.model.as_ref()?, texts)
+            .verdict(answered, app.model.as_ref()?, app.texts())
     }
 }
 
@@ -216,10 +215,10 @@ fn verdict(ui: &mut egui::Ui, app: &AppState, lesson: &Lesson) {
     }
     let Some(found) = lesson.verdict(app) else {
         let texts = &app.texts().lessons;
-        ui.weak(if lesson.hidden {
-            &texts.hidden
-        } else {
-            &texts.waiting
+        ui.weak(match (lesson.hidden, lesson.card.counted().len()) {
+            (false, _) => &texts.waiting,
+            (true, 0..2) => &texts.hidden,
+            (true, _) => &texts.hidden_both,
         });
         return;
     };

@@ -97,7 +97,7 @@ impl Panel for NetworkPanel {
                     self.blocks(ui, &model.card.network, texts);
                 }
                 match self.mode {
-                    Mode::Attention => self.attention(ui, flow, model, texts),
+                    Mode::Attention => self.attention(ui, flow, model, app.texts()),
                     Mode::Components => self.components(ui, flow, model, texts),
                     Mode::Agreement => self.agreement(ui, flow, texts),
                 }
@@ -354,13 +354,8 @@ impl NetworkPanel {
         self.patch = Some(row * columns + column);
     }
 
-    fn attention(
-        &mut self,
-        ui: &mut egui::Ui,
-        flow: &Flow,
-        model: &OpenModel,
-        texts: &NetworkTexts,
-    ) {
+    fn attention(&mut self, ui: &mut egui::Ui, flow: &Flow, model: &OpenModel, all: &Texts) {
+        let texts = &all.network;
         let network = &model.card.network;
         let grid = network.patches(flow.size).grid();
         let known = self
@@ -387,7 +382,7 @@ impl NetworkPanel {
                 .load_texture("attention", picture, TextureOptions::LINEAR);
             self.heat = Some(((key, head), texture));
         }
-        let most = percent(most);
+        let most = percent(most, all);
         self.place(ui, grid, Some(&most), texts);
         let (Some((_, texture)), Want::Attention(_, patch)) = (&self.heat, key.2) else {
             return;
@@ -405,11 +400,12 @@ impl NetworkPanel {
         });
         response.on_hover_text(&texts.about_attention);
         if beside > 0.0 {
-            ui.weak(fill(&texts.beside, &[("share", &percent(beside))]));
+            ui.weak(fill(&texts.beside, &[("share", &percent(beside, all))]));
         }
         let megabytes = Recording::bytes(network, flow.size) as f64 / 1e6;
         let t = flow.states.get(key.1).map_or(0.0, |state| state.t);
-        let [t, megabytes] = [format!("{t:.2}"), format!("{megabytes:.0}")];
+        let t = all.number(&format!("{t:.2}"));
+        let megabytes = format!("{megabytes:.0}");
         let values = [("t", &*t), ("megabytes", &*megabytes)];
         ui.weak(fill(&texts.recorded, &values));
     }
@@ -553,8 +549,8 @@ fn mark(ui: &egui::Ui, picture: &egui::Response, patch: usize, grid: [usize; 2])
     Some(row * columns + column)
 }
 
-fn percent(share: f32) -> String {
-    format!("{:.1}", 100.0 * share)
+fn percent(share: f32, texts: &Texts) -> String {
+    texts.number(&format!("{:.1}", 100.0 * share))
 }
 
 #[cfg(test)]

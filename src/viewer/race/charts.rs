@@ -4,7 +4,9 @@ use super::cell::{COLOURS, heading};
 use super::shown::Shown;
 use crate::race::{BINS, Point, Record, WIDTH};
 use crate::texts::{FigureTexts, Named};
-use crate::viewer::runs::axes::{X_MARKS, Y_MARKS, even_marks, number_text, step_mark};
+use crate::viewer::runs::axes::{
+    X_MARKS, Y_MARKS, even_marks, even_marks_to, number_text, step_mark,
+};
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Ui};
 use egui_plot::{Line, Plot, PlotPoints, Points};
@@ -76,7 +78,7 @@ pub(super) fn show(
         .label_formatter(|_| None)
         .show_background(false)
         .grid_color(ui.visuals().widgets.noninteractive.bg_stroke.color)
-        .x_grid_spacer(|input| even_marks(&input, 0.7 * X_MARKS))
+        .x_grid_spacer(move |input| even_marks_to(&input, 0.7 * X_MARKS, right))
         .y_grid_spacer(|input| even_marks(&input, 0.7 * Y_MARKS))
         .x_axis_formatter(move |mark, _| {
             if over_steps {

@@ -131,7 +131,7 @@ fn whole<N: Numeric>(
         let slider = egui::Slider::new(value, range).logarithmic(logarithmic);
         // Other values, such as those of a test, are kept until they are edited.
         let slider = slider.clamping(egui::SliderClamping::Edits);
-        ui.add(slider.fixed_decimals(0))
+        ui.add(slider.fixed_decimals(0).update_while_editing(false))
     });
 }
 

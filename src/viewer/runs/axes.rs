@@ -53,6 +53,23 @@ pub(crate) fn even_marks(input: &GridInput, distance: f64) -> Vec<GridMark> {
         .collect()
 }
 
+/// [`even_marks`] with one at `end` in place of those nearer to it: even a short axis then says how far it
+/// goes.
+pub(crate) fn even_marks_to(input: &GridInput, distance: f64, end: f64) -> Vec<GridMark> {
+    let mut marks = even_marks(input, distance);
+    let (low, high) = input.bounds;
+    if low < end && end <= high {
+        let room = distance * point(input);
+        marks.retain(|mark| (mark.value - end).abs() >= room);
+        marks.push(GridMark {
+            value: end,
+            // Labels fade with the step.
+            step_size: high - low,
+        });
+    }
+    marks
+}
+
 /// The length of one point of the screen on the axis.
 fn point(input: &GridInput) -> f64 {
     // The plot's finest step is its `grid_spacing`, by default 8 points.
@@ -118,6 +135,17 @@ mod tests {
             values(even_marks(&input(-3.0, 103.0), 60.0)),
             [0.0, 50.0, 100.0]
         );
+        // As many points as a cell of a narrow race has.
+        let short = GridInput {
+            bounds: (-8.0, 408.0),
+            base_step_size: 8.0 * 416.0 / 90.0,
+        };
+        assert_eq!(values(even_marks(&short, 61.6)), [0.0]);
+        assert_eq!(values(even_marks_to(&short, 61.6, 400.0)), [0.0, 400.0]);
+        assert_eq!(
+            values(even_marks_to(&input(-3.0, 103.0), 60.0, 101.0)),
+            [0.0, 50.0, 101.0]
+        );
         // Three decades, then less than one.
         let wide = values(log_marks(input(-2.0, 1.0)));
         assert_eq!((wide.len(), wide[0], wide[9]), (10, -2.0, 1.0));
@@ -130,6 +158,7 @@ mod tests {
         for (low, high) in [(f64::NAN, 1.0), (0.0, 0.0), (f64::NEG_INFINITY, 0.0)] {
             assert!(log_marks(input(low, high)).is_empty());
             assert!(even_marks(&input(low, high), 60.0).is_empty());
+            assert!(even_marks_to(&input(low, high), 60.0, f64::NAN).is_empty());
         }
     }
 }

@@ -297,13 +297,28 @@ fn an_answer_does_not_depend_on_which_fields_are_shown() {
         (settings.compare, settings.kind) = (false, FieldKind::Reshaped);
         window.run_steps(3);
         assert_eq!(verdict(&window), None);
-        assert!(window.query_by_label(&texts.hidden).is_some());
+        // One field is enough for the first of them.
+        let hidden = [&texts.hidden, &texts.hidden_both][card - 3];
+        assert!(window.query_by_label(hidden).is_some());
         window.state_mut().panels.field.settings.compare = true;
         until(&mut window, "the counts", checked);
         assert_eq!(verdict(&window), Some(true), "card {card}");
         window.step();
         assert!(window.query_by_label_contains("{share}").is_none());
     }
+}
+
+/// The chart of what the last card asks about is in view.
+#[test]
+fn the_last_card_shows_when_pixels_settle() {
+    let mut window = done(10, Theme::Dark);
+    open(&mut window, 5);
+    let chart = window.get_by_label("Pixels at their final class").rect();
+    let tiles = &window.state().layout.tiles;
+    let charts = tiles.find_pane(&PanelKind::Charts).unwrap();
+    let panel = tiles.rect(charts).unwrap();
+    // Below its title, a chart is at least 88 points high.
+    assert!(panel.contains_rect(chart) && chart.bottom() + 88.0 < panel.bottom());
 }
 
 /// Everything that can be pressed has a name and can be reached by Tab.

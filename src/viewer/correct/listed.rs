@@ -1,0 +1,77 @@
+//! Corrections of the photos of a list that were saved earlier: each is looked up when the network's mask
+//! of its photo is made, so that lists and exports have it although the photo was not opened.
+
+use super::folder::folder;
+use super::look_up::{Found, LookUp};
+use crate::viewer::app_state::AppState;
+use std::path::Path;
+
+impl AppState {
+    /// Looks up saved corrections of a photo of the list.
+    pub(crate) fn look_up_correction(&mut self, place: usize) {
+        self.correct.unseen.push_back(place);
+        self.look_up_next();
+    }
+
+    /// Looks up saved corrections of all photos that have a mask.
+    pub(super) fn look_up_corrections(&mut self) {
+        let places: Vec<usize> = self.masks.done().map(|(place, _)| place).collect();
+        self.correct.unseen.extend(places);
+        self.look_up_next();
+    }
+
+    /// Begins with the next photo, if no other is being looked up.
+    fn look_up_next(&mut self) {
+        let (Some(folder), Some(model)) = (folder(self).map(Path::to_owned), &self.model) else {
+            self.correct.unseen.clear();
+            return;
+        };
+        while !self.correct.looks_up
+            && let Some(place) = self.correct.unseen.pop_front()
+        {
+            let item = self.photos.items().get(place);
+            let Some(item) = item.filter(|_| self.masks.corrected(place).is_none()) else {
+                continue;
+            };
+            let wanted = LookUp {
+                place,
+                item: item.clone(),
+                folder: folder.clone(),
+                classes: model.classes.clone(),
+                own: model.card.classes.len(),
+            };
+            self.correct.looks_up = self.correct.storage.look_up(wanted);
+        }
+    }
+
+    /// Lists what was found, and goes on with the next photo.
+    pub(super) fn take_found(&mut self, found: Option<Found>) {
+        self.correct.looks_up = false;
+        if let Some(found) = found {
+            self.list_found(found);
+        }
+        self.look_up_next();
+    }
+
+    fn list_found(&mut self, found: Found) {
+        let Some(model) = &mut self.model else { return };
+        // Meanwhile, another list or model may have been opened.
+        let same_photo = self.photos.items().get(found.place) == Some(&found.item);
+        let same_model = found.classes.get(..found.own) == Some(model.card.classes.as_slice());
+        if !same_photo || !same_model {
+            return;
+        }
+        let lacks = |class: &&String| !model.classes.contains(*class);
+        let missing: Vec<String> = found.classes.iter().filter(lacks).cloned().collect();
+        model.add_classes(&missing);
+        if let Some(session) = &mut self.correct.session {
+            session.classes.clone_from(&model.classes);
+        }
+        if model.classes.starts_with(&found.classes) {
+            self.masks.correct(found.place, found.mask);
+        } else {
+            // Other classes were added meanwhile.
+            self.correct.unseen.push_back(found.place);
+        }
+    }
+}
