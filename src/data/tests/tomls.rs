@@ -242,7 +242,8 @@ fn a_map_gives_raw_values_a_class() {
         "classes = [\"x\", \"y\"]\nignore = [0]\noffset = 1\nlabel_suffix = \"_L.png\"\n\
          {SPLIT}\n[map]\n9 = \"Y\"\n3 = \"new\"\n"
     );
-    let dataset = Dataset::open(described(&toml).path(), "training").unwrap();
+    let dir = described(&toml);
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
     assert_eq!(dataset.classes().names, ["x", "y", "new"]);
     let labels = dataset.load(0).unwrap().labels.data;
     assert_eq!(labels, [0, 1, 2, IGNORE, 1, 0, 0, 0]);
