@@ -256,13 +256,21 @@ pub fn bytes(name: impl AsRef<OsStr>) -> Result<Bytes, LoadError> {
     bytes_at(name, place)
 }
 
+/// The same for what is not the only use of a model: nothing is said of a path that its name hides.
+///
+/// # Errors
+/// As for [`bytes`].
+pub fn bytes_without_note(name: impl AsRef<OsStr>) -> Result<Bytes, LoadError> {
+    let name = name.as_ref();
+    bytes_at(name, place_of(name))
+}
+
 /// SHA-256 of the bytes of a model that is found as [`load`] finds it, in hexadecimal digits.
 ///
 /// # Errors
 /// As for [`bytes`].
 pub fn checksum(name: impl AsRef<OsStr>) -> Result<String, LoadError> {
-    let name = name.as_ref();
-    Ok(checksum_of(&bytes_at(name, place_of(name))?))
+    Ok(checksum_of(&bytes_without_note(name)?))
 }
 
 /// SHA-256 of the bytes of a model, in hexadecimal digits.

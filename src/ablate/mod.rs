@@ -22,7 +22,7 @@ pub use record::{Record, StepResult};
 pub use report::{OUTPUTS, keep_foreign};
 pub use table::{Job, ScoreSettings, Table};
 
-use crate::data::{DataError, DataList, Dataset, check};
+use crate::data::{ClassTable, DataError, DataList, Dataset, check};
 use crate::device::Opened;
 use crate::eval::{self, Agreement, Confusion, EvalError, Scoring};
 use crate::files;
@@ -287,7 +287,12 @@ fn score(
     stop: &dyn Fn() -> bool,
 ) -> Result<(), EvalError> {
     let settings = &table.score;
-    let data = &photos.scored;
+    // A run that starts from a model has that one's order of classes.
+    let own = ClassTable {
+        names: model.card.classes.clone(),
+    };
+    let data = photos.scored.clone().within(&own);
+    let data = data.as_ref().unwrap_or(&photos.scored);
     let classes = model.card.classes.len();
     let mut sums = vec![Confusion::of(data.known_classes()); settings.steps.len()];
     let mut agreement = Agreement::default();

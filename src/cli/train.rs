@@ -172,7 +172,8 @@ fn parse(
 
 /// The settings of a run that starts from a model.
 fn settings_of(model: &Path) -> anyhow::Result<config::OfModel> {
-    let bytes = models::bytes(model)?;
+    // The run says what its name hides.
+    let bytes = models::bytes_without_note(model)?;
     let card = Card::read(&bytes).with_context(|| model.display().to_string())?;
     if card.classes.is_empty() {
         bail!(

@@ -339,7 +339,8 @@ impl Run<'_> {
         // Windows are computed photo by photo, whole photos in batches. Votes are many times the size of
         // states: each photo is scored before the next has any.
         let batched = self.scoring.tiling == Tiling::Off;
-        if batched {
+        // The votes of a single look are what its photo needs at least, and are not refused.
+        if batched && self.scoring.looks.len() > 1 {
             for (_, sample) in group {
                 self.check_votes(sample)?;
             }

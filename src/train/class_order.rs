@@ -48,7 +48,7 @@ fn of_checkpoint(out: &Path) -> Option<Vec<String>> {
 
 /// The classes of a model; empty if it has none. Why it cannot be read is told where its weights are loaded.
 fn of_model(path: &Path) -> Vec<String> {
-    let bytes = models::bytes(path).ok();
+    let bytes = models::bytes_without_note(path).ok();
     let card = bytes.and_then(|bytes| Card::read(&bytes).ok());
     card.map_or_else(Vec::new, |card| card.classes)
 }
@@ -70,19 +70,24 @@ fn moved(first: &[String], own: &[String]) -> Option<String> {
     if missing.is_empty() {
         return None;
     }
-    let at = |name: &String| own.iter().position(|other| other == name);
-    let moved = first.iter().enumerate();
-    let moved = moved.filter(|(index, name)| at(name).is_some_and(|now| now != *index));
-    let moved: Vec<&String> = moved.map(|(_, name)| name).collect();
-    let and = if moved.is_empty() {
-        String::new()
+    let lacks = format!("the data lacks its {}", listed(&missing));
+    let told = if first.len() == own.len() {
+        let at = |name: &String| own.iter().position(|other| other == name);
+        let moved = first.iter().enumerate();
+        let moved = moved.filter(|(index, name)| at(name).is_some_and(|now| now != *index));
+        let moved: Vec<&String> = moved.map(|(_, name)| name).collect();
+        let and = if moved.is_empty() {
+            String::new()
+        } else {
+            format!(", and has {} at another index", listed(&moved))
+        };
+        format!("{lacks}{and}: what the model knows of a class goes to the one of the same index")
     } else {
-        format!(", and has {} at another index", listed(&moved))
+        // Each has another point, also where its name and its index are the same.
+        format!("{lacks}: no class keeps what the model knows of it")
     };
     Some(format!(
-        "the data lacks its {}{and}: what the model knows of a class goes to the one of the same index. Data with \
-         all of the model's class names keeps what it knows of each",
-        listed(&missing)
+        "{told}. Data with all of the model's class names keeps what it knows of each"
     ))
 }
 
@@ -123,10 +128,16 @@ mod tests {
         assert_eq!(ordered("", "sky bus"), Some(names("sky bus")));
         assert_eq!(moved(&names("sky road"), &names("bus road sky")), None);
         let told = moved(&names("sky road car"), &names("road sky bus")).unwrap();
-        for part in ["lacks its class \"car\",", "classes \"sky\", \"road\" at"] {
+        for part in [
+            "lacks its class \"car\",",
+            "classes \"sky\", \"road\" at",
+            "the one of the same index. Data",
+        ] {
             assert!(told.contains(part), "{told}");
         }
         let many = moved(&names("a b c d e f g"), &names("h")).unwrap();
-        assert!(many.contains("\"e\" and 2 more:"), "{many}");
+        assert!(many.contains("\"e\" and 2 more: no class keeps"), "{many}");
+        let fewer = moved(&names("sky road car"), &names("road sky")).unwrap();
+        assert!(!fewer.contains("index"), "{fewer}");
     }
 }

@@ -9,6 +9,16 @@ use std::path::{Path, PathBuf};
 
 const ENDING: &str = ".safetensors";
 
+/// What becomes of the file of the best model when another one takes its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum EarlierBest {
+    Replaced,
+    /// It stays, unless the other one is of the same step and has at least its score.
+    Compared,
+    /// It stays, unless the other one has the same bytes: their scores cannot be compared.
+    Kept,
+}
+
 impl RunFolder {
     /// Renames the finished model of a run that goes on, so that it is not taken for that of the longer run.
     /// Returns its new path; `None` without one.
@@ -28,19 +38,20 @@ impl RunFolder {
     }
 
     /// Removes a kept model that has the same bytes as the best one: a run that was killed may have taken the
-    /// same steps again.
+    /// same steps again. If their scores can be compared, also one of the same step that is not better, since
+    /// steps are repeated only up to rounding on a graphics device.
     ///
     /// # Errors
     /// If it cannot be removed.
-    pub(super) fn drop_same(&self, kept: &Path) -> Result<(), FileError> {
+    pub(super) fn drop_same(&self, kept: &Path, comparable: bool) -> Result<(), FileError> {
+        let best = self.path(BEST);
         let bytes = |path: &Path| files::read(path).ok();
-        match (bytes(kept), bytes(&self.path(BEST))) {
-            (Some(before), Some(now)) if before == now => files::remove_file(kept),
-            _ => {
-                tracing::warn!("the best model until now is kept as {}", kept.display());
-                Ok(())
-            }
+        let same = bytes(kept).is_some_and(|before| bytes(&best) == Some(before));
+        if same || comparable && is_no_better(kept, &best) {
+            return files::remove_file(kept);
         }
+        tracing::warn!("the best model until now is kept as {}", kept.display());
+        Ok(())
     }
 
     /// Whether a run has ended here at some time.
@@ -73,10 +84,27 @@ impl RunFolder {
     }
 }
 
+/// Whether a model is of the same step as another one and was scored in the same way, but not higher.
+fn is_no_better(kept: &Path, best: &Path) -> bool {
+    let (Some(kept), Some(best)) = (card(kept), card(best)) else {
+        return false;
+    };
+    let (Some(before), Some(now)) = (kept.score, best.score) else {
+        return false;
+    };
+    kept.steps == best.steps
+        && (before.on, before.steps) == (now.on, now.steps)
+        && before.miou <= now.miou
+}
+
 /// The steps of the model in a file; `None` if its card cannot be read.
 fn steps(path: &Path) -> Option<u64> {
+    Some(card(path)?.steps)
+}
+
+fn card(path: &Path) -> Option<Card> {
     let bytes = files::map_file(path, "model file").ok()?;
-    Some(Card::read(&bytes).ok()?.steps)
+    Card::read(&bytes).ok()
 }
 
 fn stem(name: &str) -> &str {

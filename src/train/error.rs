@@ -64,7 +64,7 @@ pub enum TrainError {
     Unsaved { step: u64, source: Box<TrainError> },
     /// Photos to score of which no pixel has a class.
     #[error(
-        "no pixel of the validation photos that train.validate_samples={samples} chooses has a label, so there would be no score: raise it (0 takes all photos), or switch validation off with --set train.validate_every=0"
+        "no pixel of the validation photos that train.validate_samples={samples} chooses has a label at the size of the network, so there is no score: raise it (0 takes all photos), or switch validation off with --set train.validate_every=0"
     )]
     Unlabelled { samples: usize },
     /// Too many steps in a row without a finite gradient.
@@ -120,7 +120,25 @@ impl TrainError {
             self,
             Self::Data(_)
                 | Self::File(_)
-                | Self::Validation(EvalError::Data(_) | EvalError::Unlabelled)
+                | Self::Unlabelled { .. }
+                | Self::Validation(EvalError::Data(_) | EvalError::Windows { .. })
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inference::SegmentError;
+
+    #[test]
+    fn a_validation_without_scores_costs_no_step() {
+        let windows = EvalError::Windows {
+            name: "p".to_owned(),
+            source: SegmentError::TooWide(4000),
+        };
+        assert!(TrainError::Validation(windows).leaves_state());
+        assert!(TrainError::Unlabelled { samples: 2 }.leaves_state());
+        assert!(!TrainError::NoDevice.leaves_state());
     }
 }

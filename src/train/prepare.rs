@@ -2,8 +2,9 @@
 //! thread, and stopping does not wait for it.
 
 use super::config::Stage;
-use super::{Event, TrainError, validate};
+use super::{Event, TrainError};
 use crate::data::{ClassTable, DataError, DataList, Dataset, check};
+use crate::eval;
 use crate::format::some_of;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 pub(super) struct Prepared {
     pub training: Arc<Dataset>,
     pub validation: Option<Dataset>,
-    /// [`Dataset::fingerprint`] of both; empty without validation.
+    /// [`Dataset::fingerprint`] of both, with the classes in their own order; empty without validation.
     pub fingerprints: [String; 2],
 }
 
@@ -25,8 +26,11 @@ impl Prepared {
     /// The same data with these classes, among which are all of its own.
     pub(super) fn within(self, classes: &ClassTable) -> Self {
         let with = |data: Dataset| data.clone().within(classes).unwrap_or(data);
-        let training = with(Dataset::clone(&self.training));
-        finish(training, self.validation.map(with), false)
+        Self {
+            training: Arc::new(with(Dataset::clone(&self.training))),
+            validation: self.validation.map(with),
+            fingerprints: self.fingerprints,
+        }
     }
 }
 
@@ -76,7 +80,7 @@ pub(super) fn prepare(
     let finished = unless_stopped(stop, move || {
         for samples in samples {
             if let Some(data) = &validation
-                && !validate::has_labels(data, samples)?
+                && !has_labels(data, samples)?
             {
                 return Err(TrainError::Unlabelled { samples });
             }
@@ -110,6 +114,20 @@ fn checked(
         None => Ok(None),
         Some(check) => Ok(Some(data.checked(check, skip_bad)?)),
     }
+}
+
+/// Whether any of the photos that a validation scores has a labelled pixel.
+///
+/// # Errors
+/// If labels cannot be read.
+fn has_labels(data: &Dataset, samples: usize) -> Result<bool, DataError> {
+    for i in eval::spread(data.len(), samples) {
+        let labels = data.load_labels(i)?;
+        if !labels.present_classes(data.classes().len()).is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn finish(training: Dataset, validation: Option<Dataset>, counts: bool) -> Prepared {
@@ -214,7 +232,13 @@ mod tests {
         // Two of three are the first and the second.
         let error = prepared(&["train.validate_samples=2"]).err().unwrap();
         assert!(matches!(error, TrainError::Unlabelled { samples: 2 }));
-        assert!(prepared(&["train.validate_samples=0"]).unwrap().is_some());
+        let usable = prepared(&["train.validate_samples=0"]).unwrap().unwrap();
+        // Where a model gives the classes another order, the data is the same.
+        let fingerprints = usable.fingerprints.clone();
+        let names = ["road", "sky"].map(str::to_owned).to_vec();
+        let turned = usable.within(&ClassTable { names });
+        assert_eq!(turned.training.classes().names, ["road", "sky"]);
+        assert_eq!(turned.fingerprints, fingerprints);
         let off = ["train.validate_samples=2", "train.validate_every=0"];
         assert!(prepared(&off).unwrap().is_some());
     }

@@ -177,12 +177,13 @@ fn changed_classes(run: &[String], data: &[String]) -> Option<String> {
     if let Some(name) = lacked(run, data) {
         return Some(format!(
             "the data now has the class \"{name}\", which the run lacks: list only the run's classes in \
-             classes.txt (Labelme: labels.txt), or ignore it in dataset.toml"
+             classes.txt (Labelme: labels.txt), or in dataset.toml ignore it or join it to one of them ([map])"
         ));
     }
     if let Some(name) = lacked(data, run) {
         return Some(format!(
-            "the data now lacks the run's class \"{name}\": list it in classes.txt"
+            "the data now lacks the run's class \"{name}\": list it in classes.txt, or give all of the run's data \
+             folders"
         ));
     }
     (run != data).then(|| "the data now has its classes in another order: restore it".to_owned())
@@ -274,13 +275,18 @@ mod tests {
             (
                 &[][..],
                 "sky road bus",
-                ["has the class \"bus\"", "dataset.toml"],
+                ["has the class \"bus\"", "dataset.toml ignore it or join it"],
             ),
             (&[], "sky bus", ["has the class \"bus\"", "classes.txt"]),
             (
                 &[],
                 "sky",
                 ["lacks the run's class \"road\"", "classes.txt"],
+            ),
+            (
+                &[],
+                "sky",
+                ["lacks the run's class \"road\"", "all of the run's data"],
             ),
             (
                 &["model.pixel_width=4"],

@@ -1,6 +1,7 @@
 //! A run from its configuration to the finished model.
 
 use super::config::{Config, Stage, comparable_after};
+use super::earlier_models::EarlierBest;
 use super::event::{Event, Outcome};
 use super::folder::RunFolder;
 use super::metrics::Metrics;
@@ -97,7 +98,11 @@ pub(crate) fn run_on(
         &metrics,
         validation.map(|data| (data.len(), fingerprint)),
     );
-    let keeps_best = resume && folder.is_best_after(progress.step);
+    let earlier_best = if resume && folder.is_best_after(progress.step) {
+        EarlierBest::Compared
+    } else {
+        EarlierBest::Replaced
+    };
     let last = plan.last().map_or(0, |stage| stage.last);
     if resume
         && progress.step < last
@@ -129,7 +134,7 @@ pub(crate) fn run_on(
         data,
         validation,
         fingerprint,
-        keeps_best,
+        earlier_best,
         trainer: Trainer::new(plan[0].clone(), state, supervision, device),
         group,
         report,
@@ -149,14 +154,17 @@ fn restore_best(
     metrics: &Metrics,
     photos: Option<(usize, &str)>,
 ) {
+    let last = plan.last().map_or(0, |stage| stage.last);
     if let (Some(line), Some((count, fingerprint))) = (metrics.last_validation(), photos) {
         let now = ScoreKind::of(validated_at(plan, line.step), count, fingerprint);
         match &progress.scored {
             Some(before) if *before == now => {}
-            Some(before) => tracing::warn!(
-                "validations are taken otherwise than before ({}): earlier scores are not compared with new ones",
+            Some(before) if progress.step < last => tracing::warn!(
+                "validations differ from those before ({}): earlier scores are not compared with new ones",
                 before.differences(&now)
             ),
+            // No validation will follow.
+            Some(_) => {}
             // A checkpoint of an older version, or from before the first validation.
             None => {
                 progress.scored_otherwise = comparable_after(plan, line.step);

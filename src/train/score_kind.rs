@@ -31,14 +31,17 @@ impl ScoreKind {
         }
     }
 
-    /// The settings, and the photos, in which another kind differs.
+    /// The settings and the data in which another kind differs.
     pub(super) fn differences(&self, other: &Self) -> String {
         let parts = [
             (self.size != other.size, "data.size"),
             (self.fit != other.fit, "data.crop"),
             (self.steps != other.steps, "train.validate_steps"),
             (self.samples != other.samples, "train.validate_samples"),
-            (self.photos != other.photos, "the photos of the validation"),
+            (
+                self.photos != other.photos,
+                "the classes, photos or labels of the validation",
+            ),
         ];
         let differing = parts.iter().filter(|(differs, _)| *differs);
         let names: Vec<&str> = differing.map(|(_, name)| *name).collect();

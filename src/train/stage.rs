@@ -1,6 +1,7 @@
 //! The loop of a run over its stages: batches, steps, logged lines, validations and checkpoints.
 
 use super::config::{Config, Stage};
+use super::earlier_models::EarlierBest;
 use super::event::{Event, Outcome};
 use super::folder::RunFolder;
 use super::metrics::Metrics;
@@ -14,7 +15,7 @@ use super::{TrainError, validate};
 use crate::data::{Dataset, Loader, LoaderConfig};
 use crate::model;
 use crate::model::tensors::Precision;
-use crate::run_format::{BEST, CHECKPOINTS, MODEL, SkippedLine, checkpoint_step};
+use crate::run_format::{BEST, CHECKPOINTS, MODEL, SkippedLine, ValidationLine, checkpoint_step};
 use std::path::PathBuf;
 use std::sync::Arc;
 use web_time::Instant;
@@ -28,8 +29,7 @@ pub(super) struct TrainLoop<'a> {
     pub validation: Option<&'a Dataset>,
     /// [`Dataset::fingerprint`] of `validation`; empty without it.
     pub fingerprint: &'a str,
-    /// Whether the file of the best model must stay when another one takes its place.
-    pub keeps_best: bool,
+    pub earlier_best: EarlierBest,
     pub trainer: Trainer,
     /// The devices that share the batches.
     pub group: WorkerGroup,
@@ -274,25 +274,21 @@ impl TrainLoop<'_> {
         let Some(line) = scored else {
             return Ok(false);
         };
-        let kind = ScoreKind::of(config, validation.len(), self.fingerprint);
+        // The size at which the model was scored: a run that resumes at another one first takes the validation
+        // that it lacks.
+        let card = &self.trainer.state.average.card;
+        let kind = ScoreKind {
+            size: card.size,
+            fit: card.fit,
+            ..ScoreKind::of(config, validation.len(), self.fingerprint)
+        };
+        let before = self.trainer.state.progress.clone();
         self.score_as(kind, validation.len());
-        let state = &mut self.trainer.state;
         // Before its line: a run that resumes takes the best line for the score of this file.
-        if state.progress.best.is_none_or(|(best, _)| line.miou > best) {
-            let best = state.finished(config, Some(&line));
-            let path = self.folder.path(BEST);
-            let kept = if self.keeps_best {
-                self.folder.keep_best()?
-            } else {
-                None
-            };
-            model::file::write(&path, &best, Precision::Half)?;
-            // After the file: a run that could not write it is saved, and writes it when it resumes.
-            state.progress.best = Some((line.miou, step));
-            self.keeps_best = false;
-            if let Some(kept) = kept {
-                self.folder.drop_same(&kept)?;
-            }
+        if let Err(error) = self.keep_if_best(config, &line) {
+            // A run that could not write the file is saved as it was, and writes it when it resumes.
+            self.trainer.state.progress = before;
+            return Err(error);
         }
         self.metrics.write(&line)?;
         (self.report)(Event::Validated {
@@ -301,6 +297,31 @@ impl TrainLoop<'_> {
         });
         self.running.restart_clock();
         Ok(true)
+    }
+
+    /// Writes the moving average if its score is the best so far.
+    fn keep_if_best(&mut self, config: &Config, line: &ValidationLine) -> Result<(), TrainError> {
+        let state = &mut self.trainer.state;
+        if state
+            .progress
+            .best
+            .is_some_and(|(best, _)| line.miou <= best)
+        {
+            return Ok(());
+        }
+        let best = state.finished(config, Some(line));
+        let kept = match self.earlier_best {
+            EarlierBest::Replaced => None,
+            EarlierBest::Compared | EarlierBest::Kept => self.folder.keep_best()?,
+        };
+        model::file::write(&self.folder.path(BEST), &best, Precision::Half)?;
+        state.progress.best = Some((line.miou, line.step));
+        let comparable = self.earlier_best == EarlierBest::Compared;
+        self.earlier_best = EarlierBest::Replaced;
+        match kept {
+            Some(kept) => Ok(self.folder.drop_same(&kept, comparable)?),
+            None => Ok(()),
+        }
     }
 
     /// Begins to compare scores of this kind, of `photos` photos. The best of another kind is forgotten; its
@@ -313,7 +334,9 @@ impl TrainLoop<'_> {
                 let config = validated_at(self.plan, step);
                 *before == ScoreKind::of(config, photos, self.fingerprint)
             });
-            self.keeps_best |= !planned;
+            if !planned {
+                self.earlier_best = EarlierBest::Kept;
+            }
             progress.best = None;
             progress.scored_otherwise = last;
         }
@@ -333,7 +356,7 @@ fn saved_at(step: u64, error: TrainError) -> TrainError {
 mod tests {
     use super::*;
     use crate::model::Card;
-    use crate::run_format::{METRICS, SAMPLES, ValidationLine, checkpoint_name};
+    use crate::run_format::{METRICS, SAMPLES, checkpoint_name};
     use crate::train;
     use burn::tensor::Device;
     use std::fs;

@@ -158,7 +158,7 @@ impl TrainState {
     pub(super) fn finished(&self, config: &Config, line: Option<&ValidationLine>) -> Model {
         let mut model = self.average.clone();
         model.card.steps = self.progress.step;
-        model.card.sampling_steps = Some(config.train.validate_steps);
+        recommend_steps(&mut model.card, config);
         // Later weights have no score.
         let line = line.filter(|line| line.step == self.progress.step);
         model.card.score = line.map(|line| {
@@ -177,7 +177,14 @@ impl TrainState {
     /// Writes on both cards what [`finished`](Self::finished) would, for the models in a checkpoint.
     pub(super) fn describe(&mut self, config: &Config, line: Option<&ValidationLine>) {
         self.model.card.steps = self.progress.step;
-        self.model.card.sampling_steps = Some(config.train.validate_steps);
+        recommend_steps(&mut self.model.card, config);
         self.average.card = self.finished(config, line).card;
+    }
+}
+
+/// Recommends the solver steps that a run validates with. Without validation, the card stays as it is.
+fn recommend_steps(card: &mut Card, config: &Config) {
+    if config.train.validate_every > 0 {
+        card.sampling_steps = Some(config.train.validate_steps);
     }
 }

@@ -2,11 +2,13 @@
 
 use super::config::Config;
 use super::{Event, Outcome, TrainError};
-use crate::model::Card;
+use crate::model::tensors::Precision;
+use crate::model::{self, Card};
 use crate::run_format::{
     AVERAGE, BEST, CHECKPOINTS, METRICS, MODEL, ValidationLine, checkpoint_name,
 };
 use burn::tensor::Device;
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 
@@ -26,10 +28,14 @@ const SMALL: [&str; 11] = [
 ];
 const SCENES: &str = "data.path=scenes:3@16x24";
 
-fn run(out: &Path, resume: bool, settings: &[&str]) -> Result<Outcome, TrainError> {
+fn config(settings: &[&str]) -> Config {
     let settings = SMALL.iter().chain(settings);
     let settings: Vec<String> = settings.map(ToString::to_string).collect();
-    let config = Config::parse("", &settings).unwrap();
+    Config::parse("", &settings).unwrap()
+}
+
+fn run(out: &Path, resume: bool, settings: &[&str]) -> Result<Outcome, TrainError> {
+    let config = config(settings);
     let report = &mut |_: Event| ();
     super::run(&config, out, resume, &Device::flex(), report, &|| false)
 }
@@ -44,6 +50,15 @@ fn forget_after(out: &Path, step: u64, last: u64) {
         let path = out.join(CHECKPOINTS).join(checkpoint_name(later));
         fs::remove_dir_all(path).unwrap();
     }
+}
+
+/// Changes the mIoU on the card of a model.
+fn rescore(path: &Path, miou: f64) {
+    let mut model = model::file::read(path, &Device::flex()).unwrap();
+    if let Some(score) = &mut model.card.score {
+        score.miou = miou;
+    }
+    model::file::write(path, &model, Precision::Half).unwrap();
 }
 
 /// The names in a run folder that begin so.
@@ -65,7 +80,8 @@ fn a_run_that_goes_on_keeps_the_model_of_its_earlier_end_under_another_name() {
     let state = out.join(CHECKPOINTS).join(checkpoint_name(2));
     for name in [AVERAGE, "model.safetensors"] {
         let card = card(&state.join(name));
-        assert_eq!((card.steps, card.sampling_steps), (2, Some(1)), "{name}");
+        // Without validation, no number of solver steps is recommended.
+        assert_eq!((card.steps, card.sampling_steps), (2, None), "{name}");
     }
     let before = fs::read(out.join(MODEL)).unwrap();
     // Nothing is renamed where no step is left.
@@ -100,8 +116,16 @@ fn a_best_model_after_the_checkpoint_is_kept_when_another_takes_its_place() {
     run(&out, true, &settings).unwrap();
     assert_eq!(fs::read(out.join(BEST)).unwrap(), before);
     assert_eq!(kept(&out, "best"), [BEST]);
-    forget_after(&out, 2, 4);
+    assert_eq!(card(&out.join(BEST)).sampling_steps, Some(1));
+    // Another model of that step takes its place where it is no worse.
     let other = [&settings[..], &["train.learning_rate=1e-2"]].concat();
+    rescore(&out.join(BEST), 0.0);
+    forget_after(&out, 2, 4);
+    run(&out, true, &other).unwrap();
+    assert_eq!(kept(&out, "best"), [BEST]);
+    rescore(&out.join(BEST), 0.99);
+    let before = fs::read(out.join(BEST)).unwrap();
+    forget_after(&out, 2, 4);
     run(&out, true, &other).unwrap();
     let earlier = "best-step-00000004.safetensors";
     assert_eq!(kept(&out, "best"), [earlier, BEST]);
@@ -152,6 +176,36 @@ fn scores_that_were_taken_otherwise_before_a_resume_are_not_compared() {
     assert_eq!((later.gain, kept(&out, "best-").len()), (None, 1));
 }
 
+#[test]
+fn a_validation_that_a_stop_left_out_is_of_the_size_at_which_it_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let settings = |steps, size| {
+        let every = ["train.validate_every=2", "train.validate_start=false"];
+        [&[SCENES, steps, size], &every[..]].concat()
+    };
+    let stopped = Cell::new(false);
+    let mut report = |event: Event| {
+        if matches!(event, Event::Validating) {
+            stopped.set(true);
+        }
+    };
+    let config = config(&settings("train.steps=2", "data.size=[16,24]"));
+    let stop = || stopped.get();
+    let first = super::run(&config, &out, false, &Device::flex(), &mut report, &stop).unwrap();
+    assert!(first.stopped && first.step == 2, "{first:?}");
+    let larger = |steps| settings(steps, "data.size=[32,48]");
+    run(&out, true, &larger("train.steps=2")).unwrap();
+    for name in [BEST, MODEL] {
+        let score = card(&out.join(name)).score.unwrap();
+        assert!(score.on.contains("[16, 24]"), "{name}: {score:?}");
+    }
+    // It is not compared with the next one.
+    let later = run(&out, true, &larger("train.steps=4")).unwrap();
+    assert_eq!(later.best.map(|(_, step)| step), Some(4));
+    assert_eq!(kept(&out, "best-"), ["best-step-00000002.safetensors"]);
+}
+
 /// A data folder whose photos are half of one class and half of the other.
 fn two_classes(root: &Path, names: [&str; 2]) -> String {
     for (split, count) in [("training", 3), ("validation", 1)] {
@@ -169,6 +223,30 @@ fn two_classes(root: &Path, names: [&str; 2]) -> String {
     }
     fs::write(root.join("classes.txt"), names.join("\n")).unwrap();
     format!("data.path={}", root.display())
+}
+
+#[test]
+fn labels_that_vanish_at_the_size_of_the_network_are_told_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, out) = (folder.path().join("data"), folder.path().join("run"));
+    let data = two_classes(&root, ["sky", "road"]);
+    let photo = image::RgbImage::new(48, 32);
+    photo.save(root.join("images/validation/p0.png")).unwrap();
+    // The network sees every second pixel, from the second on. 255 has no class.
+    let class = |x, y| if (x, y) == (0, 0) { 0 } else { 255 };
+    let label = image::GrayImage::from_fn(48, 32, |x, y| image::Luma([class(x, y)]));
+    let path = root.join("annotations/validation/p0.png");
+    label.save(path).unwrap();
+    let settings = |every| [&data, "train.steps=2", "train.validate_start=false", every];
+    let error = run(&out, false, &settings("train.validate_every=1")).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        matches!(error, TrainError::Interrupted { step: 1, .. }),
+        "{text}"
+    );
+    assert!(text.contains("train.validate_every=0"), "{text}");
+    let resumed = run(&out, true, &settings("train.validate_every=0")).unwrap();
+    assert_eq!(resumed.step, 2);
 }
 
 #[test]

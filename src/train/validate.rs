@@ -3,7 +3,7 @@
 use super::TrainError;
 use super::config::Config;
 use super::folder::RunFolder;
-use crate::data::{DataError, Dataset};
+use crate::data::Dataset;
 use crate::eval::{self, Confusion, EvalError, Resolution, Scoring, Seen};
 use crate::model::Model;
 use crate::run_format::{self, SAMPLES, ValidationLine};
@@ -59,6 +59,7 @@ pub(super) fn validate(
             }
         }
     }
+    let samples = scoring.samples;
     let scores = outcomes
         .into_iter()
         .next()
@@ -66,23 +67,11 @@ pub(super) fn validate(
         .scores();
     Ok(Some(ValidationLine {
         step,
-        miou: scores.miou.ok_or(EvalError::Unlabelled)?,
-        pixel_accuracy: scores.pixel_accuracy.ok_or(EvalError::Unlabelled)?,
+        miou: scores.miou.ok_or(TrainError::Unlabelled { samples })?,
+        pixel_accuracy: scores
+            .pixel_accuracy
+            .ok_or(TrainError::Unlabelled { samples })?,
     }))
-}
-
-/// Whether any of the photos that a validation scores has a labelled pixel.
-///
-/// # Errors
-/// If labels cannot be read.
-pub(super) fn has_labels(data: &Dataset, samples: usize) -> Result<bool, DataError> {
-    for i in eval::spread(data.len(), samples) {
-        let labels = data.load_labels(i)?;
-        if !labels.present_classes(data.classes().len()).is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 fn scoring(config: &Config) -> Scoring {

@@ -145,10 +145,8 @@ fn mistakes_in_a_table_are_found_before_anything_is_trained() {
     );
 }
 
-#[test]
-fn photos_that_cannot_be_scored_are_found_before_anything_is_trained() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
+/// A table of one run of one step, beside its data folder of two classes with three pairs in both splits.
+fn table_of_two_classes(data: &Path) -> PathBuf {
     for split in ["training", "validation"] {
         let [photos, labels] = ["images", "annotations"].map(|part| data.join(part).join(split));
         for part in [&photos, &labels] {
@@ -160,16 +158,45 @@ fn photos_that_cannot_be_scored_are_found_before_anything_is_trained() {
                 .save(labels.join(name))
                 .unwrap();
         }
-        fs::write(photos.join("b.png"), "no picture").unwrap();
     }
     fs::write(data.join("classes.txt"), "above\nbelow").unwrap();
-    let table = folder.path().join("t.toml");
+    let table = data.with_file_name("t.toml");
     let text = format!(
         "title = 'T'\n[base]\ndata = {{ path = '{}' }}\n\
          train = {{ steps = 1, validate_every = 0 }}\n[[row]]\nname = 'a'",
         data.display()
     );
     fs::write(&table, text).unwrap();
+    table
+}
+
+#[test]
+fn a_run_is_scored_with_the_order_of_classes_of_the_model_that_it_starts_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let table = table_of_two_classes(&data);
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    ablate(&table, &first).assert().success();
+    let model = first.join("runs/a-seed0/model.safetensors");
+    fs::write(data.join("classes.txt"), "below\nabove").unwrap();
+    let init = format!("model.init={}", model.display());
+    ablate(&table, &second)
+        .args(["--set", &init])
+        .assert()
+        .success();
+    let text = fs::read_to_string(second.join("table.md")).unwrap();
+    assert!(text.contains("scored on 3 photos"), "{text}");
+}
+
+#[test]
+fn photos_that_cannot_be_scored_are_found_before_anything_is_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let table = table_of_two_classes(&data);
+    for split in ["training", "validation"] {
+        let path = data.join("images").join(split).join("b.png");
+        fs::write(path, "no picture").unwrap();
+    }
     let out = folder.path().join("out");
     fails(&mut ablate(&table, &out), &["validation", "b.png"]);
     assert!(!out.join("runs").exists());

@@ -136,7 +136,10 @@ fn two_data_sets_with_other_classes_train_together_and_resume() {
     let alone = [&more[..], &["--set", "data.weights=[]"]].concat();
     fails(
         &mut train(folder.path(), &["streets"], &alone),
-        &["class table"],
+        &[
+            "lacks the run's class \"tree\"",
+            "all of the run's data folders",
+        ],
     );
 }
 
