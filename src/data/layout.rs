@@ -20,7 +20,7 @@ pub enum Layout {
     /// `images/{training,validation}`, `annotations/{training,validation}` and `classes.txt`; the
     /// label is the line number in it from 0, and 255 is ignored. The splits may be named `train` and
     /// `val` or `valid`, and the second folder `masks` or `labels`. `labelmap.txt` (as CVAT writes it) gives the
-    /// colours of coloured label files, and the classes if the list is missing.
+    /// colours of coloured label files, and the classes and the values of grey ones if the list is missing.
     Plain,
     /// ADE20K SceneParse150: the same folders with `objectInfo150.txt` or `sceneCategories.txt`;
     /// 0 is ignored and 1..=150 are the classes 0..=149.
@@ -192,22 +192,22 @@ impl Layout {
             Self::Plain => {
                 let splits = whole(images_and_annotations(dir));
                 let (list, colours) = (dir.join(CLASSES), dir.join(labelmap::FILE));
-                let listed = || ClassTable::from_file(&list);
-                if colours.is_file() {
-                    let listed = if list.is_file() {
-                        Some(listed()?)
-                    } else {
-                        None
-                    };
-                    labelmap::contents(&colours, labelmap::Lines::Voc, listed, splits)?
+                let is_mapped = colours.is_file();
+                let listed = if list.is_file() || !is_mapped {
+                    Some(ClassTable::from_file(&list)?)
                 } else {
-                    let classes = listed()?;
-                    Contents {
-                        name: None,
-                        mapping: LabelMapping::plain(classes.len()),
-                        classes,
-                        splits,
+                    None
+                };
+                match listed {
+                    Some(classes) if !(is_mapped && splits.iter().any(labelmap::is_coloured)) => {
+                        Contents {
+                            name: None,
+                            mapping: LabelMapping::plain(classes.len()),
+                            classes,
+                            splits,
+                        }
                     }
+                    listed => labelmap::contents(&colours, labelmap::Lines::Voc, listed, splits)?,
                 }
             }
             Self::Ade20k => ade20k::contents(dir)?,

@@ -5,8 +5,6 @@
 //! `label_colors.txt`. Data without splits is in `default` and `defaultannot` there. The CamVid of the tutorial may
 //! have a file of this name as well, but no coloured labels.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::super::classes::ClassTable;
@@ -80,7 +78,7 @@ pub(in super::super) fn split_places(dir: &Path) -> Vec<Split> {
 pub(in super::super) fn contents(dir: &Path) -> Result<Contents, DataError> {
     let splits = whole(split_places(dir));
     let colours = dir.join(COLOURS);
-    if colours.is_file() && splits.iter().any(is_coloured) {
+    if colours.is_file() && splits.iter().any(labelmap::is_coloured) {
         return labelmap::contents(&colours, Lines::CamVid, None, splits);
     }
     Ok(Contents {
@@ -89,25 +87,6 @@ pub(in super::super) fn contents(dir: &Path) -> Result<Contents, DataError> {
         mapping: LabelMapping::new(class),
         splits,
     })
-}
-
-/// Whether the first label file of a split is a PNG of colours rather than of values.
-fn is_coloured(split: &Split) -> bool {
-    /// The kind of pixels of a PNG, its place and the values for colours.
-    const KIND: usize = 25;
-    const COLOURED: [u8; 2] = [2, 6];
-    let files = std::fs::read_dir(&split.labels).into_iter().flatten();
-    let files = files.flatten().map(|entry| entry.path());
-    let is_png = |path: &PathBuf| {
-        let ending = path.extension();
-        ending.is_some_and(|ending| ending.eq_ignore_ascii_case("png")) && path.is_file()
-    };
-    let Some(first) = files.filter(is_png).min() else {
-        return false;
-    };
-    let mut head = [0; KIND + 1];
-    let read = File::open(first).and_then(|mut file| file.read_exact(&mut head));
-    read.is_ok() && COLOURED.contains(&head[KIND])
 }
 
 fn class(raw: u16) -> Option<u16> {

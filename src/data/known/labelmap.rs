@@ -1,12 +1,16 @@
 //! `labelmap.txt`, which CVAT and Datumaro write beside data sets in Pascal VOC's form: a class per line,
 //! `NAME:RED,GREEN,BLUE:PARTS:ACTIONS`. The colour of a pixel is its class; in grey label files its
-//! value is, which counts the lines from 0. It may also stand beside the folders of the plain layout, with or without
-//! a list of classes that says which values grey files have. `label_colors.txt` beside data sets in CamVid's form has
+//! value is, which counts the lines from 0. It may also stand beside the folders of the plain layout, also with a list of
+//! classes that says which values grey files have, and then counts for coloured labels alone. `label_colors.txt` beside data sets in CamVid's form has
 //! the lines `RED GREEN BLUE NAME` instead.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use walkdir::WalkDir;
 
 use super::super::classes::ClassTable;
 use super::super::contents::Contents;
@@ -14,7 +18,7 @@ use super::super::decode::{Painted, RawLabels, read_painted};
 use super::super::drawing::{Draw, Drawing, Fit};
 use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
-use super::super::split::{Files, Scan, Scanner, Split};
+use super::super::split::{Files, Scan, Scanner, Split, is_hidden};
 use crate::labels::IGNORE;
 use crate::text_file;
 
@@ -92,6 +96,30 @@ pub(super) fn palette(label: usize) -> [u8; 3] {
         }
     }
     colour
+}
+
+/// Whether the first label file of a split is a PNG of colours rather than of values.
+pub(in super::super) fn is_coloured(split: &Split) -> bool {
+    /// The kind of pixels of a PNG, its place and the values for colours.
+    const KIND: usize = 25;
+    const COLOURED: [u8; 2] = [2, 6];
+    let walk = WalkDir::new(&split.labels).follow_links(true);
+    let mut files = walk
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| !is_hidden(entry))
+        .flatten()
+        .filter(|entry| !entry.file_type().is_dir());
+    let is_png = |path: &Path| {
+        path.extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("png"))
+    };
+    let Some(first) = files.find(|entry| is_png(entry.path())) else {
+        return false;
+    };
+    let mut head = [0; KIND + 1];
+    let read = File::open(first.path()).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && COLOURED.contains(&head[KIND])
 }
 
 /// A data set with these splits whose label files may have the colours in the file at `path`. Its classes are `listed`,

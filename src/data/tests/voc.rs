@@ -223,6 +223,40 @@ fn a_label_map_may_stand_beside_plain_folders() {
 }
 
 #[test]
+fn a_label_map_beside_a_list_counts_for_coloured_labels_alone() {
+    let dir = plain(1);
+    let at = |path: &str| dir.path().join(path);
+    // Names of objects, as another program writes them.
+    fs::write(at("labelmap.txt"), "cat\ndog\n").unwrap();
+    let labels = [0, 1, 2, 255, 2, 1, 0, 0];
+    for split in ["training", "validation/below"] {
+        let image = at(&format!("images/{split}/p00.png"));
+        save_photo(&image, 4, 2);
+        save_png(
+            &at(&format!("annotations/{split}/p00.png")),
+            [4, 2],
+            png::ColorType::Indexed,
+            png::BitDepth::Eight,
+            &labels,
+        );
+        let found = labels_of(&image, &["a".to_owned()]).unwrap();
+        assert_eq!(found.labels.data[0], 0);
+    }
+    let load = || Dataset::open(dir.path(), "training")?.load(0);
+    let expected = [0, 1, 2, IGNORE, 2, 1, 0, 0];
+    assert_eq!(load().unwrap().labels.data, expected);
+    // Colours in a folder below a split.
+    save_png(
+        &at("annotations/validation/a/p.png"),
+        [4, 2],
+        RGB,
+        png::BitDepth::Eight,
+        &[9; 24],
+    );
+    says(&message(load()), &["labelmap.txt", "class \"cat\""]);
+}
+
+#[test]
 fn camvid_of_other_classes_has_the_colours_of_its_file() {
     let dir = tempfile::tempdir().unwrap();
     let at = |path: &str| dir.path().join(path);
