@@ -42,14 +42,23 @@ pub(super) fn canonical(split: &str) -> &str {
 const LOOKED_AT: usize = 64;
 
 /// The name of the folder of label files beside `images`: `annotations` or, where that is missing, `masks`, or `labels`
-/// if a split in it holds a PNG file.
+/// if a split in it holds a PNG file. Of the last two, `labels` comes first if it shares a split with `images`:
+/// `masks` may then be what a model made of them.
 pub(super) fn label_folder(dir: &Path) -> &'static str {
     let is_there = |name: &str| dir.join(name).is_dir();
     if is_there(ANNOTATIONS) {
-        ANNOTATIONS
+        return ANNOTATIONS;
+    }
+    let holds_labels = holds_png(&dir.join("labels"));
+    let is_shared = |split: &&str| {
+        let mut parents = ["images", "labels"].iter();
+        parents.all(|parent| dir.join(parent).join(split).is_dir())
+    };
+    if holds_labels && SPELLINGS.into_iter().flatten().any(is_shared) {
+        "labels"
     } else if is_there("masks") {
         "masks"
-    } else if holds_png(&dir.join("labels")) {
+    } else if holds_labels {
         "labels"
     } else {
         ANNOTATIONS

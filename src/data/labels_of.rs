@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::classes::ClassTable;
-use super::layout;
+use super::layout::{self, Layout};
 use super::pair::load_pair;
 use super::split::{Pair, Split};
 use crate::labels::{IGNORE, LabelMap};
@@ -72,7 +72,14 @@ pub fn labels_and_classes(
 ) -> Option<(LabelMap, Vec<String>)> {
     let photo = dunce::canonicalize(photo).ok()?;
     let mut roots = photo.ancestors().skip(1).take(DEPTH);
-    let contents = roots.find_map(|root| layout::detect_files(root).ok()?.describe(root).ok())?;
+    let contents = roots.find_map(|root| {
+        let found = layout::detect_files(root).ok()?;
+        // Outlines beside folders of masks count before them, and have other classes.
+        if found == Layout::Plain && layout::detect(root).ok()? != found {
+            return None;
+        }
+        found.describe(root).ok()
+    })?;
     let classes = contents.classes.names;
     if !wanted(&classes) {
         return None;

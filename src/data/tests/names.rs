@@ -24,6 +24,25 @@ fn folders_of_masks_or_labels_are_annotations() {
     fs::write(at("labels/train/a.txt"), "0 0 0 1 0 1 1\n").unwrap();
     fs::write(at("classes.txt"), "a\n").unwrap();
     assert_eq!(detect(dir.path()).unwrap(), Layout::Yolo);
+    // The masks have other classes than the outlines.
+    assert!(labels_of(&at("images/train/a.png"), &["a".to_owned()]).is_none());
+}
+
+#[test]
+fn labels_come_before_masks_that_were_made_of_the_photos() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    save_pair(&at("images/train/a.png"), &at("labels/train/a.png"), [0; 8]);
+    fs::write(at("classes.txt"), "a\nb\n").unwrap();
+    for mask in ["masks/a.png", "masks/train/a.png"] {
+        save_labels(&at(mask), [4, 2], &[1; 8]);
+        let dataset = Dataset::open(dir.path(), "training").unwrap();
+        assert_eq!(dataset.load(0).unwrap().labels.data, [0; 8]);
+    }
+    // Labels of other splits.
+    fs::rename(at("labels/train"), at("labels/test")).unwrap();
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    assert_eq!(dataset.load(0).unwrap().labels.data, [1; 8]);
 }
 
 #[test]
