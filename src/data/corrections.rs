@@ -158,7 +158,10 @@ pub fn corrected_classes(folder: &Path) -> Result<Vec<String>, DataError> {
         return Ok(Vec::new());
     }
     match layout::detect(folder) {
-        Ok(Layout::Plain) => Ok(ClassTable::from_file(folder.join(CLASSES))?.names),
+        // The classes of a label map belong to colours, which are not written.
+        Ok(Layout::Plain) if folder.join(CLASSES).is_file() => {
+            Ok(ClassTable::from_file(folder.join(CLASSES))?.names)
+        }
         Err(error @ DataError::NotAFolder { .. }) => Err(error),
         _ => Err(DataError::description(
             folder,
