@@ -201,7 +201,7 @@ impl Scan for Annotated {
         files.notes.extend(crowds.note(&self.json));
         // Other splits are smaller, and may well hold a crowd alone.
         if self.split == TRAINING {
-            files.faults.extend(crowds.faults(&self.json, &self.table));
+            files.notes.extend(crowds.classes(&self.json, &self.table));
         }
         files.faults.extend(unlisted.fault(
             &self.json,

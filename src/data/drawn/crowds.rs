@@ -39,14 +39,14 @@ impl Crowds {
         self.ignored.fault(path, words)
     }
 
-    /// One line per class of which the file has only crowds.
-    pub(super) fn faults(&self, path: &Path, classes: &ClassTable) -> Vec<String> {
+    /// One line per class of which the file has only crowds, as one that is meant to be ignored may.
+    pub(super) fn classes(&self, path: &Path, classes: &ClassTable) -> Vec<String> {
         let only = self.only.iter().filter(|(_, only)| **only);
         only.map(|(class, _)| {
             let (path, name) = (path.display(), classes.name(usize::from(*class)));
             format!(
-                "{path}: every annotation of the class {name} is a crowd and ignored: set iscrowd to 0 where it is the \
-                 outline of one object"
+                "{path}: every annotation of the class {name} is a crowd and ignored: if it is meant as a class, set \
+                 iscrowd to 0"
             )
         })
         .collect()
