@@ -2,9 +2,10 @@
 //! `~/.local/state`, elsewhere that of local application data), whose path is printed.
 //!
 //! A panic of any thread counts, and so does what closes the window. An error of a command does not,
-//! nor does a closed pipe: nothing panics there.
+//! nor does a closed pipe: nothing panics there. Nor does a panic of a decoder, whose error names the file.
 
 use crate::files;
+use crate::panic_message::is_quiet;
 use crate::terminal;
 use std::backtrace::Backtrace;
 use std::fmt::Write as _;
@@ -33,7 +34,7 @@ static ADAPTER: Mutex<String> = Mutex::new(String::new());
 pub(crate) fn log_panics() {
     let before = take_hook();
     set_hook(Box::new(move |panic| {
-        if is_told() {
+        if !is_quiet() && is_told() {
             before(panic);
             record(&described(panic));
         }

@@ -33,7 +33,7 @@ system_report: device page version
 assignment: encoding
 labels: encoding
 trajectory: labels
-crash: files terminal
+crash: files panic_message terminal
 data: assignment files format labels own_png panic_message text_file
 votes: data encoding labels
 label_edit: labels

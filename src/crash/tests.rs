@@ -95,6 +95,28 @@ fn one_fault_repeats() {
 }
 
 #[test]
+fn panics_of_decoders_are_not_logged_and_use_up_no_report() {
+    let (said, logs) = child("decoders_panic");
+    assert_eq!(logs.len(), 1, "{said}");
+    assert!(logs[0].contains("a real fault"), "{}", logs[0]);
+    assert!(!said.contains("a damaged file"), "{said}");
+}
+
+#[test]
+#[ignore = "panics in a process of its own"]
+fn decoders_panic() {
+    use crate::panic_message::{caught, caught_quietly};
+    log_panics();
+    for _ in 0..2 * REPORTS {
+        let damaged = || -> Result<(), String> { panic!("a damaged file") };
+        let message = caught_quietly(damaged, |message| message);
+        assert_eq!(message, Err("a damaged file".to_owned()));
+    }
+    let real = || -> Result<(), String> { panic!("a real fault") };
+    assert!(caught(real, |message| message).is_err());
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_said() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let output = Command::new(std::env::current_exe().unwrap())

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::error::DataError;
-use crate::panic_message::caught;
+use crate::panic_message::caught_quietly;
 
 /// Maximum number of warnings about photos in the log.
 const WARNINGS: usize = 20;
@@ -36,7 +36,7 @@ pub(super) fn guarded<T>(
     path: &Path,
     decode: impl FnOnce() -> Result<T, DataError>,
 ) -> Result<T, DataError> {
-    caught(decode, |message| {
+    caught_quietly(decode, |message| {
         DataError::decode(path, &format!("its decoder failed: {message}"))
     })
 }
