@@ -4,7 +4,7 @@
 //! therefore presented as unnamed channels, by overwriting the tag that names them in the in-memory
 //! copy of the file. A page of tiles is presented with the size of all its tiles (see [`Tiles`]).
 
-use std::io::Cursor;
+use std::io::{Cursor, ErrorKind};
 use std::path::Path;
 
 use ::tiff::decoder::{Decoder, DecodingResult, Limits};
@@ -67,28 +67,29 @@ pub(super) fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<Decoded, DataErr
         (page, Tiles::of(&reader, [width, height]))
     };
     page.check(path)?;
-    let mut presented = vec![(INTERPRETATION, 1)];
-    if let Some(tiles) = &tiles {
-        let [width, height] = tiles.extent(path)?;
-        presented.extend([(WIDTH, width), (HEIGHT, height)]);
-    }
-    for (tag, value) in presented {
-        header
-            .overwrite(&mut bytes, page.directory, tag, value)
-            .ok_or_else(|| DataError::decode(path, &"its directory is damaged"))?;
-    }
-    let mut reader = open(&bytes, number).map_err(failed)?;
+    let present = |bytes: &mut [u8], tags: &[(u16, u32)]| {
+        let mut tags = tags.iter();
+        tags.try_for_each(|(tag, value)| header.overwrite(bytes, page.directory, *tag, *value))
+            .ok_or_else(|| DataError::decode(path, &"its directory is damaged"))
+    };
+    let sides = |[width, height]: [u32; 2]| [(WIDTH, width), (HEIGHT, height)];
+    present(&mut bytes, &[(INTERPRETATION, 1)])?;
     let samples = match tiles {
-        Some(tiles) => tiles
-            .join(&mut reader, &limits(), page.planes(), page.pixel_bits())
-            .map_err(failed)?,
-        None => {
-            let mut samples = DecodingResult::U8(Vec::new());
-            let layout = reader.read_image_to_buffer(&mut samples).map_err(failed)?;
-            if samples.as_buffer(0).byte_len() < layout.complete_len {
-                return Err(DataError::decode(path, &"it has too many samples"));
+        None => whole(path, &bytes, number)?,
+        Some(tiles) => {
+            present(&mut bytes, &sides(tiles.extent(path)?))?;
+            let mut reader = open(&bytes, number).map_err(failed)?;
+            let joined = tiles.join(&mut reader, &limits(), page.planes(), page.pixel_bits());
+            drop(reader);
+            match joined {
+                // Some programs leave out the rows of the last tiles that are below the picture. At planar pages of
+                // its size the decoder would panic.
+                Err(error) if is_cut_short(&error) && !page.planar => {
+                    present(&mut bytes, &sides(page.size))?;
+                    whole(path, &bytes, number).map_err(|_| failed(error))?
+                }
+                joined => joined.map_err(failed)?,
             }
-            samples
         }
     };
     let image = page.colours(path, samples)?;
@@ -97,6 +98,22 @@ pub(super) fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<Decoded, DataErr
         orientation: page.orientation,
         profile: page.profile,
     })
+}
+
+/// The samples of a page, as the decoder joins them.
+fn whole(path: &Path, bytes: &[u8], page: usize) -> Result<DecodingResult, DataError> {
+    let failed = |error: TiffError| refusal(path, error);
+    let mut reader = open(bytes, page).map_err(failed)?;
+    let mut samples = DecodingResult::U8(Vec::new());
+    let layout = reader.read_image_to_buffer(&mut samples).map_err(failed)?;
+    if samples.as_buffer(0).byte_len() < layout.complete_len {
+        return Err(DataError::decode(path, &"it has too many samples"));
+    }
+    Ok(samples)
+}
+
+fn is_cut_short(error: &TiffError) -> bool {
+    matches!(error, TiffError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof)
 }
 
 /// Memory limited by the size of a page only.

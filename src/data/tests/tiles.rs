@@ -15,6 +15,8 @@ struct Form {
     lzw: bool,
     /// As the differences to the pixel on the left.
     differences: bool,
+    /// The last tiles without the rows below the picture.
+    cut: bool,
 }
 
 fn noise(width: u32, height: u32) -> RgbImage {
@@ -27,7 +29,7 @@ fn noise(width: u32, height: u32) -> RgbImage {
     })
 }
 
-/// A TIFF of tiles whose pixels beyond the picture are 0.
+/// A TIFF of tiles whose pixels beyond the picture are 0, if they are there.
 fn tiled(image: &RgbImage, form: Form) -> Vec<u8> {
     let (width, height) = image.dimensions();
     let planes: &[&[usize]] = if form.planar {
@@ -41,7 +43,8 @@ fn tiled(image: &RgbImage, form: Form) -> Vec<u8> {
         for top in (0..height).step_by(TILE as usize) {
             for left in (0..width).step_by(TILE as usize) {
                 let mut tile = Vec::new();
-                for y in top..top + TILE {
+                let bottom = if form.cut { height } else { top + TILE };
+                for y in top..bottom.min(top + TILE) {
                     let mut last = vec![0; channels.len()];
                     for x in left..left + TILE {
                         for (last, channel) in last.iter_mut().zip(*channels) {
@@ -117,6 +120,7 @@ fn tiles_beyond_the_edges_are_cut_off() {
             planar,
             lzw,
             differences,
+            cut: false,
         };
         let widths = (17..=32).chain([5]);
         for (width, height) in widths.flat_map(|width| [(width, 16), (width, 21)]) {
@@ -134,6 +138,7 @@ fn tiles_far_larger_than_the_picture_are_refused() {
         planar: false,
         lzw: false,
         differences: false,
+        cut: false,
     };
     let mut bytes = tiled(&noise(10, 10), form);
     // The entries of the tiles' width and height.
@@ -145,4 +150,26 @@ fn tiles_far_larger_than_the_picture_are_refused() {
     }
     let decoded = decode_photo(Path::new("p.tif"), bytes);
     says(&message(decoded), &["p.tif", "far larger than the picture"]);
+}
+
+#[test]
+fn rows_below_the_picture_may_be_left_out() {
+    let path = Path::new("p.tif");
+    let form = Form {
+        planar: false,
+        lzw: false,
+        differences: false,
+        cut: true,
+    };
+    let image = noise(21, 20);
+    let bytes = tiled(&image, form);
+    assert!(decode_photo(path, bytes).unwrap() == image);
+    // The file ends within the rows of the picture: the places of the last two tiles.
+    let mut bytes = tiled(&image, form);
+    let places = [1544u32, 1736].map(u32::to_le_bytes).concat();
+    let mut windows = bytes.windows(places.len());
+    let at = windows.rposition(|window| window == places).unwrap();
+    let end = bytes.len() as u32 - 100;
+    bytes[at + 4..at + 8].copy_from_slice(&end.to_le_bytes());
+    says(&message(decode_photo(path, bytes)), &["p.tif", "cut short"]);
 }
