@@ -304,13 +304,7 @@ fn all(
                 Ok(sample) => job.write(&sample.labels, contents.classes.len())?,
                 Err(error) => {
                     let mut bad = bad.lock().unwrap_or_else(PoisonError::into_inner);
-                    let left = if job.image.exists() {
-                        let image = job.image.display();
-                        format!("; {image} is left from an earlier conversion: remove it")
-                    } else {
-                        String::new()
-                    };
-                    bad.push((at, format!("{error}{left}")));
+                    bad.push((at, format!("{error}{}", job.left())));
                 }
             }
         }
@@ -335,6 +329,23 @@ fn changed(path: &Path) -> Option<SystemTime> {
 }
 
 impl Job<'_> {
+    /// What is to be said of its files of an earlier conversion; empty if there are none.
+    fn left(&self) -> String {
+        let files = [&self.image, &self.labels].into_iter();
+        let there: Vec<String> = files
+            .filter(|path| path.exists())
+            .map(|path| path.display().to_string())
+            .collect();
+        match there.as_slice() {
+            [] => String::new(),
+            [one] => format!("; {one} is left from an earlier conversion: remove it"),
+            all => format!(
+                "; {} are left from an earlier conversion: remove them",
+                all.join(" and ")
+            ),
+        }
+    }
+
     /// Whether both files exist and are up to date. The photo is written last.
     fn is_done(&self, tables: Option<SystemTime>) -> bool {
         let sizes =

@@ -170,7 +170,14 @@ fn files_left_from_other_splits_are_an_error() {
     fs::write(dir.path().join("images/validation/q.png"), "rubbish").unwrap();
     let again = converted(dir.path(), &out).unwrap();
     assert_eq!(again.bad.len(), 1, "{:?}", again.bad);
-    says(&again.bad[0], &["q.png is left from an earlier conversion"]);
+    says(&again.bad[0], &["images/validation/q.png and "]);
+    says(&again.bad[0], &["annotations/validation/q.png are left"]);
+    fs::remove_file(out.join("images/validation/q.png")).unwrap();
+    let again = converted(dir.path(), &out).unwrap();
+    says(
+        &again.bad[0],
+        &["annotations/validation/q.png is left from an earlier conversion: remove it"],
+    );
 }
 
 #[test]
