@@ -1,5 +1,7 @@
 //! Counts labels over many samples in parallel.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 
 use super::error::DataError;
@@ -83,8 +85,12 @@ impl Tally {
     pub(super) fn sorted_failures(&mut self) -> Vec<String> {
         self.failures.sort_by_key(|(i, _)| *i);
         let mut kinds: Vec<(&DataError, usize)> = Vec::new();
+        let mut places: HashMap<Fault, usize> = HashMap::new();
         for (_, error) in &self.failures {
-            match kinds.iter_mut().find(|(first, _)| alike(first, error)) {
+            let next = kinds.len();
+            let fault = Fault::of(error);
+            let place = fault.map_or(next, |fault| *places.entry(fault).or_insert(next));
+            match kinds.get_mut(place) {
                 Some((_, count)) => *count += 1,
                 None => kinds.push((error, 1)),
             }
@@ -98,15 +104,23 @@ impl Tally {
     }
 }
 
-/// Whether two label files have the same fault, which a data set's labels usually have in common.
-fn alike(first: &DataError, second: &DataError) -> bool {
-    use DataError::{LabelsNotSingleChannel, UnknownLabel};
-    match (first, second) {
-        (LabelsNotSingleChannel { found, .. }, LabelsNotSingleChannel { found: other, .. }) => {
-            found == other
+/// A fault of label files that a data set's labels usually have in common.
+#[derive(PartialEq, Eq, Hash)]
+enum Fault<'e> {
+    /// The kind of their pixels.
+    Pixels(&'static str),
+    /// Values that are no class.
+    Values(&'e [u16]),
+}
+
+impl<'e> Fault<'e> {
+    /// `None` for a fault of one file.
+    fn of(error: &'e DataError) -> Option<Self> {
+        match error {
+            DataError::LabelsNotSingleChannel { found, .. } => Some(Self::Pixels(found)),
+            DataError::UnknownLabel { values, .. } => Some(Self::Values(values)),
+            _ => None,
         }
-        (UnknownLabel { values, .. }, UnknownLabel { values: others, .. }) => values == others,
-        _ => false,
     }
 }
 
