@@ -145,7 +145,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_ending(arguments.sheet.as_deref(), "png", "the contact sheet")?;
     check_outputs(arguments)?;
     let (data, bad) = readable(Dataset::open(&arguments.data, &arguments.split)?)?;
-    data.refuse_black_and_white()?;
+    // Photos to score may well show one class alone.
+    if let Err(error) = data.refuse_black_and_white() {
+        tracing::warn!("{error}");
+    }
     let opened = arguments.device.open()?;
     let work = || score(arguments, data, bad, &opened.device);
     device::guarded(&opened.device, work)?

@@ -1,5 +1,7 @@
 //! Masks of black and white: labels of two classes whose only values are 0 and 255. The 255 is meant as the second
 //! class but means "ignored", so that every labelled pixel has the first class and every score is 100 %.
+//!
+//! A `dataset.toml` that describes a whole data set says itself which values are ignored; its labels are none.
 
 use rayon::prelude::*;
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::black_and_white;
 use super::dataset::{Dataset, DatasetFiles};
+use super::dataset_toml;
 use super::error::DataError;
 use super::fingerprint::{Fingerprint, changed};
 use super::pair::load_pair;
@@ -139,7 +140,8 @@ impl Dataset {
     /// The data set without its bad pairs, which the log lists.
     ///
     /// # Errors
-    /// Bad pairs, unless `skip_bad` leaves them out; no remaining pair; no labelled pixel.
+    /// Bad pairs, unless `skip_bad` leaves them out; labels of colours, of which those that are all black would be left;
+    /// no remaining pair; no labelled pixel.
     pub fn checked(self, mut check: Check, skip_bad: bool) -> Result<Self, DataError> {
         if !self.parts().is_empty() {
             let parts = self.checked_parts(check);
@@ -156,6 +158,9 @@ impl Dataset {
         }
         if bad > LISTED {
             tracing::warn!("and {} more unusable pairs", bad - LISTED);
+        }
+        if skip_bad && let Some(coloured) = check.take_coloured() {
+            return Err(coloured);
         }
         if bad > 0 && skip_bad {
             tracing::warn!("{bad} of {all} pairs of the {split} split are left out");
@@ -180,14 +185,21 @@ impl Dataset {
     /// second of two classes has no pixel.
     ///
     /// # Errors
-    /// Such labels, of any of several data sets.
+    /// Such labels, of any of several data sets with a weight; they may lack a class that another one has.
     pub fn refuse_black_and_white(&self) -> Result<(), DataError> {
-        for part in self.parts() {
-            part.data.refuse_black_and_white()?;
+        let missing = self.are_missing();
+        for part in self.parts().iter().filter(|part| part.weight > 0.0) {
+            let second = part.classes.get(1).copied().map(usize::from);
+            if second.and_then(|class| missing.get(class)) == Some(&true) {
+                part.data.refuse_black_and_white()?;
+            }
         }
         let Some(files) = self.files() else {
             return Ok(());
         };
+        if missing.get(1) != Some(&true) || dataset_toml::is_whole(files.dir) {
+            return Ok(());
+        }
         let mut pixels = vec![0; self.classes().len()];
         for &(class, count) in self.class_pixels().iter().flatten() {
             pixels[usize::from(class)] += count;
@@ -199,18 +211,26 @@ impl Dataset {
         }
     }
 
-    /// The names of the classes that no label has. Empty for scenes, whose labels are not read.
-    pub fn missing_classes(&self) -> Vec<&str> {
+    /// Whether no label has a class, by class index; labels of data sets without weight don't count. Empty for scenes,
+    /// whose labels are not read.
+    fn are_missing(&self) -> Vec<bool> {
         let mut parts = self.parts().iter();
         let is_read = self.files().is_some() || !self.parts().is_empty();
         if !is_read || parts.any(|part| part.data.files().is_none()) {
             return Vec::new();
         }
         let mut missing = vec![true; self.classes().len()];
-        for (class, _) in self.class_pixels().iter().flatten() {
+        let shown = self.class_pixels().iter().enumerate();
+        let shown = shown.filter(|(i, _)| !self.is_left_out(*i));
+        for (class, _) in shown.flat_map(|(_, pixels)| pixels) {
             missing[usize::from(*class)] = false;
         }
-        let names = self.classes().names.iter().zip(missing);
+        missing
+    }
+
+    /// The names of the classes that no label has. Empty for scenes, whose labels are not read.
+    pub fn missing_classes(&self) -> Vec<&str> {
+        let names = self.classes().names.iter().zip(self.are_missing());
         names
             .filter(|(_, is_missing)| *is_missing)
             .map(|(name, _)| name.as_str())
@@ -234,6 +254,27 @@ impl Dataset {
 }
 
 impl Check {
+    /// The error of the first labels that have colours, if all that can be used have one class at most: those are
+    /// then all black or all white, and the fault is the data set's.
+    fn take_coloured(&mut self) -> Option<DataError> {
+        let mut classes = self.class_pixels.iter().flatten().map(|(class, _)| *class);
+        let first = classes.next();
+        if classes.any(|class| Some(class) != first) {
+            return None;
+        }
+        let is_coloured = |error: &DataError| {
+            matches!(
+                error,
+                DataError::LabelsNotSingleChannel {
+                    found: "RGB" | "RGBA",
+                    ..
+                }
+            )
+        };
+        let at = self.bad.iter().position(|(_, error)| is_coloured(error))?;
+        Some(self.bad.swap_remove(at).1)
+    }
+
     /// Writes the good pairs, including cached ones that were not reached, if anything is new. A cache
     /// folder that cannot be written only costs time at the next start.
     fn remember(&self, file: Option<&Path>, prints: Vec<Option<String>>, before: &Remembered) {

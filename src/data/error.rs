@@ -71,8 +71,8 @@ pub enum DataError {
     },
     /// A label file whose pixels are colours.
     #[error(
-        "{} has {found} pixels, but labels must be a single-channel or palette PNG: convert it so that a pixel's value is its label, or list the colours in labelmap.txt (see flowseg data --help)",
-        path.display()
+        "{} has {found} pixels, but labels must be a single-channel or palette PNG: convert it so that a pixel's value is its label{}",
+        path.display(), colours(found)
     )]
     LabelsNotSingleChannel {
         path: PathBuf,
@@ -263,6 +263,16 @@ impl DataError {
             path: path.to_path_buf(),
             reason: reason.into(),
         }
+    }
+}
+
+/// What else to do with label files of this kind of pixel.
+fn colours(found: &str) -> &'static str {
+    match found {
+        "RGB" | "RGBA" => {
+            ", or, in the plain and Pascal VOC layouts, list the colours in labelmap.txt (see flowseg data --help)"
+        }
+        _ => "",
     }
 }
 

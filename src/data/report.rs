@@ -137,9 +137,14 @@ pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<R
     }
     report.notes.extend(in_both(&contents.splits, &files));
     report.notes.extend(repeated(&report.classes));
-    if let Some(line) = black_and_white(&report, &contents.mapping, &files) {
-        report.problems.push(line);
-        return Ok(report);
+    if layout != Layout::DatasetToml
+        && let Some((line, is_problem)) = black_and_white(&report, &contents.mapping, &files)
+    {
+        if is_problem {
+            report.problems.push(line);
+            return Ok(report);
+        }
+        report.notes.push(line);
     }
     // The labels of shapes are names.
     let numbered = !matches!(layout, Layout::Coco | Layout::Labelme);
@@ -147,12 +152,21 @@ pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<R
     Ok(report)
 }
 
-/// A line about labels that are masks of black and white, from the first split that has any.
-fn black_and_white(report: &Report, mapping: &LabelMapping, files: &[Files]) -> Option<String> {
+/// A line about labels that are masks of black and white, from the first split that has any, and whether it is a
+/// problem: where another split has both classes, one that is not trained on may just lack the second.
+fn black_and_white(
+    report: &Report,
+    mapping: &LabelMapping,
+    files: &[Files],
+) -> Option<(String, bool)> {
+    let has_second = |split: &SplitReport| split.class_pixels.get(1).is_some_and(|&n| n > 0);
+    let is_there = report.splits.iter().any(has_second);
     let mut splits = report.splits.iter().zip(files);
-    let (split, files) = splits.find(|(_, files)| !files.pairs.is_empty())?;
-    let (name, pixels) = (&split.name, &split.class_pixels);
-    black_and_white::fault(name, &files.pairs, mapping, &report.classes, pixels)
+    splits.find_map(|(split, files)| {
+        let (name, pixels) = (&split.name, &split.class_pixels);
+        let line = black_and_white::fault(name, &files.pairs, mapping, &report.classes, pixels)?;
+        Some((line, !is_there || canonical(name) == "training"))
+    })
 }
 
 /// One line per class whose name, without the number that [`ClassTable::new`] appends, is that of another.
@@ -394,7 +408,7 @@ impl Report {
         let labelled: u64 = tally.class_pixels.iter().sum();
         if labelled == 0 && tally.ignored > 0 {
             let line = format!(
-                "the {} split has no labelled pixel: every label is ignored, so that it cannot be scored",
+                "the {} split has no labelled pixel: every label is ignored, so that it cannot be used",
                 split.name
             );
             self.add_line(&split.name, line);
@@ -428,7 +442,10 @@ impl Report {
             return;
         }
         let names: Vec<&str> = missing.iter().map(|&k| shares[k].name.as_str()).collect();
-        let names = some_of(&names);
+        let (noun, names) = (
+            if names.len() == 1 { "class" } else { "classes" },
+            some_of(&names),
+        );
         let shifted = match missing[..] {
             [only] if numbered && only + 1 == shares.len() => {
                 " (it is the last of the table: do the labels count from 0?)"
@@ -436,7 +453,7 @@ impl Report {
             _ => "",
         };
         self.notes
-            .push(format!("no pixel has the class {names}{shifted}"));
+            .push(format!("no pixel has the {noun} {names}{shifted}"));
     }
 }
 

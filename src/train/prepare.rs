@@ -60,8 +60,12 @@ pub(super) fn prepare(
     training.refuse_black_and_white()?;
     let missing = training.missing_classes();
     if !missing.is_empty() {
+        let (noun, it) = match missing.len() {
+            1 => ("class", "it"),
+            _ => ("classes", "them"),
+        };
         tracing::warn!(
-            "no label of the training data has the class {}: the model cannot learn it",
+            "no label of the training data has the {noun} {}: the model cannot learn {it}",
             some_of(&missing)
         );
     }

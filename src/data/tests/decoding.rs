@@ -83,6 +83,8 @@ fn coloured_labels_are_refused() {
         &message(read_labels(&path)),
         &["labels.jpg", "JPEG", "single-channel or palette"],
     );
+    // Their colours cannot be listed.
+    assert!(!message(read_labels(&path)).contains("labelmap.txt"));
 }
 
 #[test]

@@ -278,3 +278,19 @@ fn class_weights_count_a_photo_as_often_as_it_is_shown() {
     assert_eq!(of(&[]), [1.0, 1.0]);
     assert_eq!(of(&[0.0, 1.0]), [alone[1], alone[0]]);
 }
+
+#[test]
+fn one_of_several_data_sets_may_show_a_single_class() {
+    let (a, b) = (set("a", "bg fg", 1), set("b", "bg fg", 1));
+    let labels = b.path().join("annotations/training/b0.png");
+    save_labels(&labels, [4, 2], &[0, 255, 0, 0, 0, 0, 0, 0]);
+    let opened = |weights: &[f64]| list(&[&a, &b], weights, ADD).open_training().unwrap();
+    let both = opened(&[]);
+    assert!(both.refuse_black_and_white().is_ok());
+    assert!(both.missing_classes().is_empty());
+    // Without weight the other one counts for nothing.
+    let alone = opened(&[0.0, 1.0]);
+    assert_eq!(alone.missing_classes(), ["fg"]);
+    says(&message(alone.refuse_black_and_white()), &["class fg"]);
+    assert!(opened(&[1.0, 0.0]).refuse_black_and_white().is_ok());
+}

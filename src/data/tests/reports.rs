@@ -331,7 +331,25 @@ fn masks_of_black_and_white_are_told_and_can_be_mapped() {
     assert_eq!(open().classes().names, ["bg", "fg"]);
     assert_eq!(open().load(0).unwrap().labels.data[..4], [0, 1, 0, 1]);
     assert!(open().refuse_black_and_white().is_ok());
+    // A description that names 255 means it.
+    let whole = "classes = [\"bg\", \"fg\"]\nignore = [255]\n[splits.training]\n\
+                 images = \"images/training\"\nlabels = \"annotations/training\"\n";
+    fs::write(at("dataset.toml"), whole).unwrap();
+    assert!(report().problems().is_empty(), "{:?}", report().problems());
+    assert!(open().refuse_black_and_white().is_ok());
     fs::remove_file(at("dataset.toml")).unwrap();
+    // One split may lack the second class, where another has it.
+    save_labels(
+        &at("annotations/training/p00.png"),
+        [4, 2],
+        &[0, 1, 0, 0, 0, 0, 0, 0],
+    );
+    assert!(report().problems().is_empty(), "{:?}", report().problems());
+    says(
+        &report().notes().join("\n"),
+        &["validation split hold only"],
+    );
+    assert!(open().refuse_black_and_white().is_ok());
     // Ignored pixels beside both classes, and a class without a pixel where none is ignored.
     for (labels, missing) in [([0, 1, 255, 0, 0, 0, 0, 0], 0), ([0; 8], 1)] {
         save(labels);
