@@ -18,25 +18,30 @@ use crate::text_file::{self, BACKSLASH};
 pub const HELP: &str = r#"dataset.toml in the folder describes data in no known layout:
 
   name = "My streets"
-  classes = ["road", "sidewalk", "car", "sky"]  # or the name of a file, one class per line
-  ignore = [0, "sky"]           # raw label values without a class, and classes to leave out
-  offset = 1                    # subtracted from every other raw label; classes then count from 0
-  image_suffix = "_photo.jpg"   # what follows a photo's name; any photo's ending unless said
-  label_suffix = "_labels.png"  # what follows it in its label file's name; ".png" unless said
+  # The names of the classes, or the name of a file with one class per line.
+  classes = ["road", "sidewalk", "car", "sky"]
+  # Raw label values without a class, and classes to leave out.
+  ignore = [0, "sky"]
+  # Subtracted from every other raw label; classes then count from 0.
+  offset = 1
+  # What follows a photo's name; any photo's ending unless said.
+  image_suffix = "_photo.jpg"
+  # What follows it in its label file's name; ".png" unless said.
+  label_suffix = "_labels.png"
 
-  [splits.training]             # also validation and test; suffixes may stand here as well
+  # Also validation and test; suffixes may stand here as well.
+  [splits.training]
   images = "photos/train"
   labels = "labels/train"
 
-  [map]                         # other names for classes; several may become one
+  # Other names for classes; several may become one.
+  [map]
   sidewalk = "road"
-  255 = "car"                   # the class of a raw label value
+  # The class of a raw label value.
+  255 = "car"
 
-Without classes and splits the layout is detected, and name, map and classes in ignore apply to it. If labels
-are outlines (COCO, Labelme, YOLO), unlabelled is the class of pixels without a shape: "background", the
-default, "ignore", or the name of a class.
-labelmap.txt beside images and annotations (NAME:RED,GREEN,BLUE:: in each line) gives coloured labels their
-classes."#;
+Without classes and splits the layout is detected, and name, map and classes in ignore apply to it. If labels are outlines (COCO, Labelme, YOLO), unlabelled is the class of pixels without a shape: "background", the default, "ignore", or the name of a class.
+labelmap.txt beside images and annotations (NAME:RED,GREEN,BLUE:: in each line) gives coloured labels their classes."#;
 
 /// The error for `unlabelled` with label files.
 pub(super) const NOT_DRAWN: &str =
@@ -363,6 +368,8 @@ mod tests {
             .collect();
         let described: Description = toml::from_str(&example.join("\n")).unwrap();
         assert!(described.classes.is_some() && described.splits.is_some());
+        // Shown on 80 columns it can be copied.
+        assert!(example.iter().all(|line| line.len() + 2 <= 78));
         assert_eq!((described.ignore.len(), described.map.len()), (2, 2));
         for key in [
             "offset",
