@@ -37,6 +37,18 @@ pub fn settled_share(settle: &[u16], states: usize) -> Vec<f32> {
         .collect()
 }
 
+/// The predicted target (equation 4), `x_t + (1 - t) v`, of the step from a state `a` at `t` to `b` at `later`.
+pub fn target(a: &[f32], t: f32, b: &[f32], later: f32) -> Vec<f32> {
+    let ahead = (1.0 - t) / (later - t).max(f32::EPSILON);
+    a.iter().zip(b).map(|(a, b)| a + (b - a) * ahead).collect()
+}
+
+/// The share of the pixels, 0 to 1, that have the same class in two maps.
+pub fn agreement(one: &[u16], other: &[u16]) -> f32 {
+    let same = one.iter().zip(other).filter(|(a, b)| a == b).count();
+    same as f32 / one.len().max(1) as f32
+}
+
 /// The mean speed `|v|` between two states `[d, pixels]` that are `dt` apart: the Euclidean
 /// distance that each pixel moves, divided by `dt`, averaged over the pixels. 0 if there are no
 /// pixels or `dt` is 0.
@@ -98,5 +110,14 @@ mod tests {
             prop_assert!(share.windows(2).all(|w| w[0] <= w[1]));
             prop_assert_eq!(share[maps.len() - 1], 1.0);
         }
+    }
+
+    #[test]
+    fn a_step_points_at_its_target() {
+        // From 0.25 to 0.5 a third of the way is left behind.
+        assert_eq!(target(&[1.0, -2.0], 0.25, &[2.0, -2.0], 0.5), [4.0, -2.0]);
+        assert_eq!(target(&[1.0], 0.0, &[3.0], 1.0), [3.0]);
+        assert_eq!(agreement(&[1, 2, 3, 4], &[1, 2, 0, 4]), 0.75);
+        assert_eq!(agreement(&[], &[]), 0.0);
     }
 }

@@ -361,21 +361,24 @@ pub(super) fn help(app: &AppState, context: &egui::Context, commands: &mut Vec<C
     // The bar of the title takes all the width that the window may have: no more than the keys need, which is
     // known once they have been drawn.
     let needed = egui::Id::unique("width of the keyboard shortcuts");
-    let width = context.data(|data| data.get_temp::<f32>(needed));
+    let known = context.data(|data| data.get_temp::<f32>(needed));
+    let width = known.unwrap_or(room.x).min(room.x);
     egui::Window::new("Keyboard shortcuts")
         .open(&mut open)
         .collapsible(false)
         .resizable(false)
         .anchor(egui::Align2::CENTER_CENTER, egui::Vec2::ZERO)
         .default_size(room)
-        .max_width(width.unwrap_or(room.x).min(room.x))
+        // A scrolled area takes what the window has, and so cannot widen it.
+        .min_width(width)
+        .max_width(width)
         .show(context, |ui| {
             let scroll = egui::ScrollArea::both()
                 .max_width(room.x)
                 .max_height(room.y);
             let drawn = scroll.show(ui, columns_of_keys).content_size.x;
             let drawn = drawn + ui.spacing().window_margin.sum().x + GRID;
-            if width != Some(drawn) {
+            if known != Some(drawn) {
                 context.data_mut(|data| data.insert_temp(needed, drawn));
                 context.request_repaint();
             }

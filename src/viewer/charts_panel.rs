@@ -12,6 +12,11 @@ use egui_plot::{Line, Plot, PlotPoints, VLine};
 
 /// The most classes in the chart of shares.
 const CLASSES: usize = 12;
+/// The lines of the first chart: the classes of the state and of the predicted target (equation 4).
+const KEYS: [(&str, egui::Color32); 2] = [
+    ("state", theme::ACCENT),
+    ("predicted target", egui::Color32::from_rgb(236, 140, 70)),
+];
 
 #[derive(Default)]
 pub(super) struct ChartsPanel;
@@ -30,18 +35,20 @@ impl Panel for ChartsPanel {
         let height = ((ui.available_height() - 13.0 * GRID) / 3.0).max(11.0 * GRID);
         let charts = [
             // First, since a low panel, as in the lesson about it, shows no other.
-            ("Pixels at their final class", "%", settled(flow)),
+            ("Pixels at their final class", "%", settled(flow), &KEYS[..]),
             (
                 "Share of each class",
                 "%",
                 shares(flow, model, app.hover.class),
+                &[],
             ),
-            ("Mean speed |v|", "", speed(flow)),
+            ("Mean speed |v|", "", speed(flow), &[]),
         ];
         egui::ScrollArea::vertical()
             .auto_shrink(false)
             .show(ui, |ui| {
-                for (title, unit, lines) in charts {
+                for (title, unit, lines, keys) in charts {
+                    heading(ui, title, keys);
                     if let Some(t) = chart(ui, title, unit, height, now, lines) {
                         commands.push(Command::GoTo(flow.position_at(t as f32)));
                     }
@@ -99,7 +106,28 @@ fn settled<'a>(flow: &Flow) -> Lines<'a> {
         .zip(shares)
         .map(|(state, share)| [f64::from(state.t), 100.0 * f64::from(share)])
         .collect();
-    vec![Line::new("settled", points).color(theme::ACCENT).width(2.0)]
+    let steps = flow.states.iter().zip(&flow.foreseen);
+    let foreseen: PlotPoints<'a> = steps
+        .map(|(state, share)| [f64::from(state.t), 100.0 * f64::from(*share)])
+        .collect();
+    let lines = KEYS.into_iter().zip([points, foreseen]);
+    lines
+        .map(|((name, colour), points)| Line::new(name, points).color(colour).width(2.0))
+        .collect()
+}
+
+/// The title of a chart, with the names of its lines in their colours.
+fn heading(ui: &mut egui::Ui, title: &str, keys: &[(&str, egui::Color32)]) {
+    ui.add_space(GRID / 2.0);
+    ui.scope(|ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
+        ui.horizontal_wrapped(|ui| {
+            ui.label(egui::RichText::new(title).strong());
+            for (name, colour) in keys {
+                ui.label(egui::RichText::new(*name).small().color(*colour));
+            }
+        });
+    });
 }
 
 fn speed<'a>(flow: &Flow) -> Lines<'a> {
@@ -128,7 +156,6 @@ fn chart(
     now: f64,
     lines: Lines<'_>,
 ) -> Option<f64> {
-    theme::section(ui, title);
     let response = Plot::new(title)
         .height(height)
         .include_x(0.0)

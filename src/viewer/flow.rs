@@ -61,6 +61,9 @@ pub(super) struct Flow {
     pub states: Vec<StoredState>,
     /// The step from which each pixel keeps its class, once the flow is complete.
     pub settled: Option<Vec<u16>>,
+    /// Of every step, the share of pixels, 0 to 1, whose predicted target (equation 4) has their final class;
+    /// empty until the flow is complete.
+    pub foreseen: Vec<f32>,
     /// Its mask, whose outlines follow the photo, once the flow is complete.
     pub mask: Option<Arc<LabelPicture>>,
     /// Limit on the graphics memory of the states, in bytes.
@@ -124,6 +127,7 @@ impl Flow {
             sampling: None,
             states: Vec::new(),
             settled: None,
+            foreseen: Vec::new(),
             mask: None,
             budget: BUDGET,
             id: another(),

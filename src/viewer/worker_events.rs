@@ -40,6 +40,8 @@ pub(super) enum WorkerEvent {
     Finished {
         /// The step from which each pixel keeps its class.
         settled: Vec<u16>,
+        /// Of every step, the share of pixels, 0 to 1, whose predicted target has their final class.
+        foreseen: Vec<f32>,
         /// The mask whose outlines follow the photo; not for a comparison.
         mask: Option<LabelPicture>,
     },
@@ -125,6 +127,8 @@ pub(super) struct EventConverter {
     size: [usize; 2],
     before: Option<(f32, Arc<Vec<f32>>)>,
     labels: Vec<Arc<Vec<u16>>>,
+    /// The classes of the predicted target of every step.
+    targets: Vec<Vec<u16>>,
 }
 
 impl EventConverter {
@@ -139,6 +143,7 @@ impl EventConverter {
             size: [0, 0],
             before: None,
             labels: Vec::new(),
+            targets: Vec::new(),
         }
     }
 
@@ -162,6 +167,7 @@ impl EventConverter {
                 self.photo = Some(photo.clone());
                 self.before = None;
                 self.labels.clear();
+                self.targets.clear();
                 match self.open(photo, truth, size) {
                     Ok(opened) => send(WorkerEvent::Photo(opened)),
                     Err(error) => {
@@ -192,8 +198,14 @@ impl EventConverter {
             Message::Finished => {
                 let labels: Vec<&[u16]> = self.labels.iter().map(|l| l.as_slice()).collect();
                 let settled = trajectory::settle_steps(&labels);
-                let mask = self.mask();
-                send(WorkerEvent::Finished { settled, mask })
+                let last = labels.last().copied().unwrap_or_default();
+                let targets = self.targets.iter();
+                let foreseen = targets.map(|target| trajectory::agreement(target, last));
+                send(WorkerEvent::Finished {
+                    settled,
+                    foreseen: foreseen.collect(),
+                    mask: self.mask(),
+                })
             }
             Message::Failed(text) => send(WorkerEvent::Failed(text)),
             Message::Mask(at, mask) => {
@@ -254,10 +266,11 @@ impl EventConverter {
         let labels = Arc::new(self.centroids.decode(&x));
         let x = Arc::new(x);
         let shares = labels::shares(&labels, self.centroids.len());
-        let speed = self
-            .before
-            .take()
-            .map(|(before, a)| trajectory::mean_speed(&a, &x, labels.len(), t - before));
+        let speed = self.before.take().map(|(before, a)| {
+            let target = trajectory::target(&a, before, &x, t);
+            self.targets.push(self.centroids.decode(&target));
+            trajectory::mean_speed(&a, &x, labels.len(), t - before)
+        });
         let thumbnails = Some(self.thumbnails(&x, &labels));
         self.before = Some((t, x.clone()));
         self.labels.push(labels.clone());

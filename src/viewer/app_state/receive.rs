@@ -155,9 +155,14 @@ impl AppState {
                     flow.read(step, host, thumbnails);
                 }
             }
-            WorkerEvent::Finished { settled, mask } => {
+            WorkerEvent::Finished {
+                settled,
+                foreseen,
+                mask,
+            } => {
                 if let Some(flow) = &mut self.flow {
                     flow.settled = Some(settled);
+                    flow.foreseen = foreseen;
                     flow.mask = mask.map(Arc::new);
                 }
                 self.phase = Phase::Idle;

@@ -48,12 +48,16 @@ pub(super) fn show(
             panel.settings.towards = Some(towards);
         }
     });
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing.x = 3.0 * GRID;
-        for statement in statements(&peak, &boundary) {
-            // Whole statements go to the next row.
-            ui.add(egui::Label::new(RichText::new(statement).monospace()).extend());
-        }
+    ui.scope(|ui| {
+        // Rows are as high as text, so that those of a narrow panel leave room for the curves.
+        ui.spacing_mut().interact_size.y = 0.0;
+        ui.spacing_mut().item_spacing = egui::vec2(3.0 * GRID, 0.5 * GRID);
+        ui.horizontal_wrapped(|ui| {
+            for statement in statements(&peak, &boundary) {
+                // Whole statements go to the next row.
+                ui.add(egui::Label::new(RichText::new(statement).monospace()).extend());
+            }
+        });
     });
     let kinds = kinds(&others);
     // In a row of its own, since a legend within the plot would hide parts of the curves.

@@ -56,7 +56,10 @@ impl Fact {
             Card::Path => settles(complete(app)?, *app.selection.pins.first()?),
             Card::Gradient => field.left_halfway(&model.centroids).map(Fact::Gradient),
             Card::Traversal | Card::Reshaped => crossing(card, &field.crossing()?),
-            Card::Prediction => known(complete(app)?, model).map(Fact::Known),
+            Card::Prediction => {
+                let share = complete(app)?.foreseen.first()?;
+                Some(Fact::Known(f64::from(*share)))
+            }
         }
     }
 
@@ -201,27 +204,6 @@ fn settles(flow: &Flow, pixel: usize) -> Option<Fact> {
         class: *classes.last()?,
         classes,
     })
-}
-
-/// The share of pixels whose predicted target (equation 4) after the first step has the class of the
-/// last state.
-fn known(flow: &Flow, model: &OpenModel) -> Option<f64> {
-    let [first, second] = flow.states.get(..2)? else {
-        return None;
-    };
-    let [before, after] = [first, second].map(|state| state.host.as_ref());
-    let (before, after) = (before?, after?);
-    let ahead = (1.0 - first.t) / (second.t - first.t).max(f32::EPSILON);
-    let target = before.x.iter().zip(after.x.iter());
-    let target: Vec<f32> = target.map(|(x, y)| x + (y - x) * ahead).collect();
-    let last = &flow.states.last()?.host.as_ref()?.labels;
-    let found = model.centroids.decode(&target);
-    let same = found
-        .iter()
-        .zip(last.iter())
-        .filter(|(a, b)| a == b)
-        .count();
-    Some(same as f64 / last.len().max(1) as f64)
 }
 
 /// The pixel that lessons pin: of those that settle last inside a region of one class, the one nearest
