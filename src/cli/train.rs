@@ -10,7 +10,7 @@ use crate::run_format;
 use crate::terminal::out;
 use crate::text_file;
 use crate::train::folder::RunFolder;
-use crate::train::{self, Event, Outcome, config};
+use crate::train::{self, Event, Judgement, Outcome, config};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
@@ -217,18 +217,11 @@ fn data_paths(given: &[PathBuf]) -> anyhow::Result<Option<toml::Value>> {
     })
 }
 
-/// The least difference of two validation scores, as mIoU from 0 to 1, that says which model is better.
-const CLEAR: f64 = 0.005;
-
 /// How a run ended, in words; `validated` is the number of photos that it was scored on.
 fn ending(outcome: &Outcome, validated: usize) -> String {
     let mut text = String::new();
-    if let Some([before, after]) = outcome.gain {
-        let judgement = match after - before {
-            gain if gain >= CLEAR => "the new model is better",
-            gain if gain <= -CLEAR => "the new model is not better",
-            _ => "no clear difference",
-        };
+    if let Some(gain @ [before, after]) = outcome.gain {
+        let judgement = Judgement::of(gain).words();
         text.push_str(&format!(
             "validation mIoU {:.2} before and {:.2} after, on {}: {judgement}\n",
             100.0 * before,

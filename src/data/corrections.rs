@@ -5,16 +5,13 @@
 
 use super::classes::ClassTable;
 use super::contents::images_and_annotations;
-use super::corrected_labels::{LabelsDigest, SavedLabels, labels_digest};
-use super::decode::{read_raw_labels, write_corrected_labels};
+use super::corrected_labels::{LabelsDigest, labels_digest};
+use super::decode::write_corrected_labels;
 use super::error::DataError;
 use super::layout::{self, CLASSES, Layout};
-use super::mapping::LabelMapping;
 use super::photo::{has_photo_ending, read_photo};
 use super::split::Split;
 use crate::files::{self, FileError};
-use crate::labels::IGNORE;
-use crate::own_png::is_by_hand;
 use image::{ImageFormat, RgbImage};
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -96,8 +93,7 @@ pub fn replaced_labels(
     folder: &Path,
     corrected: &Corrected,
 ) -> Result<Option<(PathBuf, LabelsDigest)>, DataError> {
-    let (bytes, ending) = contents(corrected.name, corrected.file, corrected.photo)?;
-    let labels = place(folder, corrected.name, &bytes, &ending)?.pair.labels;
+    let labels = label_file(folder, corrected.name, corrected.file, corrected.photo)?;
     if !labels.exists() {
         return Ok(None);
     }
@@ -105,45 +101,47 @@ pub fn replaced_labels(
     Ok(Some((labels, digest)))
 }
 
-/// The labels of a photo in a folder of corrections, where [`save_corrected`] puts them; `None` if there
-/// are none, or they cannot be read.
-pub fn saved_labels(
+/// The label file of a photo in a folder of corrections, where [`save_corrected`] puts its labels.
+///
+/// # Errors
+/// A photo that cannot be read, or too many photos of this name.
+pub(super) fn label_file(
     folder: &Path,
     name: &str,
     file: Option<&Path>,
     photo: &RgbImage,
-) -> Option<SavedLabels> {
-    // Most photos have not been saved; comparing bytes means encoding a picture.
-    if !may_hold(folder, name) {
-        return None;
-    }
-    let (bytes, ending) = contents(name, file, photo).ok()?;
-    let place = place(folder, name, &bytes, &ending).ok()?;
-    let path = &place.pair.labels;
-    let digest = labels_digest(path).ok()?;
-    let raw = read_raw_labels(path).ok()?;
-    let size = [photo.width(), photo.height()].map(|side| side as usize);
-    if [raw.width, raw.height] != size {
-        return None;
-    }
-    // 255 is a class where there are so many, and the file says so with its depth.
-    let mapping = LabelMapping::plain(corrected_classes(folder).ok()?.len());
-    let is_ignored = |label: u16| mapping.class(label, raw.bits) == Some(IGNORE);
-    let label = |&label: &u16| if is_ignored(label) { IGNORE } else { label };
-    Some(SavedLabels {
-        labels: raw.data.iter().map(label).collect(),
-        is_correction: is_by_hand(path),
-        digest,
-    })
+) -> Result<PathBuf, DataError> {
+    let (bytes, ending) = contents(name, file, photo)?;
+    Ok(place(folder, name, &bytes, &ending)?.pair.labels)
 }
 
-/// Whether a folder of corrections has a photo whose name begins with this one, as the copy of a photo
-/// with this name would.
-pub fn may_hold(folder: &Path, name: &str) -> bool {
-    let wanted = folded(&own_name(name));
+/// Whether a folder of corrections has a photo with the name of a copy of a photo with this name.
+pub(super) fn may_hold(folder: &Path, name: &str) -> bool {
     let splits = splits(folder);
     let mut images = splits.iter().flat_map(|split| listed(&split.images));
-    images.any(|image| stem(&image).starts_with(&wanted))
+    images.any(|image| is_copy(&image, name))
+}
+
+/// The label files in a folder of corrections with the name of a copy of a photo with this name.
+pub(super) fn labels_named(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let splits = splits(folder);
+    let mut labels: Vec<PathBuf> = splits
+        .iter()
+        .flat_map(|split| listed(&split.labels))
+        .collect();
+    labels.retain(|labels| is_copy(labels, name));
+    labels
+}
+
+/// Whether a file has the name of a copy of a photo with this name: it may end with a number.
+fn is_copy(file: &Path, name: &str) -> bool {
+    let (stem, wanted) = (stem(file), folded(&own_name(name)));
+    let Some(rest) = stem.strip_prefix(&wanted) else {
+        return false;
+    };
+    let number = rest.strip_prefix('-').unwrap_or_default();
+    let is_numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    rest.is_empty() || is_numbered
 }
 
 /// The classes of a folder of corrections; empty if it is missing or empty.
@@ -332,8 +330,9 @@ fn folded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Dataset, inspect, read_labels, write_labels};
+    use super::super::{Dataset, inspect, read_labels, saved_labels, write_labels};
     use super::*;
+    use crate::labels::IGNORE;
     use image::Rgb;
 
     fn names(names: &[&str]) -> Vec<String> {

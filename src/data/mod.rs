@@ -40,6 +40,7 @@ mod photo;
 pub mod report;
 mod resample;
 mod sample;
+mod saved_labels;
 pub mod scenes;
 pub mod split;
 mod tally;
@@ -55,8 +56,7 @@ pub use contents::Contents;
 pub use convert::{Converted, convert};
 pub use corrected_labels::{LabelsDigest, SavedLabels, labels_digest};
 pub use corrections::{
-    Corrected, SavedPair, corrected_classes, corrected_photos, may_hold, replaced_labels,
-    save_corrected, saved_labels,
+    Corrected, SavedPair, corrected_classes, corrected_photos, replaced_labels, save_corrected,
 };
 pub use dataset::Dataset;
 pub use dataset_toml::HELP as DATASET_TOML_HELP;
@@ -77,6 +77,7 @@ pub use photo::{
 };
 pub use report::{ClassShare, Report, SplitReport, inspect};
 pub use sample::Sample;
+pub use saved_labels::{may_hold_correction, saved_labels};
 pub use scenes::{SceneConfig, render, scene_classes};
 pub use split::{Files, Pair, Split};
 

@@ -10,6 +10,7 @@
 //! | `parallel/` | several devices |
 //! | `run`, `stage`, `validate`, `restore`, `prepare`, `class_order` | a run and its loop |
 //! | `folder`, `checkpoint`, `earlier_models`, `metrics`, `score_kind`, `tensorboard`, `provenance` | the run folder |
+//! | `judgement` | what the scores of a finished run say |
 //! | `memory`, `dry_run`, `measure` | the cost of a run |
 //!
 //! The batch of a step, its times and its noise are pure functions of the seed and the step's
@@ -24,6 +25,7 @@ mod earlier_models;
 mod error;
 mod event;
 pub(crate) mod folder;
+mod judgement;
 pub(crate) mod measure;
 mod memory;
 mod metrics;
@@ -54,4 +56,5 @@ pub mod wrong_states;
 pub(crate) use dry_run::{dry_run, peak_memory};
 pub(crate) use error::TrainError;
 pub(crate) use event::{Event, Outcome, TokensKept};
+pub(crate) use judgement::Judgement;
 pub(crate) use run::{run, run_on};

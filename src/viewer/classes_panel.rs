@@ -71,7 +71,8 @@ impl ClassesPanel {
         let flow = app.flow.as_ref();
         let corrected = flow.and_then(|flow| app.correct.shares(flow.id, at_end));
         let of_state = || app.shown_classes().map(|shown| shown.shares);
-        let now = corrected.or_else(of_state).unwrap_or_default();
+        // There are no shares where no photo is shown.
+        let now = corrected.or_else(of_state);
         let last = app.flow.as_ref().and_then(|flow| flow.nearest(f32::MAX));
         let last = last.map_or(&[][..], |(_, host)| &host.shares);
         let order = order(model, last, &self.search);
@@ -88,7 +89,9 @@ impl ClassesPanel {
                 ui.spacing_mut().item_spacing.y = 0.0;
                 for &class in &order[rows] {
                     let hidden = app.selection.hidden.contains(&class);
-                    let share = now.get(class).copied().unwrap_or_default();
+                    let share = now
+                        .as_ref()
+                        .map(|now| now.get(class).copied().unwrap_or(0.0));
                     let chosen = correcting && usize::from(app.correct.class) == class;
                     let response = row(ui, model, class, share, [hidden, chosen]);
                     if response.hovered() {
@@ -196,15 +199,20 @@ fn row(
     ui: &mut egui::Ui,
     model: &OpenModel,
     class: usize,
-    share: f32,
+    share: Option<f32>,
     [hidden, chosen]: [bool; 2],
 ) -> egui::Response {
     let size = egui::vec2(ui.available_width(), ROW);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let name = &model.names[class];
+    let percent = share.map(|share| format!("{:.1} %", 100.0 * share));
+    let share = share.unwrap_or(0.0);
     response.widget_info(|| {
         let name = &model.classes[class];
-        let text = format!("{name}, {:.1} %", 100.0 * share);
+        let text = match &percent {
+            Some(percent) => format!("{name}, {percent}"),
+            None => name.clone(),
+        };
         egui::WidgetInfo::selected(egui::Role::CheckBox, true, !hidden, text)
     });
     let painter = ui.painter();
@@ -239,7 +247,7 @@ fn row(
     let percent = painter.text(
         rect.right_center() - egui::vec2(GRID, 0.0),
         egui::Align2::RIGHT_CENTER,
-        format!("{:.1} %", 100.0 * share),
+        percent.unwrap_or_default(),
         numbers,
         strength,
     );

@@ -341,7 +341,7 @@ fn sampling_is_cancelled_within_a_step() {
     assert!(before < 101);
 }
 
-/// A state is drawn as soon as it is submitted; its numbers follow, unless the flow is stopped between.
+/// A state and its numbers are two events, and the flow may be stopped between them.
 #[test]
 fn a_state_whose_numbers_do_not_arrive_is_dropped() {
     let mut window = done(2, Theme::Dark);

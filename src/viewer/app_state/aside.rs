@@ -142,6 +142,7 @@ impl AppState {
         self.sampling = aside.sampling;
         self.active_pane = aside.active_pane;
         self.brushing = aside.brushing;
+        self.look_up_corrections();
     }
 
     /// Puts back everything but the model and the list of photos, which are as they were.
@@ -177,5 +178,7 @@ impl AppState {
         if aside.correcting != self.correct.on {
             self.toggle_correct();
         }
+        // Those that were pending were of another list.
+        self.look_up_corrections();
     }
 }

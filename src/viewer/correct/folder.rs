@@ -53,16 +53,19 @@ fn field(ui: &mut egui::Ui) -> Option<Option<PathBuf>> {
     let mut text: String = ui.data(|data| data.get_temp(id)).unwrap_or_default();
     let field = egui::TextEdit::singleline(&mut text).hint_text("Path of the folder");
     let field = ui.add(field.desired_width(f32::INFINITY));
-    if ui.memory(|memory| memory.focused().is_none()) {
+    // Enter takes the focus away, which is asked before it is given back.
+    let entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+    if !entered && ui.memory(|memory| memory.focused().is_none()) {
         field.request_focus();
     }
     let path = PathBuf::from(text.trim());
     // What another path would be relative to differs from window to window.
     let whole = path.is_absolute();
-    let entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
     ui.add_space(GRID);
     let answer = ui.horizontal(|ui| {
-        let takes = ui.add_enabled(whole, egui::Button::new("Use this folder"));
+        let takes = ui
+            .add_enabled(whole, egui::Button::new("Use this folder"))
+            .on_disabled_hover_text("Type the whole path, from the root of the disk");
         if takes.clicked() || (entered && whole) {
             return Some(Some(path));
         }

@@ -29,7 +29,8 @@ pub(crate) fn dialog(app: &AppState, context: &egui::Context, commands: &mut Vec
 
 fn about_leaving(app: &AppState, context: &egui::Context) -> Option<Answer> {
     let correct = &app.correct;
-    let back = if correct.session.as_ref().is_some_and(has_labels) {
+    let is_listed = app.masks.corrected(app.photos.place().0).is_some();
+    let back = if is_listed || correct.session.as_ref().is_some_and(has_labels) {
         "Go back to the saved labels"
     } else {
         "Keep the network's mask"
@@ -57,7 +58,7 @@ fn about_leaving(app: &AppState, context: &egui::Context) -> Option<Answer> {
         &buttons,
         |ui| {
             ui.label("Its mask was corrected and not saved as labels.");
-            if let Some(failed) = &correct.failed {
+            for failed in [&correct.failed, &correct.not_kept].into_iter().flatten() {
                 let text = egui::RichText::new(failed).color(theme::ERROR);
                 ui.add(egui::Label::new(text).wrap());
             }

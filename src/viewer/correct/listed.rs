@@ -7,14 +7,17 @@ use crate::viewer::app_state::AppState;
 use std::path::Path;
 
 impl AppState {
-    /// Looks up saved corrections of a photo of the list.
+    /// Looks up saved corrections of a photo of the list, unless it has some.
     pub(crate) fn look_up_correction(&mut self, place: usize) {
-        self.correct.unseen.push_back(place);
+        if self.masks.corrected(place).is_none() {
+            self.correct.unseen.push_back(place);
+        }
         self.look_up_next();
     }
 
-    /// Looks up saved corrections of all photos that have a mask.
-    pub(super) fn look_up_corrections(&mut self) {
+    /// Looks up saved corrections of all photos that have a mask. What is found replaces what a photo has,
+    /// which may come from another folder.
+    pub(crate) fn look_up_corrections(&mut self) {
         let places: Vec<usize> = self.masks.done().map(|(place, _)| place).collect();
         self.correct.unseen.extend(places);
         self.look_up_next();
@@ -29,8 +32,7 @@ impl AppState {
         while !self.correct.looks_up
             && let Some(place) = self.correct.unseen.pop_front()
         {
-            let item = self.photos.items().get(place);
-            let Some(item) = item.filter(|_| self.masks.corrected(place).is_none()) else {
+            let Some(item) = self.photos.items().get(place) else {
                 continue;
             };
             let wanted = LookUp {

@@ -31,8 +31,8 @@ impl LookUp {
     /// Reads the saved corrections; `None` if there are none.
     pub(super) fn read(self) -> Option<Found> {
         let name = self.item.stem();
-        // Reading a photo takes longer than listing a folder.
-        if !data::may_hold(&self.folder, &name) {
+        // Reading a photo takes longer than listing a folder, and most labels of a data set are no corrections.
+        if !data::may_hold_correction(&self.folder, &name) {
             return None;
         }
         let known = data::corrected_classes(&self.folder).ok()?;

@@ -1,6 +1,7 @@
 //! Unsaved corrections on disk: one file per photo and model's classes, named by the digest of both.
 
 use super::places::Places;
+use crate::data::LabelsDigest;
 use crate::files::{self, FileError};
 use crate::format::hex;
 use image::RgbImage;
@@ -15,6 +16,9 @@ pub(super) struct Recovery {
     pub classes: Vec<String>,
     /// `[height, width]` of the photo.
     pub size: [usize; 2],
+    /// The labels on disk that they start from; `None` in files of earlier versions, too.
+    #[serde(default)]
+    pub base: Option<LabelsDigest>,
     /// The painted labels; see [`LabelEdit::painted_runs`](crate::label_edit::LabelEdit::painted_runs).
     pub painted: Vec<(u32, Option<u16>)>,
 }
@@ -96,6 +100,7 @@ mod tests {
         let recovery = Recovery {
             classes: classes.clone(),
             size: [2, 3],
+            base: Some([7; 32]),
             painted: vec![(4, None), (2, Some(1))],
         };
         write(&root, &key, &recovery).unwrap();
@@ -105,6 +110,9 @@ mod tests {
             Some(recovery.painted.clone())
         );
         assert_eq!(recovery.painted_in(&classes[..1]), None);
+        let earlier = r#"{"classes":["a"],"size":[1,1],"painted":[[1,null]]}"#;
+        std::fs::write(path(&root, &key), earlier).unwrap();
+        assert_eq!(read(&root, &key).unwrap().base, None);
         std::fs::write(path(&root, &key), "half a fi").unwrap();
         assert!(read(&root, &key).is_none());
         remove(&root, &key).unwrap();

@@ -192,6 +192,7 @@ impl AppState {
             folder: folder(self).map(Path::to_owned),
             name: name_of_photo(self),
             file: self.photos.file().map(Path::to_owned),
+            listed: self.masks.corrected(self.photos.place().0).cloned(),
             only_kept,
         };
         self.correct.preparations = number;
@@ -239,12 +240,7 @@ impl AppState {
                 Report::LookedUp(found) => self.take_found(found),
                 Report::Folder(chosen) => take_folder(self, chosen),
                 Report::NoDialog => self.correct.types_folder = true,
-                Report::Failed(text) => {
-                    if self.correct.leaving.is_some() {
-                        self.correct.failed = Some(text.clone());
-                    }
-                    self.errors.report(text);
-                }
+                Report::NotKept(flow, text) => saving::not_kept(self, flow, text),
             }
         }
         let session = self.correct.session.as_mut();
@@ -296,7 +292,8 @@ impl AppState {
             self.correct.note = Some(Note::new("Restored", note));
         }
         self.correct.session = Some(session);
-        if start.base.is_some_and(|base| base.is_correction) {
+        let saved = prepared.saved.as_ref();
+        if saved.is_some_and(|saved| saved.is_correction) {
             // The list and its exports have them, too.
             self.look_up_correction(self.photos.place().0);
         }

@@ -28,6 +28,8 @@ pub(super) fn take_folder(app: &mut AppState, chosen: Option<PathBuf>) {
     app.settings.corrections = Some(chosen.clone()).filter(|_| text);
     app.correct.folder = Some(chosen);
     if changes {
+        // Why nothing was saved into the folder before.
+        app.correct.failed = None;
         app.look_up_corrections();
     }
     if saves {
@@ -112,7 +114,7 @@ pub(super) fn saved(app: &mut AppState, saved: Saved) {
             session.kept();
         }
     }
-    correct.failed = None;
+    (correct.failed, correct.not_kept) = (None, None);
     for problem in correct.problems.drain(..) {
         app.errors.withdraw(&problem);
     }
@@ -123,7 +125,8 @@ pub(super) fn saved(app: &mut AppState, saved: Saved) {
         ""
     };
     let note = format!("Saved {}{use_of}", name.to_string_lossy());
-    correct.note = Some(Note::new("Saved", note));
+    // Strokes painted in the meantime are not saved.
+    correct.note = (!correct.is_unsaved()).then(|| Note::new("Saved", note));
     if correct.teach.open {
         teach::wish(app, Wish::Open);
     }
@@ -150,11 +153,27 @@ pub(super) fn not_saved(app: &mut AppState, text: String) {
     app.errors.report(text);
 }
 
+/// Reports that the unsaved corrections of a flow are not in the recovery file: once while its mask is
+/// painted, and whenever the question about leaving the photo is pending.
+pub(super) fn not_kept(app: &mut AppState, flow: u64, text: String) {
+    let correct = &mut app.correct;
+    let session = correct.session.as_mut();
+    let session = session.filter(|session| session.flow == flow);
+    let is_known = session.is_some_and(|session| session.says_not_kept());
+    let asks = correct.leaving.is_some();
+    if asks {
+        correct.not_kept = Some(text.clone());
+    }
+    if asks || !is_known {
+        app.errors.report(text);
+    }
+}
+
 /// Follows an answer to a question about saving.
 pub(super) fn answer(app: &mut AppState, answer: Answer) {
     let correct = &mut app.correct;
     let replaces = correct.replacing.take().is_some();
-    correct.failed = None;
+    (correct.failed, correct.not_kept) = (None, None);
     match answer {
         // Behind the question about labels, that about leaving the photo may still be pending.
         Answer::Cancel if replaces => {}

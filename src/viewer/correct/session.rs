@@ -40,6 +40,8 @@ pub(super) struct Session {
     pub due: Option<Instant>,
     /// When the first change was made that the recovery file lacks.
     unkept: Option<Instant>,
+    /// Whether it was said that the recovery file cannot be written.
+    not_kept: bool,
     stroke: Option<Stroke>,
     /// The mask in graphics memory, a cache that drawing updates.
     picture: RefCell<Option<Arc<LabelTexture>>>,
@@ -66,6 +68,7 @@ impl Session {
             base: None,
             due: None,
             unkept: None,
+            not_kept: false,
             stroke: None,
             picture: RefCell::default(),
             dirty: RefCell::default(),
@@ -83,6 +86,11 @@ impl Session {
     /// Records that the recovery file is as it should be.
     pub(super) fn kept(&mut self) {
         (self.due, self.unkept) = (None, None);
+    }
+
+    /// Records that the recovery file could not be written. Returns whether it was so before.
+    pub(super) fn says_not_kept(&mut self) -> bool {
+        std::mem::replace(&mut self.not_kept, true)
     }
 
     /// The share of every class, 0 to 1. Those of a stroke in progress are counted when it ends.

@@ -48,6 +48,8 @@ pub(crate) struct Correct {
     pub(super) replacing: Option<PathBuf>,
     /// Why the labels were not saved the last time, while that is so.
     pub(super) failed: Option<String>,
+    /// Why the corrections could not be kept for later, while the question about them is pending.
+    pub(super) not_kept: Option<String>,
     /// What the list of problems says about saving since it succeeded last.
     pub(super) problems: Vec<String>,
     /// The places of photos whose saved corrections are still to be looked up.
@@ -81,6 +83,7 @@ impl Correct {
             note: None,
             replacing: None,
             failed: None,
+            not_kept: None,
             problems: Vec::new(),
             unseen: VecDeque::new(),
             looks_up: false,
@@ -266,7 +269,7 @@ impl Correct {
         self.saves = false;
         self.note = None;
         self.replacing = None;
-        self.failed = None;
+        (self.failed, self.not_kept) = (None, None);
         self.hover = None;
     }
 

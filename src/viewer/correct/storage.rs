@@ -6,6 +6,7 @@ use super::recovery::{self, Recovery};
 use super::session::{Base, Session};
 use crate::data::{self, Corrected, LabelsDigest, SavedLabels, SavedPair, Truth};
 use crate::label_edit::LabelEdit;
+use crate::labels::IGNORE;
 use crate::viewer::exports::FlowSnapshot;
 use crate::viewer::mask_store::StoredMask;
 use crate::viewer::platform;
@@ -39,8 +40,8 @@ pub(super) enum Report {
     Folder(Option<PathBuf>),
     /// The system offers no dialog to choose a folder in.
     NoDialog,
-    /// An error in one line.
-    Failed(String),
+    /// The unsaved corrections of this flow are not in the recovery file, and why, in one line.
+    NotKept(u64, String),
 }
 
 /// The labels of a flow that were saved in a state of its mask.
@@ -69,6 +70,8 @@ pub(super) struct Prepared {
     pub known: Vec<String>,
     /// The labels of this photo in that folder.
     pub saved: Option<SavedLabels>,
+    /// The corrections that the list has of this photo, such as those saved into another folder.
+    pub listed: Option<Vec<u16>>,
     pub kept: Option<Recovery>,
 }
 
@@ -84,6 +87,8 @@ pub(super) struct Preparation {
     /// The photo's name without folder and extension, and its file.
     pub name: String,
     pub file: Option<PathBuf>,
+    /// The saved corrections that the list has of this photo.
+    pub listed: Option<Arc<StoredMask>>,
     /// Whether to prepare it only if corrections were kept or saved.
     pub only_kept: bool,
 }
@@ -109,7 +114,7 @@ pub(super) struct Labels {
 
 impl Labels {
     /// Saves them, and removes the recovery file that is no longer needed.
-    fn save(&self, recovery: Option<&Path>) -> Report {
+    fn save(&self, recovery: Option<&Path>, written: &mut Written) -> Report {
         let corrected = Corrected {
             name: &self.name,
             file: self.file.as_deref(),
@@ -118,8 +123,11 @@ impl Labels {
             classes: &self.classes,
         };
         if !self.replaces {
+            // The mask may have been saved again before the window heard of the first time.
+            let is_own =
+                |digest| self.base == Some(digest) || *written == Some((self.flow, digest));
             match data::replaced_labels(&self.folder, &corrected) {
-                Ok(Some((labels, digest))) if self.base != Some(digest) => {
+                Ok(Some((labels, digest))) if !is_own(digest) => {
                     return Report::Occupied(self.flow, labels);
                 }
                 Ok(_) => {}
@@ -133,10 +141,12 @@ impl Labels {
         if let Some(folder) = recovery {
             report(recovery::remove(folder, &self.key));
         }
+        let digest = data::labels_digest(&pair.labels).ok();
+        *written = digest.map(|digest| (self.flow, digest));
         Report::Saved(Saved {
             flow: self.flow,
             state: self.state,
-            digest: data::labels_digest(&pair.labels).ok(),
+            digest,
             pair,
             place: self.place,
             mask: self.mask(),
@@ -158,7 +168,10 @@ impl Labels {
     }
 }
 
-type Work = Box<dyn FnOnce() -> Option<Report> + Send>;
+/// The flow whose labels the thread wrote last, and their digest.
+type Written = Option<(u64, LabelsDigest)>;
+
+type Work = Box<dyn FnOnce(&mut Written) -> Option<Report> + Send>;
 
 /// The thread, which finishes its work when this is dropped.
 pub(super) struct Storage {
@@ -181,8 +194,9 @@ impl Storage {
         let open = Arc::new(AtomicUsize::new(0));
         let (of_thread, wake, of_dialogs) = (open.clone(), context.clone(), sender.clone());
         let run = move || {
+            let mut written = None;
             for work in queue {
-                let report = work();
+                let report = work(&mut written);
                 if let Some(report) = report {
                     // Without a receiver, the window has closed; the remaining work is still done.
                     let _ = sender.try_send(report);
@@ -230,7 +244,7 @@ impl Storage {
     }
 
     /// Sends work to the thread. Returns whether it was accepted.
-    fn give(&self, work: impl FnOnce() -> Option<Report> + Send + 'static) -> bool {
+    fn give(&self, work: impl FnOnce(&mut Written) -> Option<Report> + Send + 'static) -> bool {
         let Some(sender) = &self.work else {
             return false;
         };
@@ -246,25 +260,26 @@ impl Storage {
     pub(super) fn prepare(&self, asked: Preparation) -> bool {
         let recovery = self.recovery.clone();
         let any = recovery.as_deref().is_some_and(recovery::holds_any);
-        if asked.only_kept && !any && asked.folder.is_none() {
+        let has_saved = asked.folder.is_some() || asked.listed.is_some();
+        if asked.only_kept && !any && !has_saved {
             return false;
         }
-        self.give(move || Some(prepare(asked, recovery.as_deref())))
+        self.give(move |_| Some(prepare(asked, recovery.as_deref())))
     }
 
     /// Saves labels.
     pub(super) fn save(&self, labels: Labels) -> bool {
         let recovery = self.recovery.clone();
-        self.give(move || Some(labels.save(recovery.as_deref())))
+        self.give(move |written| Some(labels.save(recovery.as_deref(), written)))
     }
 
     /// Looks up saved corrections. Returns whether there will be a report.
     pub(super) fn look_up(&self, wanted: LookUp) -> bool {
-        self.give(move || Some(Report::LookedUp(wanted.read())))
+        self.give(move |_| Some(Report::LookedUp(wanted.read())))
     }
 
     /// Writes the corrections of a photo into its recovery file, or removes it if all are saved. Returns
-    /// whether it will be written; then, if `tells`, [`Report::Kept`] follows.
+    /// whether it will be written; then [`Report::NotKept`] follows if that fails, or, if `tells`, [`Report::Kept`].
     pub(super) fn keep(&self, session: &Session, tells: bool) -> bool {
         let Some(folder) = self.recovery.clone() else {
             return false;
@@ -277,18 +292,19 @@ impl Storage {
         let recovery = Recovery {
             classes: session.classes.clone(),
             size: session.edit.size(),
+            base: session.base.map(|base| base.digest),
             painted: session.edit.painted_runs(),
         };
-        self.give(move || match recovery::write(&folder, &key, &recovery) {
+        self.give(move |_| match recovery::write(&folder, &key, &recovery) {
             Ok(()) => tells.then_some(Report::Kept(flow)),
-            Err(error) => Some(Report::Failed(error.to_string())),
+            Err(error) => Some(Report::NotKept(flow, error.to_string())),
         })
     }
 
     pub(super) fn discard(&self, key: &str) {
         if let Some(folder) = self.recovery.clone() {
             let key = key.to_owned();
-            self.give(move || {
+            self.give(move |_| {
                 report(recovery::remove(&folder, &key));
                 None
             });
@@ -337,8 +353,11 @@ fn prepare(asked: Preparation, recovery: Option<&Path>) -> Report {
         .and_then(|folder| data::saved_labels(folder, &asked.name, asked.file.as_deref(), photo));
     // Labels that a data set came with are a start for corrections, and not what the network says.
     let is_shown = |saved: &SavedLabels| saved.is_correction || kept.is_some() || !asked.only_kept;
-    let saved = saved.filter(is_shown);
-    if asked.only_kept && kept.is_none() && saved.is_none() {
+    let listed = asked.listed.and_then(|mask| mask.labels().ok());
+    // Corrections from another folder are what the list and exports have.
+    let is_first = |saved: &SavedLabels| saved.is_correction || listed.is_none();
+    let saved = saved.filter(is_shown).filter(is_first);
+    if asked.only_kept && kept.is_none() && saved.is_none() && listed.is_none() {
         return Report::NothingKept(asked.number);
     }
     let (size, labels) = asked.snapshot.labels();
@@ -350,6 +369,7 @@ fn prepare(asked: Preparation, recovery: Option<&Path>) -> Report {
         key,
         known,
         saved,
+        listed,
         kept,
     })
 }
@@ -376,16 +396,32 @@ impl Prepared {
             digest: saved.digest,
             is_correction: saved.is_correction,
         });
+        if saved.is_none()
+            && let Some(listed) = self.listed_in(classes)
+        {
+            edit.paint_labels(listed);
+        }
         let state = edit.state();
         let kept = self.kept.as_ref().filter(|kept| kept.size == self.size);
         let painted = kept.and_then(|kept| kept.painted_in(classes));
         let restored = painted.is_some_and(|painted| edit.paint_runs(&painted));
+        // What was kept covers every pixel, so it may have started from other labels than there are now.
+        let starts_from = |base: &Base| kept.is_some_and(|kept| kept.base == Some(base.digest));
+        let base = base.filter(|base| !restored || starts_from(base));
         Some(Start {
             edit,
             saved: state,
             base,
             restored,
         })
+    }
+
+    /// The corrections of the list, if they fit the mask and these classes.
+    fn listed_in(&self, classes: &[String]) -> Option<&[u16]> {
+        let listed = self.listed.as_deref()?;
+        let is_known = |&label: &u16| label == IGNORE || usize::from(label) < classes.len();
+        let fits = listed.len() == self.network.len() && listed.iter().all(is_known);
+        fits.then_some(listed)
     }
 }
 
@@ -403,7 +439,6 @@ pub(super) struct Start {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::IGNORE;
 
     fn names(text: &str) -> Vec<String> {
         text.chars().map(String::from).collect()
@@ -423,6 +458,7 @@ mod tests {
                 is_correction: true,
                 digest: [7; 32],
             }),
+            listed: None,
             kept,
         }
     }
@@ -445,6 +481,7 @@ mod tests {
         let kept = Recovery {
             classes: names("abc"),
             size: [2, 2],
+            base: None,
             painted: vec![(1, None), (1, Some(2)), (1, None), (1, Some(u16::MAX))],
         };
         let prepared = prepared("ab", Some(kept));
@@ -459,15 +496,57 @@ mod tests {
         assert!(prepared.missing(&names("xy"), 2).is_empty());
     }
 
-    #[test]
-    fn what_was_erased_of_saved_labels_stays_erased() {
-        let kept = Recovery {
+    /// Corrections that were kept with one pixel of class 1, and started from labels of this digest.
+    fn kept(base: Option<LabelsDigest>) -> Recovery {
+        Recovery {
             classes: names("ab"),
             size: [2, 2],
+            base,
             painted: vec![(3, None), (1, Some(1))],
-        };
+        }
+    }
+
+    #[test]
+    fn what_was_erased_of_saved_labels_stays_erased() {
+        let kept = kept(Some([7; 32]));
         let start = prepared("ab", Some(kept)).start(&names("ab")).unwrap();
         assert!(start.restored);
         assert_eq!(start.edit.labels(), [0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn kept_corrections_replace_only_the_labels_that_they_start_from() {
+        let base = |of_kept| {
+            let prepared = prepared("ab", Some(kept(of_kept)));
+            let start = prepared.start(&names("ab")).unwrap();
+            assert!(start.restored);
+            start.base.map(|base| base.digest)
+        };
+        assert_eq!(base(Some([7; 32])), Some([7; 32]));
+        assert_eq!(base(Some([8; 32])), None);
+        assert_eq!(base(None), None);
+        // Without them, the mask starts from the labels.
+        let start = prepared("ab", None).start(&names("ab")).unwrap();
+        assert!(start.base.is_some());
+    }
+
+    #[test]
+    fn corrections_of_the_list_are_a_start_where_the_folder_has_none() {
+        let start = |saved: bool, listed: Vec<u16>| {
+            let mut prepared = prepared("ab", None);
+            prepared.saved = prepared.saved.filter(|_| saved);
+            prepared.listed = Some(listed);
+            let start = prepared.start(&names("ab")).unwrap();
+            assert_eq!(start.edit.state(), start.saved);
+            (start.edit.labels(), start.base.is_some())
+        };
+        assert_eq!(
+            start(false, vec![1, 0, IGNORE, 0]),
+            (vec![1, 0, IGNORE, 0], false)
+        );
+        assert_eq!(start(true, vec![1, 0, IGNORE, 0]), (vec![0, 1, 1, 1], true));
+        // Of another photo or of other classes.
+        assert_eq!(start(false, vec![1]), (vec![0; 4], false));
+        assert_eq!(start(false, vec![2; 4]), (vec![0; 4], false));
     }
 }

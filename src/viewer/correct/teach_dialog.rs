@@ -4,6 +4,7 @@ use super::bar::wish;
 use super::folder::folder_name;
 use super::request::{Correction, Request, Wish};
 use super::teach::Ending;
+use crate::train::Judgement;
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::{Action, Command};
 use crate::viewer::open_model::OpenModel;
@@ -83,23 +84,7 @@ fn ended(ending: &Ending, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             ui.label("The training was stopped and can be continued.");
         }
         Ending::Finished { gain, .. } => {
-            let scores = |[before, after]: &[f64; 2]| {
-                let (before, after) = (100.0 * before, 100.0 * after);
-                format!("mIoU {before:.1} before and {after:.1} after, on the photos held back")
-            };
-            let (text, better) = match gain {
-                Some(gain) if gain[1] > gain[0] => {
-                    (format!("The new model is better: {}.", scores(gain)), true)
-                }
-                Some(gain) => {
-                    let text = format!("The new model is not better: {}.", scores(gain));
-                    (text, false)
-                }
-                None => (
-                    "The new model is trained. No photo was held back to compare it on.".to_owned(),
-                    true,
-                ),
-            };
+            let (text, better) = result(*gain);
             ui.label(text);
             let take = if better {
                 "Open the new model"
@@ -109,6 +94,19 @@ fn ended(ending: &Ending, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             wish(ui, take, Wish::Take, commands);
         }
     }
+}
+
+/// What comes of a finished run with these scores before and after, and whether its model is to be opened.
+fn result(gain: Option<[f64; 2]>) -> (String, bool) {
+    let Some(gain) = gain else {
+        let text = "The new model is trained. No photo was held back to compare it on.";
+        return (text.to_owned(), true);
+    };
+    let ([before, after], judgement) = (gain.map(|miou| 100.0 * miou), Judgement::of(gain));
+    let words = judgement.words();
+    let text =
+        format!("mIoU {before:.1} before and {after:.1} after, on the photos held back: {words}.");
+    (text, judgement == Judgement::Better)
 }
 
 fn buttons(app: &AppState, training: usize, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
@@ -132,5 +130,25 @@ fn buttons(app: &AppState, training: usize, ui: &mut egui::Ui, commands: &mut Ve
         if ui.button("Other folder").clicked() {
             commands.push(Action::Correct(Correction::ChooseFolder).into());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clear_difference_is_a_judgement() {
+        for (after, words, better) in [
+            (0.7052, ": no clear difference.", false),
+            (0.7048, ": no clear difference.", false),
+            (0.72, ": the new model is better.", true),
+            (0.69, ": the new model is not better.", false),
+        ] {
+            let (text, offered) = result(Some([0.705, after]));
+            assert!(text.ends_with(words), "{text}");
+            assert_eq!(offered, better);
+        }
+        assert!(result(None).1);
     }
 }

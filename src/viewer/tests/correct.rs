@@ -160,6 +160,22 @@ fn the_folder_for_corrections_is_typed_where_there_is_no_dialog() {
 }
 
 #[test]
+fn enter_takes_the_folder_for_corrections_that_was_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("corrections");
+    let mut window = correcting();
+    window.state_mut().shared.correct.types_folder = true;
+    window.run_steps(3);
+    window.event(Event::Text(root.to_str().unwrap().into()));
+    window.run_steps(2);
+    window.key_press(Key::Enter);
+    window.run_steps(2);
+    let app = &window.state().shared;
+    assert!(!app.correct.types_folder);
+    assert_eq!(app.settings.corrections.as_ref(), Some(&root));
+}
+
+#[test]
 fn labels_are_saved_and_another_photo_is_opened_only_after_a_question() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("corrections");
@@ -290,6 +306,8 @@ fn a_photo_is_left_only_once_its_corrections_are_kept() {
     window.get_by_label("Keep for later").click();
     until(&mut window, "an error", |app| app.shared.errors.open);
     window.run_steps(2);
+    // That is for labels.
+    assert!(window.query_by_label("Other folder").is_none());
     assert_eq!(window.state().shared.photos.place().0, 0);
     assert_eq!(mask(&window).as_ref(), Some(&painted));
     fs::remove_file(&kept).unwrap();

@@ -4,8 +4,9 @@
 use super::correct::{MIDDLE, correcting, mask, paint};
 use super::*;
 use crate::data::{Corrected, SavedPair, read_labels, save_corrected, write_labels};
-use crate::viewer::commands::{Command, run::run};
-use crate::viewer::correct::Request;
+use crate::labels::IGNORE;
+use crate::viewer::commands::{Action, Command, run::run};
+use crate::viewer::correct::{Correction, Request};
 use crate::viewer::pixel_info::pixel_info;
 use eframe::egui::vec2;
 
@@ -105,11 +106,11 @@ fn labels_of_a_data_set_are_shown_only_while_they_are_corrected() {
     assert_eq!(mark(&window), Some("Saved labels"));
 }
 
-#[test]
-fn corrections_of_an_earlier_window_are_exported_with_the_list() {
-    let folder = tempfile::tempdir().unwrap();
-    let model = model_file(folder.path(), &["a", "b", "c"]);
-    let [photos, root] = ["photos", "corrections"].map(|name| folder.path().join(name));
+/// A window with two photos whose masks are made, a folder with corrections of the second that it does not
+/// know yet, and their labels.
+fn listing(folder: &Path) -> (Window, PathBuf, Vec<u16>) {
+    let model = model_file(folder, &["a", "b", "c"]);
+    let [photos, root] = ["photos", "corrections"].map(|name| folder.join(name));
     fs::create_dir(&photos).unwrap();
     let labels = vec![2; 60 * 40];
     for (shade, name) in [(10, "a"), (90, "b")] {
@@ -129,10 +130,38 @@ fn corrections_of_an_earlier_window_are_exported_with_the_list() {
         }
     }
     let mut window = window(options(&[&model, &photos], 2), Theme::Dark);
-    choose_folder(&mut window, &root);
     until(&mut window, "the masks", |app| {
-        app.shared.masks.counts() == [2, 0, 0] && app.shared.masks.corrected(1).is_some()
+        app.shared.masks.counts() == [2, 0, 0] && complete(app)
     });
+    (window, root, labels)
+}
+
+fn is_found(app: &App) -> bool {
+    app.shared.masks.corrected(1).is_some()
+}
+
+#[test]
+fn corrections_are_found_after_what_was_set_aside_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, root, _) = listing(folder.path());
+    let app = &mut window.state_mut().shared;
+    // As for a lesson.
+    let aside = app.set_aside(app.sampling);
+    choose_folder(&mut window, &root);
+    until(&mut window, "what is looked up", |app| {
+        !app.shared.correct.busy()
+    });
+    assert!(!is_found(window.state()));
+    window.state_mut().shared.put_back(aside);
+    until(&mut window, "the corrections", is_found);
+}
+
+#[test]
+fn corrections_of_an_earlier_window_are_exported_with_the_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, root, labels) = listing(folder.path());
+    choose_folder(&mut window, &root);
+    until(&mut window, "the corrections", is_found);
     let app = &window.state().shared;
     assert!(app.masks.corrected(0).is_none());
     let all = app.all_masks().unwrap();
@@ -192,6 +221,9 @@ fn a_question_says_why_labels_were_not_saved_until_they_are() {
     window.run_steps(2);
     assert!(window.query_by_label("Other folder").is_some());
     choose_folder(&mut window, &folder.path().join("corrections"));
+    window.run_steps(2);
+    // The reason was about the folder before.
+    assert!(window.query_by_label("Other folder").is_none());
     window.get_by_label("Save labels").click();
     until(&mut window, "the next photo", |app| {
         app.shared.photos.place().0 == 1 && complete(app)
@@ -224,4 +256,144 @@ fn hidden_corrections_are_told_from_the_networks_mask() {
     );
     let status = app.correct.status().map(|(short, _)| short);
     assert_eq!(status, Some("Corrections not saved"));
+}
+
+/// Waits until nothing is saved, kept, prepared or looked up any longer, and the window knows of it.
+fn settle(window: &mut Window) {
+    until(window, "what is under way", |app| {
+        !app.shared.correct.busy()
+    });
+    window.run_steps(2);
+    until(window, "what followed", |app| !app.shared.correct.busy());
+    window.run_steps(2);
+}
+
+/// Paints a dot without drawing a frame, with a label that the network gives no pixel.
+fn ignore_a_dot(window: &mut Window) {
+    let context = window.ctx.clone();
+    let app = &mut window.state_mut().shared;
+    app.correct.class = IGNORE;
+    for request in [Request::Press([1.5; 2]), Request::Release] {
+        run(app, &context, Command::Correct(request));
+    }
+}
+
+#[test]
+fn saving_twice_at_once_asks_nothing_and_what_is_painted_then_is_not_called_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = correcting();
+    choose_folder(&mut window, &folder.path().join("corrections"));
+    settle(&mut window);
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(40.0, 20.0)]);
+    let context = window.ctx.clone();
+    let save = || Command::from(Action::Correct(Correction::Save));
+    let app = &mut window.state_mut().shared;
+    for _ in 0..2 {
+        run(app, &context, save());
+    }
+    settle(&mut window);
+    let correct = &window.state().shared.correct;
+    assert!(!correct.asks() && !correct.is_unsaved());
+    run(&mut window.state_mut().shared, &context, save());
+    ignore_a_dot(&mut window);
+    settle(&mut window);
+    press(&mut window, Key::M);
+    let status = window.state().shared.correct.status();
+    let status = status.map(|(short, _)| short);
+    assert_eq!(status, Some("Corrections not saved"));
+}
+
+#[test]
+fn kept_corrections_ask_only_about_labels_that_they_do_not_start_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("corrections");
+    let mut window = correcting();
+    let kept = folder.path().join("kept");
+    window.state_mut().shared.correct.keep_in(kept);
+    choose_folder(&mut window, &root);
+    settle(&mut window);
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(40.0, 20.0)]);
+    save(&mut window);
+    settle(&mut window);
+    let file = fs::read_dir(root.join("annotations/training")).unwrap();
+    let file = file.map(|entry| entry.unwrap().path()).next().unwrap();
+    for (down, others) in [(0.0, false), (60.0, true)] {
+        // Nothing has this label before.
+        window.state_mut().shared.correct.class = IGNORE;
+        paint(&mut window, &[MIDDLE + vec2(0.0, down)]);
+        assert!(window.state().shared.correct.is_unsaved());
+        press(&mut window, Key::N);
+        window.run_steps(2);
+        window.get_by_label("Keep for later").click();
+        until(&mut window, "the next photo", |app| {
+            app.shared.photos.place().0 == 1 && complete(app)
+        });
+        let (width, height, mut labels) = read_labels(&file).unwrap();
+        if others {
+            labels.fill(1);
+            write_labels(&file, width, height, &labels, 3).unwrap();
+        }
+        press(&mut window, Key::P);
+        until(&mut window, "the corrections", |app| {
+            app.shared.photos.place().0 == 0 && app.shared.correct.is_unsaved()
+        });
+        save(&mut window);
+        settle(&mut window);
+        let correct = &window.state().shared.correct;
+        assert_eq!((correct.asks(), correct.is_unsaved()), (others, others));
+        if others {
+            assert_eq!(read_labels(&file).unwrap().2, labels);
+        }
+    }
+}
+
+#[test]
+fn canvas_list_and_exports_agree_after_another_folder_is_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    let mut window = correcting();
+    choose_folder(&mut window, &first);
+    settle(&mut window);
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(40.0, 20.0)]);
+    let painted = mask(&window).unwrap();
+    save(&mut window);
+    settle(&mut window);
+    press(&mut window, Key::M);
+    let shown = |window: &Window| {
+        let all = window.state().shared.all_masks().unwrap();
+        let listed = all.masks[0].1.labels().unwrap();
+        let exported = all.open.map(|(_, labels)| labels);
+        (mask(window), exported, listed)
+    };
+    let all = |labels: &[u16]| {
+        let labels = labels.to_vec();
+        (Some(labels.clone()), Some(labels.clone()), labels)
+    };
+    choose_folder(&mut window, &second);
+    settle(&mut window);
+    assert!(!window.state().shared.correct.is_unsaved());
+    assert_eq!(shown(&window), all(&painted));
+    // What the other folder has counts, too.
+    choose_folder(&mut window, &first);
+    settle(&mut window);
+    let (_, labels) = labelled(&window, &second);
+    choose_folder(&mut window, &second);
+    settle(&mut window);
+    assert_eq!(shown(&window), all(&labels));
+}
+
+#[test]
+fn corrections_that_cannot_be_kept_are_reported_once_while_one_paints() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept");
+    fs::write(&kept, "a file where a folder should be").unwrap();
+    let mut window = correcting();
+    window.state_mut().shared.correct.keep_in(kept);
+    ignore_a_dot(&mut window);
+    for reports in [true, false] {
+        window.state_mut().shared.errors = Default::default();
+        window.state_mut().shared.correct.keep();
+        settle(&mut window);
+        assert_eq!(window.state().shared.errors.open, reports);
+    }
 }

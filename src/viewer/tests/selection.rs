@@ -96,6 +96,19 @@ fn a_region_of_the_photo_is_brushed_cleared_and_brought_back() {
 }
 
 #[test]
+fn classes_have_no_shares_without_a_photo() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = window(options(&[folder.path()], 2), Theme::Dark);
+    until(&mut window, "the model", |app| {
+        app.shared.model.is_some() && !app.shared.busy()
+    });
+    window.run_steps(3);
+    let class = window.state().shared.model.as_ref().unwrap().classes[0].clone();
+    assert!(window.query_all_by_label(&class).next().is_some());
+    assert!(window.query_all_by_label_contains("0.0 %").next().is_none());
+}
+
+#[test]
 fn a_class_is_hidden_and_shown_again() {
     let mut window = done(2, Theme::Dark);
     let app = &window.state().shared;

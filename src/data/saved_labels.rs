@@ -1,0 +1,130 @@
+//! Reads the labels of a photo in a folder of corrections.
+
+use super::corrected_labels::{SavedLabels, labels_digest};
+use super::corrections::{corrected_classes, label_file, labels_named, may_hold};
+use super::decode::read_raw_labels;
+use super::known::labelmap;
+use super::mapping::LabelMapping;
+use crate::labels::IGNORE;
+use crate::own_png::is_by_hand;
+use image::RgbImage;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+/// The labels of a photo in a folder of corrections, where [`save_corrected`](super::save_corrected) puts
+/// them; `None` if there are none, they cannot be read, or their pixels have the colours of classes.
+pub fn saved_labels(
+    folder: &Path,
+    name: &str,
+    file: Option<&Path>,
+    photo: &RgbImage,
+) -> Option<SavedLabels> {
+    // Most photos have not been saved; comparing bytes means encoding a picture.
+    if !may_hold(folder, name) {
+        return None;
+    }
+    let path = &label_file(folder, name, file, photo).ok()?;
+    // Where classes have colours, grey ones are no values either.
+    if folder.join(labelmap::FILE).is_file() && has_colours(path) {
+        return None;
+    }
+    let digest = labels_digest(path).ok()?;
+    let raw = read_raw_labels(path).ok()?;
+    let size = [photo.width(), photo.height()].map(|side| side as usize);
+    if [raw.width, raw.height] != size {
+        return None;
+    }
+    // 255 is a class where there are so many, and the file says so with its depth.
+    let mapping = LabelMapping::plain(corrected_classes(folder).ok()?.len());
+    let is_ignored = |label: u16| mapping.class(label, raw.bits) == Some(IGNORE);
+    let label = |&label: &u16| if is_ignored(label) { IGNORE } else { label };
+    Some(SavedLabels {
+        labels: raw.data.iter().map(label).collect(),
+        is_correction: is_by_hand(path),
+        digest,
+    })
+}
+
+/// Whether a folder of corrections has labels that this program saved as corrections, with the name of a
+/// copy of a photo with this name. The photo need not be read.
+pub fn may_hold_correction(folder: &Path, name: &str) -> bool {
+    let labels = labels_named(folder, name);
+    labels.iter().any(|labels| is_by_hand(labels))
+}
+
+/// Whether the pixels of a PNG are stored as red, green and blue.
+fn has_colours(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    let mut decoder = png::Decoder::new(BufReader::new(file));
+    let header = decoder.read_header_info();
+    header.is_ok_and(|header| {
+        matches!(
+            header.color_type,
+            png::ColorType::Rgb | png::ColorType::Rgba
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Corrected, save_corrected, write_labels};
+    use super::*;
+    use image::Rgb;
+    use std::path::PathBuf;
+
+    fn picture(shade: u8) -> RgbImage {
+        RgbImage::from_fn(6, 4, |x, y| Rgb([x as u8, y as u8, shade]))
+    }
+
+    /// Saves corrections of a photo, all of class 1, and returns their file.
+    fn save(folder: &Path, name: &str, photo: &RgbImage) -> PathBuf {
+        let corrected = Corrected {
+            name,
+            file: None,
+            photo,
+            labels: &[1; 24],
+            classes: &["a", "b"].map(str::to_owned),
+        };
+        save_corrected(folder, &corrected).unwrap().labels
+    }
+
+    #[test]
+    fn only_corrections_of_a_photo_with_the_whole_name_are_worth_a_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for name in ["10", "1-b"] {
+            save(root, name, &picture(0));
+        }
+        assert!(!may_hold_correction(root, "1"));
+        // The second photo of the name has a number.
+        let labels = [1, 2].map(|shade| save(root, "1", &picture(shade)));
+        assert_eq!(labels[1].file_name().unwrap(), "1-2.png");
+        for labels in &labels {
+            assert!(may_hold_correction(root, "1"));
+            // As a data set came with.
+            write_labels(labels, 6, 4, &[0; 24], 2).unwrap();
+        }
+        assert!(!may_hold_correction(root, "1"));
+        assert!(may_hold_correction(root, "10"));
+        assert!(saved_labels(root, "1", None, &picture(2)).is_some());
+    }
+
+    #[test]
+    fn colours_of_classes_are_not_read_as_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, photo) = (folder.path(), picture(0));
+        let path = save(root, "x", &photo);
+        let saved = || saved_labels(root, "x", None, &photo).map(|saved| saved.labels);
+        let coloured = RgbImage::from_pixel(6, 4, Rgb([1; 3]));
+        coloured.save(&path).unwrap();
+        assert_eq!(saved(), Some(vec![1; 24]));
+        std::fs::write(root.join(labelmap::FILE), "a:1,1,1::\nb:0,0,0::\n").unwrap();
+        assert_eq!(saved(), None);
+        // Corrections are saved as values.
+        save(root, "x", &photo);
+        assert_eq!(saved(), Some(vec![1; 24]));
+    }
+}
