@@ -98,13 +98,15 @@ pub(super) fn palette(label: usize) -> [u8; 3] {
     colour
 }
 
-/// Whether the first label file of a split is a PNG of colours rather than of values.
+/// Whether one of the first label files of a split is a PNG of colours rather than of values.
 pub(in super::super) fn is_coloured(split: &Split) -> bool {
     /// The kind of pixels of a PNG, its place and the values for colours.
     const KIND: usize = 25;
     const COLOURED: [u8; 2] = [2, 6];
+    /// Some may have been corrected here, which makes them files of values.
+    const LOOKED_AT: usize = 64;
     let walk = WalkDir::new(&split.labels).follow_links(true);
-    let mut files = walk
+    let files = walk
         .sort_by_file_name()
         .into_iter()
         .filter_entry(|entry| !is_hidden(entry))
@@ -114,12 +116,15 @@ pub(in super::super) fn is_coloured(split: &Split) -> bool {
         path.extension()
             .is_some_and(|ending| ending.eq_ignore_ascii_case("png"))
     };
-    let Some(first) = files.find(|entry| is_png(entry.path())) else {
-        return false;
+    let is_coloured = |path: &Path| {
+        let mut head = [0; KIND + 1];
+        let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
+        read.is_ok() && COLOURED.contains(&head[KIND])
     };
-    let mut head = [0; KIND + 1];
-    let read = File::open(first.path()).and_then(|mut file| file.read_exact(&mut head));
-    read.is_ok() && COLOURED.contains(&head[KIND])
+    files
+        .filter(|entry| is_png(entry.path()))
+        .take(LOOKED_AT)
+        .any(|entry| is_coloured(entry.path()))
 }
 
 /// A data set with these splits whose label files may have the colours in the file at `path`. Its classes are `listed`,
