@@ -51,7 +51,8 @@ pub(super) struct Arguments {
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Folder for the masks: OUT/NAME.png holds one class index per pixel at the photo's own size.
-    /// Subfolders are mirrored. No photo is ever overwritten, nor a file that FlowSeg did not write or that was corrected in it
+    /// Subfolders are mirrored. No photo is ever overwritten, nor a corrected mask, nor a file that
+    /// FlowSeg did not write
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     #[command(flatten)]

@@ -411,8 +411,8 @@ fn identify(line: &mut Value, path: &Path, key: impl FnOnce() -> String) {
     }
 }
 
-/// Whether an earlier run has completed the files of a photo, and the manifest, if there is one, knows of a mask that was
-/// corrected since: other runs write to that file too, so that its time does not tell.
+/// Whether an earlier run has completed the files of a photo, and the manifest, if there is one, knows of a mask that
+/// was corrected since: other runs write to that file too, so that its time does not tell.
 fn is_done(photo: &Photo, manifest: Option<&Manifest>) -> bool {
     let knows = |manifest: &Manifest| manifest.has_corrected(&photo.key());
     photo.is_done && (!photo.outputs.has_corrected_map() || manifest.is_none_or(knows))
