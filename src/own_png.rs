@@ -58,7 +58,7 @@ fn reader(path: &Path) -> Option<png::Reader<BufReader<File>>> {
     png::Decoder::new(file).read_info().ok()
 }
 
-/// Adds what a mask is made with to a PNG; nothing where that is empty.
+/// Adds what a mask is made with to a PNG.
 ///
 /// # Errors
 /// None for short texts.
@@ -66,9 +66,6 @@ pub(crate) fn say_made_with<W: Write>(
     encoder: &mut png::Encoder<'static, W>,
     made_with: &str,
 ) -> Result<(), png::EncodingError> {
-    if made_with.is_empty() {
-        return Ok(());
-    }
     encoder.add_itxt_chunk(MADE_WITH.to_owned(), made_with.to_owned())
 }
 

@@ -15,6 +15,8 @@ use image::imageops::FilterType;
 use rayon::prelude::*;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Photos per split on a contact sheet.
 const SHOWN: usize = 24;
@@ -155,13 +157,23 @@ fn together(reports: &[Report], classes: &ClassTable, indices: &[Vec<u16>]) -> S
 
 fn convert(folder: &Path, out: &Path, skip_bad: bool) -> anyhow::Result<()> {
     let bar = terminal::bar(0);
-    let of_listener = bar.clone();
+    // A signal does not wait for the bar, which another thread may be drawing.
+    let counts = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let of_listener = counts.clone();
     interrupt::say_when_left(move || {
-        let all = counted(of_listener.length().unwrap_or(0), "photo");
-        let done = of_listener.position();
-        format!("stopped after {done} of {all}: the same command goes on")
+        let [done, all] = of_listener.each_ref().map(|n| n.load(Ordering::Relaxed));
+        match all {
+            0 => "stopped before the first photo: the same command goes on".to_owned(),
+            all => {
+                let all = counted(all, "photo");
+                format!("stopped after {done} of {all}: the same command goes on")
+            }
+        }
     });
     let converted = data::convert(folder, out, &|done, all| {
+        for (count, now) in counts.iter().zip([done, all]) {
+            count.store(now, Ordering::Relaxed);
+        }
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     })?;

@@ -76,8 +76,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE.png")]
     reliability: Option<PathBuf>,
     /// Write one row per photo as CSV, at the last value of --steps and the labels' own size: file, mIoU,
-    /// pixel accuracy, uncertainty (column doubt: the mean entropy at the network's size) and the IoU of every class. Classes that the data set
-    /// does not have are in no mean
+    /// pixel accuracy, uncertainty (column doubt: the mean entropy at the network's size) and the IoU of
+    /// every class. Classes that the data set does not have are in no mean
     #[arg(long, value_name = "FILE.csv")]
     photos: Option<PathBuf>,
     /// Write a contact sheet of photos from the worst to the best at the last value of --steps: photo,

@@ -19,9 +19,14 @@ use crate::terminal::err;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::thread::Builder;
+use std::time::{Duration, Instant};
 use wishes::{Answer, Signal, Wishes};
+
+/// How long a signal waits for its line to be printed.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// A stop request, shared with the signal handler: the exit status of the first signal, or 0 before it.
 #[derive(Clone)]
@@ -48,11 +53,13 @@ impl Stop {
         system::listen(move |signal| match wishes.hear(signal, Instant::now()) {
             Answer::Stop => {
                 of_listener.store(signal.status(), Ordering::Relaxed);
-                // Stop even if the terminal is gone.
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "stopping after {end}; press Ctrl-C again to exit at once"
-                );
+                say(move || {
+                    // Stop even if the terminal is gone.
+                    let _ = writeln!(
+                        std::io::stderr(),
+                        "stopping after {end}; press Ctrl-C again to exit at once"
+                    );
+                });
             }
             Answer::Leave => leave(signal),
             Answer::Nothing => {}
@@ -68,6 +75,21 @@ impl Stop {
     /// take for a finished one: that of the signal.
     pub(super) fn status(&self) -> ExitCode {
         ExitCode::from(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Prints a line on a thread of its own and waits for it, but not for ever: another thread may hold the terminal while
+/// it writes to a pipe that nobody reads.
+fn say(print: impl FnOnce() + Send + 'static) {
+    let (end, ended) = sync_channel(1);
+    let printing = Builder::new()
+        .name("flowseg-last-words".into())
+        .spawn(move || {
+            print();
+            let _ = end.send(());
+        });
+    if printing.is_ok() {
+        let _ = ended.recv_timeout(PATIENCE);
     }
 }
 
@@ -93,9 +115,11 @@ fn words() -> MutexGuard<'static, Option<Words>> {
 /// A handler that cannot be installed.
 pub(super) fn leave_when_asked() -> anyhow::Result<()> {
     system::listen(|signal| {
-        if let Some(words) = words().as_ref() {
-            err!("{}", words());
-        }
+        say(|| {
+            if let Some(words) = words().as_ref() {
+                err!("{}", words());
+            }
+        });
         leave(signal)
     })
 }
@@ -109,4 +133,28 @@ pub(super) fn say_when_left(line: impl Fn() -> String + Send + 'static) {
 /// Takes back [`say_when_left`].
 pub(super) fn say_nothing_when_left() {
     *words() = None;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_cannot_be_printed_is_not_waited_for() {
+        let (reader, waits) = sync_channel::<()>(1);
+        say(move || {
+            let _ = waits.recv();
+        });
+        // Until here the line waited for this reader.
+        assert!(reader.send(()).is_ok());
+    }
+
+    #[test]
+    fn a_line_that_can_be_printed_is_there_at_the_end() {
+        let (said, heard) = sync_channel(1);
+        say(move || {
+            let _ = said.send("stopped");
+        });
+        assert_eq!(heard.recv(), Ok("stopped"));
+    }
 }

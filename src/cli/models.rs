@@ -79,7 +79,11 @@ fn show_one(model: &Path, as_json: bool) -> anyhow::Result<()> {
     let name = model.to_string_lossy();
     let card = Card::read(&bytes).with_context(|| name.clone().into_owned())?;
     let file = models::file(model);
-    let path = (!models::is_built_in(model)).then_some(file.as_path());
+    // In a build without models, those that come with the program are files.
+    let mut inside = BUILT_IN.iter().map(|(known, _)| *known);
+    let path = inside
+        .all(|known| model.as_os_str() != known)
+        .then_some(file.as_path());
     show(&name, path, &bytes, &card, as_json);
     if !as_json {
         for (class, name) in card.classes.iter().enumerate() {

@@ -8,6 +8,7 @@ mod manifest;
 mod outputs;
 mod pipeline;
 mod records;
+mod work;
 
 use super::arguments::{
     DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument,
@@ -18,34 +19,28 @@ use super::inputs::{self, Input};
 use super::interrupt;
 use super::output;
 use super::progress::Progress;
-use crate::data;
+use crate::data::{self, Origin};
 use crate::device::{self, Failed};
-use crate::encoding::Centroids;
-use crate::export::{
-    self, Artifact, Details, Entry, Look, Mask, Scene, Selection, Shapes, Trajectory,
-};
+use crate::export::{Artifact, Format};
 use crate::files::{self, Plan};
 use crate::format::counted;
-use crate::inference::{self, Sampling, Segmented, Tiles, Viewing};
-use crate::labels;
+use crate::inference::{Sampling, Viewing};
 use crate::model::Model;
-use crate::model::tensors::read;
 use crate::models;
 use crate::terminal::err;
 use animations::Animations;
 use anyhow::{Context, bail};
 use choice::Choice;
-use flicker::Sampled;
-use image::RgbImage;
+use made_with::Checksum;
 use manifest::Manifest;
-use outputs::{Keys, Outputs, Photo, Tables};
+use outputs::{Keys, Outputs, Photo, Sizes, Tables};
 use pipeline::Threads;
-use records::{Done, Records};
+use records::Records;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use work::Work;
 
 /// Write the masks of photos
 #[derive(clap::Args)]
@@ -56,7 +51,8 @@ pub(super) struct Arguments {
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Folder for the masks: OUT/NAME.png holds one class index per pixel at the photo's own size.
-    /// Subfolders are mirrored. No photo is ever overwritten, nor a file that FlowSeg did not write
+    /// Subfolders are mirrored. No photo is ever overwritten, nor a corrected mask, nor a file that
+    /// FlowSeg did not write
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     #[command(flatten)]
@@ -95,9 +91,9 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     /// Skip photos whose files are all there, not cut off and of the photo's size, and continue the COCO
-    /// file and the manifest of a run that stopped. Whether masks were made with another model or other
-    /// settings is said. Labels that were corrected in another program (PNG, TIFF, Labelme or YOLO) are kept,
-    /// and masks (PNG, TIFF) are taken over into the photo's other files
+    /// file and the manifest of a run that stopped. Says how many masks another model or other settings made.
+    /// Labels that were corrected in the window (PNG) or in another program (PNG, TIFF, Labelme or YOLO) are
+    /// kept, and masks (PNG, TIFF) are copied into the photo's other files
     #[arg(long)]
     skip_existing: bool,
     /// Treat the photos of every folder, in the order of the numbers in their names (f2 before f10), as the
@@ -140,8 +136,6 @@ fn probability(text: &str) -> Result<f32, String> {
 /// Maximum number of photos that a CPU segments in parallel: much of a photo's work uses one core only,
 /// but each photo in flight takes memory.
 const SIDE_BY_SIDE: usize = 4;
-/// Opacity of class colours over a photo.
-const OPACITY: f32 = 0.5;
 
 /// Writes the masks. A photo that fails is reported and the others are still segmented.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -163,13 +157,18 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(manifest) = &arguments.manifest {
         Manifest::keep_foreign(manifest)?;
     }
+    // While the device is opened.
+    let mut formats = arguments.choice.formats().into_iter();
+    let is_said = arguments.manifest.is_some() || formats.any(Format::says_origin);
+    let checksum = is_said.then(|| Checksum::start(&arguments.model.model));
+    let checksum = checksum.transpose()?;
     let opened = arguments.device.open()?;
     let precision = arguments.precision.on(&opened.device)?;
     let model = arguments
         .model
         .load(&opened.device)?
         .with_precision(precision);
-    let work = Work::new(arguments, &model, &tables)?;
+    let work = work(arguments, &model, &tables)?;
     tables.keep_foreign(&photos, arguments.skip_existing)?;
     // Before the tables of an earlier run are replaced. Of what another program wrote, only labels of the requested
     // format are taken for done.
@@ -190,19 +189,19 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .map(|photo| photo.outputs.corrected.len())
         .sum();
     if kept > 0 {
-        err!("kept {} that another program saved", counted(kept, "file"));
+        err!("kept {}", counted(kept, "corrected file"));
     }
+    let mut sizes = Sizes::default();
     for photo in &mut photos {
-        photo.is_done = arguments.skip_existing && photo.outputs.are_done(&photo.path);
+        photo.is_done = arguments.skip_existing && photo.outputs.are_done(&photo.path, &mut sizes);
     }
-    let again: Vec<&Photo> = photos.iter().filter(|photo| !photo.is_done).collect();
-    let redone = again.iter().map(|photo| photo.name.as_str()).collect();
     let made_with = made_with::made_with(
         &arguments.model.model,
         &model.card,
         precision,
         &work.viewing,
         &arguments.choice,
+        checksum,
     )?;
     let said = made_with::of_files(&made_with).to_string();
     let mut records = Records::open(
@@ -211,12 +210,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.manifest.as_deref(),
         made_with,
         arguments.json,
-        arguments.skip_existing.then_some(&redone),
+        arguments.skip_existing.then_some(photos.as_slice()),
     )?;
     let left = if arguments.skip_existing {
         records.without_done(&photos)?
     } else {
-        again
+        photos.iter().collect()
     };
     records.begin(&photos, left.len());
     let done = Arc::new(AtomicUsize::new(0));
@@ -256,7 +255,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let flow = device::guarded(&opened.device, || work.flow(photo, delay, count))??;
             Ok((flow, admitted))
         },
-        |at, (flow, _admitted)| work.write(left[at], flow, &said),
+        |at, (flow, _admitted)| work.write(left[at], flow, Origin::MadeWith(&said)),
         |at, time, result| {
             drop(compiling.take());
             records.add(left[at], time, result)?;
@@ -389,229 +388,35 @@ fn slashed(path: &Path) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// Everything shared by all photos.
-struct Work<'a> {
-    model: &'a Model,
-    /// The model's name in errors.
-    model_name: String,
-    viewing: Viewing,
-    keeps_states: bool,
-    centroids: Centroids,
-    colours: Vec<[u8; 3]>,
-    selection: Selection,
-    cutout: Vec<u16>,
-    shapes: Vec<Shapes>,
-}
-
-/// The states of one look at a whole photo.
-#[derive(Default)]
-struct Seen {
-    size: [usize; 2],
-    times: Vec<f32>,
-    states: Vec<Vec<f32>>,
-    /// The label map of every state.
-    labels: Vec<Vec<u16>>,
-}
-
-/// A segmented photo.
-struct Flow {
-    photo: RgbImage,
-    /// Duration of a frame of an animation.
-    delay: Option<Duration>,
-    /// The first look's; empty if no states are kept.
-    seen: Seen,
-    segmented: Segmented,
-}
-
-impl<'a> Work<'a> {
-    fn new(arguments: &Arguments, model: &'a Model, tables: &Tables) -> anyhow::Result<Self> {
-        let (selection, cutout) = arguments.choice.of_model(&model.card.classes)?;
-        let centroids = model.centroids();
-        let steps = arguments.steps.map(|steps| steps as usize);
-        Ok(Self {
-            model,
-            model_name: arguments.model.model.to_string_lossy().into_owned(),
-            viewing: Viewing {
-                looks: arguments.looks.looks(&arguments.scale, &model.card)?,
-                tiling: arguments.looks.tiles,
-                sampling: Sampling {
-                    solver: arguments.solver.solver,
-                    shift: arguments.solver.shift,
-                    steps: steps.unwrap_or(model.card.default_steps()),
-                    seed: arguments.seed,
-                    ..Sampling::default()
-                },
-                outlines: arguments.looks.outlines.outlines,
-                ignore_below: arguments.ignore_below,
+/// What all photos share.
+///
+/// # Errors
+/// Classes that the model does not have, or looks that it cannot take.
+fn work<'a>(arguments: &Arguments, model: &'a Model, tables: &Tables) -> anyhow::Result<Work<'a>> {
+    let (selection, cutout) = arguments.choice.of_model(&model.card.classes)?;
+    let centroids = model.centroids();
+    let steps = arguments.steps.map(|steps| steps as usize);
+    Ok(Work {
+        model,
+        model_name: arguments.model.model.to_string_lossy().into_owned(),
+        viewing: Viewing {
+            looks: arguments.looks.looks(&arguments.scale, &model.card)?,
+            tiling: arguments.looks.tiles,
+            sampling: Sampling {
+                solver: arguments.solver.solver,
+                shift: arguments.solver.shift,
+                steps: steps.unwrap_or(model.card.default_steps()),
+                seed: arguments.seed,
+                ..Sampling::default()
             },
-            keeps_states: arguments.keeps_states(),
-            colours: centroids.colours(),
-            centroids,
-            selection,
-            cutout,
-            shapes: tables.coco.iter().map(|(shapes, _)| *shapes).collect(),
-        })
-    }
-
-    /// Computes the votes of all looks at a photo, and the states of the first. `count` is called with the number of
-    /// tiles done and of all.
-    fn flow(
-        &self,
-        photo: RgbImage,
-        delay: Option<Duration>,
-        count: &dyn Fn(usize, usize),
-    ) -> anyhow::Result<Flow> {
-        let seen = if self.keeps_states {
-            self.states(&photo)?
-        } else {
-            Seen::default()
-        };
-        let segmented = match seen.states.last() {
-            Some(last) if self.looks_once(&photo) => {
-                let look = self.first_look();
-                inference::check_votes([seen.size], self.centroids.len())
-                    .with_context(|| self.model_name.clone())?;
-                let votes = look.votes(&self.centroids, last, seen.size);
-                Segmented::whole(votes.along(&photo, self.radius()))
-            }
-            _ => inference::segment_counting(
-                self.model,
-                &self.centroids,
-                &photo,
-                &self.viewing,
-                &|| false,
-                count,
-            )
-            .with_context(|| self.model_name.clone())?,
-        };
-        Ok(Flow {
-            photo,
-            delay,
-            seen,
-            segmented,
-        })
-    }
-
-    /// See [`Outlines::radius`](crate::votes::Outlines::radius).
-    fn radius(&self) -> usize {
-        let radius = self.model.card.filter_radius();
-        self.viewing.outlines.radius(radius)
-    }
-
-    fn first_look(&self) -> inference::Look {
-        self.viewing.looks.first().copied().unwrap_or_default()
-    }
-
-    /// Whether the mask comes from a single look at the whole photo.
-    fn looks_once(&self, photo: &RgbImage) -> bool {
-        let size = [photo.height(), photo.width()].map(|side| side as usize);
-        let (scale, tiling) = (self.first_look().scale, self.viewing.tiling);
-        let windows = Tiles::new(self.model, size, scale, tiling);
-        self.viewing.looks.len() == 1 && windows.is_whole()
-    }
-
-    /// All states of the first look at a whole photo.
-    fn states(&self, photo: &RgbImage) -> anyhow::Result<Seen> {
-        let look = self.first_look();
-        let (size, flow) = inference::look_at(self.model, photo, look, self.viewing.sampling);
-        let mut seen = Seen {
-            size,
-            ..Seen::default()
-        };
-        for state in flow {
-            let x = read(state.x);
-            inference::check_finite(self.model, &x).with_context(|| self.model_name.clone())?;
-            seen.times.push(state.t);
-            seen.labels.push(self.centroids.decode(&x));
-            seen.states.push(x);
-        }
-        Ok(seen)
-    }
-
-    /// Writes the requested outputs of one photo, whose masks say what they were made with.
-    fn write(&self, photo: &Photo, flow: Flow, made_with: &str) -> anyhow::Result<Done> {
-        let Flow {
-            photo: picture,
-            delay,
-            seen,
-            segmented,
-        } = flow;
-        let scene = Scene {
-            photo: &picture,
-            trajectory: Trajectory {
-                size: seen.size,
-                times: &seen.times,
-                states: seen.states.iter().map(Vec::as_slice).collect(),
-                labels: seen.labels.iter().map(Vec::as_slice).collect(),
-            },
-            centroids: &self.centroids,
-            colours: &self.colours,
-            classes: &self.model.card.classes,
-            corrected: None,
-            radius: self.radius(),
-            look: Look::Raw,
-            opacity: OPACITY,
-        };
-        let to = [picture.height(), picture.width()].map(|side| side as usize);
-        let network_size = segmented.size;
-        let (mut labels, votes) = segmented.into_labels(to, self.viewing.ignore_below);
-        let outputs = &photo.outputs;
-        // What a person has corrected is the mask, also its small regions.
-        let corrected = outputs.corrected_labels([picture.width(), picture.height()]);
-        let is_corrected = corrected.is_some();
-        if let Some(corrected) = corrected {
-            labels = corrected;
-            self.selection.choose(&mut labels);
-        } else {
-            self.selection.apply(&mut labels, to[1]);
-        }
-        let mut shown = outputs.masks.iter().map(|(format, _)| format.shows_mask());
-        let mixed = !is_corrected
-            && !outputs.corrected.is_empty()
-            && (shown.any(|shows| shows) || !self.shapes.is_empty());
-        let mask = Mask {
-            photo: &picture,
-            labels: &labels,
-            classes: self.selection.names(),
-            colours: &self.colours,
-        };
-        let details = Details {
-            photo: &photo.path,
-            cutout: &self.cutout,
-            opacity: OPACITY,
-            votes: &votes,
-            made_with,
-        };
-        for (format, path) in &photo.outputs.masks {
-            format.write(&mask, path, &details)?;
-        }
-        for (artifact, path) in &photo.outputs.flow {
-            export::write(*artifact, &scene, path, &|_| true)?;
-        }
-        let entry = |&shapes: &Shapes| Entry::new(&mask, &photo.name, shapes);
-        Ok(Done {
-            size: [picture.width(), picture.height()],
-            network_size,
-            shares: shares(&mask),
-            corrected: is_corrected,
-            mixed,
-            entries: self.shapes.iter().map(entry).collect(),
-            delay,
-            sampled: photo
-                .sequence
-                .is_some()
-                .then(|| Sampled::of(&picture, &labels)),
-        })
-    }
-}
-
-/// The share of every class among all pixels.
-fn shares(mask: &Mask) -> serde_json::Map<String, serde_json::Value> {
-    let counts = labels::counts(mask.labels, mask.classes.len());
-    let share = |count: usize| count as f64 / mask.labels.len() as f64;
-    mask.classes
-        .iter()
-        .zip(counts)
-        .map(|(name, count)| (name.clone(), share(count).into()))
-        .collect()
+            outlines: arguments.looks.outlines.outlines,
+            ignore_below: arguments.ignore_below,
+        },
+        keeps_states: arguments.keeps_states(),
+        colours: centroids.colours(),
+        centroids,
+        selection,
+        cutout,
+        shapes: tables.coco.iter().map(|(shapes, _)| *shapes).collect(),
+    })
 }

@@ -6,7 +6,7 @@
 use super::classes::ClassTable;
 use super::contents::images_and_annotations;
 use super::corrected_labels::{LabelsDigest, labels_digest};
-use super::decode::write_corrected_labels;
+use super::decode::{Origin, write_mask};
 use super::error::DataError;
 use super::layout::{self, CLASSES, Layout};
 use super::photo::{has_photo_ending, read_photo};
@@ -72,11 +72,12 @@ pub fn save_corrected(folder: &Path, corrected: &Corrected) -> Result<SavedPair,
     if !place.is_there {
         files::write_atomic(&place.pair.image, &bytes)?;
     }
-    let written = write_corrected_labels(
+    let written = write_mask(
         &place.pair.labels,
         [width, height],
         corrected.labels,
         corrected.classes.len(),
+        Origin::ByHand,
     );
     if written.is_err() && !place.is_there {
         files::remove_file(&place.pair.image)?;

@@ -344,16 +344,38 @@ pub fn write_labels(
     labels: &[u16],
     classes: usize,
 ) -> Result<(), DataError> {
-    write(
-        path.as_ref(),
-        [width, height],
-        labels,
-        classes,
-        Origin::Unstated,
-    )
+    let (path, size) = (path.as_ref(), [width, height]);
+    write_mask(path, size, labels, classes, Origin::Unstated)
 }
 
-/// [`write_labels`] of a mask, whose file says what it was made with; `size` is width and height.
+/// What a file of labels says about where they come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin<'a> {
+    Unstated,
+    /// A model made them: which one, and with which settings.
+    MadeWith(&'a str),
+    /// A person has corrected them in the window.
+    ByHand,
+}
+
+impl Origin<'_> {
+    /// Makes a PNG say it.
+    ///
+    /// # Errors
+    /// None for short texts.
+    pub(crate) fn mark<W: Write>(
+        self,
+        encoder: &mut png::Encoder<'static, W>,
+    ) -> Result<(), png::EncodingError> {
+        match self {
+            Self::Unstated => Ok(()),
+            Self::MadeWith(text) => say_made_with(encoder, text),
+            Self::ByHand => mark_by_hand(encoder),
+        }
+    }
+}
+
+/// [`write_labels`] of a mask, whose file says where its labels come from; `size` is width and height.
 ///
 /// # Errors
 /// As of [`write_labels`].
@@ -362,36 +384,9 @@ pub fn write_mask(
     size: [usize; 2],
     labels: &[u16],
     classes: usize,
-    made_with: &str,
+    origin: Origin,
 ) -> Result<(), DataError> {
-    write(path, size, labels, classes, Origin::MadeWith(made_with))
-}
-
-/// [`write_labels`] for labels that were corrected by hand, whose file says so.
-pub(super) fn write_corrected_labels(
-    path: &Path,
-    size: [usize; 2],
-    labels: &[u16],
-    classes: usize,
-) -> Result<(), DataError> {
-    write(path, size, labels, classes, Origin::ByHand)
-}
-
-/// What a file of labels says about where they come from.
-#[derive(Clone, Copy)]
-enum Origin<'a> {
-    Unstated,
-    MadeWith(&'a str),
-    ByHand,
-}
-
-fn write(
-    path: &Path,
-    [width, height]: [usize; 2],
-    labels: &[u16],
-    classes: usize,
-    origin: Origin<'_>,
-) -> Result<(), DataError> {
+    let [width, height] = size;
     if width.checked_mul(height) != Some(labels.len()) || labels.is_empty() {
         let path = path.to_path_buf();
         return Err(DataError::LabelCount {
@@ -439,14 +434,10 @@ fn write_grey(
     size: [u32; 2],
     depth: png::BitDepth,
     bytes: &[u8],
-    origin: Origin<'_>,
+    origin: Origin,
 ) -> Result<(), png::EncodingError> {
     let mut encoder = own_png(to, size)?;
-    match origin {
-        Origin::Unstated => {}
-        Origin::MadeWith(text) => say_made_with(&mut encoder, text)?,
-        Origin::ByHand => mark_by_hand(&mut encoder)?,
-    }
+    origin.mark(&mut encoder)?;
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(depth);
     let mut writer = encoder.write_header()?;

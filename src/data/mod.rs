@@ -60,7 +60,7 @@ pub use corrections::{
 };
 pub use dataset::Dataset;
 pub use dataset_toml::HELP as DATASET_TOML_HELP;
-pub use decode::{read_labels, write_labels, write_mask};
+pub use decode::{Origin, read_labels, write_labels, write_mask};
 pub use error::DataError;
 pub use files_in::files_in;
 pub use known::published_colours;

@@ -154,6 +154,8 @@ pub struct Coco {
     names: HashSet<String>,
     annotations: ScratchFile,
     count: u64,
+    /// Whether the file has other photos than this, or is not there.
+    is_behind: bool,
 }
 
 impl Coco {
@@ -175,6 +177,7 @@ impl Coco {
             names: HashSet::new(),
             annotations: ScratchFile::beside(path)?,
             count: 0,
+            is_behind: true,
         })
     }
 
@@ -220,14 +223,18 @@ impl Coco {
         if written.annotations.iter().any(other) {
             return Err(unusable("its regions are encoded differently".to_owned()));
         }
+        let mut left_out = false;
         let mut annotations = written.annotations.into_iter().peekable();
         for image in written.images {
             let own = std::iter::from_fn(|| annotations.next_if(|a| a.image_id == image.id));
             let annotations = own.collect();
-            if !redone.contains(image.file_name.as_str()) {
+            if redone.contains(image.file_name.as_str()) {
+                left_out = true;
+            } else {
                 coco.add(Entry { image, annotations })?;
             }
         }
+        coco.is_behind = left_out;
         match annotations.next() {
             None => Ok(coco),
             Some(_) => Err(unusable(
@@ -268,14 +275,18 @@ impl Coco {
         let written = file.write_all(&lines);
         written.map_err(|error| self.failed(error))?;
         self.images.push(image);
+        self.is_behind = true;
         Ok(())
     }
 
-    /// Writes the file with all photos added so far.
+    /// Writes the file with all photos added so far, unless it has them already.
     ///
     /// # Errors
     /// The disk cannot be written.
     pub fn save(&mut self) -> Result<(), ExportError> {
+        if !self.is_behind {
+            return Ok(());
+        }
         let (images, categories) = (&self.images, &self.categories);
         let scratch = self.annotations.file();
         let path = &self.path;
@@ -297,7 +308,9 @@ impl Coco {
                 file.flush()
             };
             written().map_err(|error| ExportError::write(path, error))
-        })
+        })?;
+        self.is_behind = false;
+        Ok(())
     }
 
     fn failed(&self, error: io::Error) -> ExportError {
@@ -372,6 +385,25 @@ mod tests {
         let coco = Coco::resume(&path, &selection(), Shapes::Polygons, &redone).unwrap();
         assert!(!coco.holds("a.jpg") && coco.holds("b.jpg"));
         assert!(Coco::is_own(&path));
+    }
+
+    #[test]
+    fn a_file_that_has_all_photos_is_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("annotations.json");
+        let mut coco = Coco::create(&path, &selection()).unwrap();
+        coco.add(entry("a.jpg", Shapes::Rle)).unwrap();
+        coco.save().unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let saved = |redone: HashSet<&str>| {
+            std::fs::write(&path, &before).unwrap();
+            let mut coco = Coco::resume(&path, &selection(), Shapes::Rle, &redone).unwrap();
+            std::fs::write(&path, "touched").unwrap();
+            coco.save().unwrap();
+            std::fs::read(&path).unwrap() != b"touched"
+        };
+        assert!(!saved(HashSet::new()) && !saved(HashSet::from(["b.jpg"])));
+        assert!(saved(HashSet::from(["a.jpg"])));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::palette;
 use super::pictures::{colours, overlay, write_png};
 use super::tiff;
 use super::yolo;
+use crate::data::Origin;
 use crate::labels::IGNORE;
 use crate::votes::{Doubt, Votes};
 use crate::{data, files};
@@ -70,8 +71,8 @@ pub struct Details<'a> {
     pub opacity: f32,
     /// The votes that the mask was decided from.
     pub votes: &'a Votes,
-    /// What the mask was made with, for the files of indices; they do not say it if it is empty.
-    pub made_with: &'a str,
+    /// What the files of indices say of the mask.
+    pub origin: Origin<'a>,
 }
 
 impl Format {
@@ -133,6 +134,16 @@ impl Format {
         matches!(self, Self::Index | Self::Palette | Self::Tiff)
     }
 
+    /// Whether its files say how many pixels the photo has. Coloured masks are magnified, and have a legend.
+    pub fn says_size(self) -> bool {
+        !matches!(self, Self::Colours | Self::Binary | Self::Coco | Self::Yolo)
+    }
+
+    /// Whether its files say where the mask comes from.
+    pub fn says_origin(self) -> bool {
+        matches!(self, Self::Index | Self::Palette)
+    }
+
     /// Whether it shows the mask, and not how sure the network is of it.
     pub fn shows_mask(self) -> bool {
         !matches!(
@@ -166,11 +177,11 @@ impl Format {
         let size = [height, width];
         match self {
             Self::Index => {
-                let (made_with, classes) = (details.made_with, mask.classes.len());
-                data::write_mask(path, [width, height], mask.labels, classes, made_with)?;
+                let (origin, classes) = (details.origin, mask.classes.len());
+                data::write_mask(path, [width, height], mask.labels, classes, origin)?;
             }
             Self::Palette => {
-                files::write_atomic(path, &palette::encode(mask, path, details.made_with)?)?
+                files::write_atomic(path, &palette::encode(mask, path, details.origin)?)?
             }
             Self::Binary => binary::write(mask, path)?,
             Self::Coco => {}

@@ -5,6 +5,7 @@ use super::polygons::polygons;
 use super::regions::Regions;
 use crate::files::folder_of;
 use crate::labels::IGNORE;
+use serde::Deserialize;
 use serde_json::json;
 use std::path::{Component, Path, PathBuf};
 
@@ -59,11 +60,19 @@ pub(super) fn is_valid(text: &[u8]) -> bool {
     shapes.is_some_and(|shapes| shapes.iter().all(has_label))
 }
 
+/// What a file says of the photo's size; its many points are not kept.
+#[derive(Deserialize)]
+struct Size {
+    #[serde(rename = "imageWidth")]
+    width: u32,
+    #[serde(rename = "imageHeight")]
+    height: u32,
+}
+
 /// Width and height of the photo that a file is about.
 pub(super) fn size(text: &[u8]) -> Option<[u32; 2]> {
-    let file: serde_json::Value = serde_json::from_slice(text).ok()?;
-    let side = |name: &str| u32::try_from(file[name].as_u64()?).ok();
-    Some([side("imageWidth")?, side("imageHeight")?])
+    let size: Size = serde_json::from_slice(text).ok()?;
+    Some([size.width, size.height])
 }
 
 /// The path of a file relative to a folder, with forward slashes.

@@ -44,6 +44,7 @@ pub use selection::{Merge, Selection, UnknownClass};
 pub use tables::{numbers, safetensors};
 pub use yolo::{class_list, data_yaml, former_data_yaml};
 
+use crate::data::Origin;
 use crate::files;
 use crate::votes::Doubt;
 use error::go_on;
@@ -212,7 +213,11 @@ fn write_mask(format: Format, scene: &Scene, path: &Path) -> Result<(), ExportEr
         cutout: &[],
         opacity: scene.opacity,
         votes: &votes,
-        made_with: "",
+        origin: if scene.by_hand {
+            Origin::ByHand
+        } else {
+            Origin::Unstated
+        },
     };
     format.write(&scene.mask(&labels), path, &details)
 }

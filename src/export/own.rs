@@ -11,6 +11,7 @@ use crate::labels::IGNORE;
 use crate::own_gif::is_own_gif;
 use crate::own_png::{self, is_own_png};
 use image::{ImageDecoder, ImageReader};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -35,6 +36,9 @@ impl Format {
         let what = match self {
             Self::Labelme => "saved by another program, such as Labelme",
             Self::Yolo => "a file of labels that another program saved",
+            Self::Index | Self::Palette if own_png::is_by_hand(path) => {
+                "a mask that was corrected by hand"
+            }
             Self::Index if is_in_colour(path) => "a picture in colour and not a mask",
             Self::Index => "a mask that another program saved, or an earlier version did",
             _ => FOREIGN,
@@ -43,8 +47,8 @@ impl Format {
     }
 
     /// Whether a file that [`keep_foreign`](Self::keep_foreign) refuses has valid labels of a photo in this format,
-    /// with classes below `classes`: those of this program that a person has corrected in another one. `false` for
-    /// formats that are not edited.
+    /// with classes below `classes`: those of this program that a person has corrected, here or in another one. `false`
+    /// for formats that are not edited.
     pub fn is_corrected(self, path: &Path, photo: &Path, classes: usize) -> bool {
         match self {
             Self::Index | Self::Palette | Self::Tiff => {
@@ -58,10 +62,8 @@ impl Format {
 
     /// What a file in this format says that it was made with.
     pub fn made_with(self, path: &Path) -> Option<String> {
-        match self {
-            Self::Index | Self::Palette => own_png::made_with(path),
-            _ => None,
-        }
+        let said = self.says_origin().then(|| own_png::made_with(path));
+        said.flatten()
     }
 
     /// Width, height and values of the label map in a file by any program; `None` for what is none, and for formats
@@ -91,18 +93,21 @@ impl Format {
                 npy::size(path)
             }
             Self::Tiff => tiff::size(path),
-            // Coloured masks are magnified, and have a legend.
+            // See `says_size`.
             Self::Colours | Self::Binary | Self::Coco | Self::Yolo => None,
         };
         found.is_none_or(|found| [[width, height], [height, width]].contains(&found))
     }
 
-    /// Whether a file is one that this program wrote in this format, or not even a picture in the place of one.
+    /// Whether a file is one that this program wrote in this format and nobody has corrected, or not even a picture in
+    /// the place of one.
     fn is_own(self, path: &Path) -> bool {
         match self {
-            Self::Index
-            | Self::Palette
-            | Self::Cutout
+            Self::Index | Self::Palette => {
+                let is_made = || is_own_png(path) && !own_png::is_by_hand(path);
+                is_made() || !files::is_picture(path)
+            }
+            Self::Cutout
             | Self::Contour
             | Self::Overlay
             | Self::Colours
@@ -142,7 +147,12 @@ impl Artifact {
 
 /// Whether a PNG, GIF or TIFF says that this program wrote it.
 pub fn is_marked(path: &Path) -> bool {
-    is_own_png(path) || is_own_gif(path) || tiff::is_own(path)
+    // Files are opened over slow networks too: each only once, as what its name says that it is.
+    match path.extension().and_then(OsStr::to_str) {
+        Some("gif") => is_own_gif(path),
+        Some("tif") => tiff::is_own(path),
+        _ => is_own_png(path),
+    }
 }
 
 /// Whether a file has no bytes, so that nothing is lost with it, such as one that a full disk left.

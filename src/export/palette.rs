@@ -2,16 +2,16 @@
 
 use super::error::ExportError;
 use super::mask::{Mask, VOID};
+use crate::data::Origin;
 use crate::labels::IGNORE;
-use crate::own_png::{own_png, say_made_with};
+use crate::own_png::own_png;
 use std::path::Path;
 
-/// A PNG whose palette holds the class colours, and which says what the mask was made with, if that is not empty.
-/// [`IGNORE`] is index 255.
+/// A PNG whose palette holds the class colours, and which says where the mask comes from. [`IGNORE`] is index 255.
 ///
 /// # Errors
 /// More classes than a palette can hold.
-pub(super) fn encode(mask: &Mask, path: &Path, made_with: &str) -> Result<Vec<u8>, ExportError> {
+pub(super) fn encode(mask: &Mask, path: &Path, origin: Origin) -> Result<Vec<u8>, ExportError> {
     if !mask.is_narrow() {
         return Err(ExportError::Scene {
             path: path.to_owned(),
@@ -27,7 +27,7 @@ pub(super) fn encode(mask: &Mask, path: &Path, made_with: &str) -> Result<Vec<u8
     let indices: Vec<u8> = mask.labels.iter().map(|&label| label as u8).collect();
     let mut bytes = Vec::new();
     let written = own_png(&mut bytes, mask.size()).and_then(|mut encoder| {
-        say_made_with(&mut encoder, made_with)?;
+        origin.mark(&mut encoder)?;
         encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_palette(palette);

@@ -56,8 +56,11 @@ pub struct Scene<'a> {
     pub colours: &'a [[u8; 3]],
     /// The classes' names, in the order of the centroids.
     pub classes: &'a [String],
-    /// The manually corrected mask, `[height, width]` of the photo, which replaces the last state's.
+    /// The mask, `[height, width]` of the photo, which replaces the last state's: from several passes or tiles, or
+    /// corrected by hand.
     pub corrected: Option<&'a [u16]>,
+    /// Whether a person has corrected it. Files of indices say so.
+    pub by_hand: bool,
     /// How far the votes of the last state are filtered along the photo's colours, in pixels of the
     /// state; see [`Outlines::radius`](crate::votes::Outlines::radius).
     pub radius: usize,

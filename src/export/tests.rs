@@ -56,6 +56,7 @@ impl Flow {
             colours: &self.colours,
             classes: &self.classes,
             corrected: None,
+            by_hand: false,
             look,
             opacity,
         }
@@ -178,6 +179,7 @@ fn every_pixel_of_an_animated_map_is_a_class_colour() {
         colours: &colours,
         classes: &classes,
         corrected: None,
+        by_hand: false,
         look: Look::Map,
         opacity: 0.5,
     };
@@ -299,12 +301,13 @@ fn only_files_of_this_program_are_replaced() {
     let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
     let scene = flow.scene(Look::Raw, 0.5);
     let (votes, labels) = (scene.votes(), scene.labels_of_photo());
+    let made_with = "{\"model\": \"Straße\"}";
     let details = Details {
         photo: Path::new("photo.jpg"),
         cutout: &[1],
         opacity: 0.5,
         votes: &votes,
-        made_with: "{\"model\": \"Straße\"}",
+        origin: data::Origin::MadeWith(made_with),
     };
     let array = "{'descr': '|u1', 'fortran_order': False, 'shape': (8, 16), }";
     let array = format!("{array:117}\n");
@@ -325,11 +328,11 @@ fn only_files_of_this_program_are_replaced() {
             format.keep_foreign(&path).unwrap();
         }
         assert!(format.fits(&path, [16, 8]) && format.fits(&path, [8, 16]));
-        let says_no_size = [Format::Colours, Format::Binary, Format::Yolo].contains(format);
-        assert_eq!(format.fits(&path, [17, 8]), says_no_size, "{format:?}");
+        let fits_any = !format.says_size();
+        assert_eq!(format.fits(&path, [17, 8]), fits_any, "{format:?}");
         let says = matches!(format, Format::Index | Format::Palette);
-        let made_with = says.then(|| details.made_with.to_owned());
-        assert_eq!(format.made_with(&path), made_with, "{format:?}");
+        let said = says.then(|| made_with.to_owned());
+        assert_eq!(format.made_with(&path), said, "{format:?}");
         let mine = if format.is_folder() {
             path.join("0-mine.png")
         } else {
@@ -390,6 +393,42 @@ fn only_files_of_this_program_are_replaced() {
                 "{error}"
             );
         }
+    }
+}
+
+#[test]
+fn corrected_masks_say_so_and_are_kept() {
+    let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
+    let [path, photo] = ["a.png", "photo.png"].map(|name| folder.path().join(name));
+    flow.photo.save(&photo).unwrap();
+    let labels = [1; 16 * 8];
+    // Neither the network's mask nor one of several passes is a person's.
+    for corrected in [None, Some(&labels[..])] {
+        let scene = Scene {
+            corrected,
+            ..flow.scene(Look::Raw, 0.5)
+        };
+        write(Artifact::Labels, &scene, &path, &always).unwrap();
+        Format::Index.keep_foreign(&path).unwrap();
+    }
+    let scene = Scene {
+        corrected: Some(&labels),
+        by_hand: true,
+        ..flow.scene(Look::Raw, 0.5)
+    };
+    // The window asks whether it replaces one.
+    for _ in 0..2 {
+        write(Artifact::Labels, &scene, &path, &always).unwrap();
+    }
+    for (format, name) in [(Format::Index, "a.png"), (Format::Palette, "a.palette.png")] {
+        let path = folder.path().join(name);
+        write_mask(format, &scene, &path).unwrap();
+        let error = format.keep_foreign(&path).unwrap_err().to_string();
+        assert!(
+            error.contains(name) && error.contains("corrected by hand"),
+            "{error}"
+        );
+        assert!(format.is_corrected(&path, &photo, 4));
     }
 }
 

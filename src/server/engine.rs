@@ -2,7 +2,7 @@
 
 use super::order::{Answer, Order};
 use super::queue::Queue;
-use crate::data::{self, Budget, ClassTable, DataError};
+use crate::data::{self, Budget, ClassTable, DataError, Origin};
 use crate::device;
 use crate::export::{Details, Format, Mask};
 use crate::files::{self, TemporaryFolder};
@@ -454,7 +454,7 @@ fn file(format: Format, mask: &Mask, votes: &Votes) -> Result<Vec<u8>, Failure> 
         cutout: &[],
         opacity: OPACITY,
         votes,
-        made_with: "",
+        origin: Origin::Unstated,
     };
     format.write(mask, &path, &details).map_err(of_server)?;
     files::read(&path).map_err(of_server)

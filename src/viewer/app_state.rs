@@ -522,6 +522,7 @@ impl AppState {
         let done: Vec<_> = self.masks.done().collect();
         let masks = done.iter();
         let masks = masks.filter_map(|(at, mask)| Some((items.get(*at)?.clone(), (*mask).clone())));
+        let by_hand = (0..done.len()).filter(|&at| self.masks.corrected(done[at].0).is_some());
         let shown = self.photos.place().0;
         let open = done.iter().position(|(at, _)| *at == shown);
         // Also if nothing is left of corrections that were saved.
@@ -533,6 +534,7 @@ impl AppState {
         };
         Some(AllMasks {
             masks: masks.collect(),
+            by_hand: by_hand.collect(),
             open: open.and_then(|open| Some((open, now()?))),
             classes: model.classes.clone(),
             colours: model.colours.clone(),

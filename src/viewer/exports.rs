@@ -122,6 +122,7 @@ impl FlowSnapshot {
             colours: &self.colours,
             classes: &self.classes,
             corrected: self.mask.as_ref().map(|(labels, _)| labels.as_slice()),
+            by_hand: self.is_corrected(),
             radius: self.radius,
             look: self.look,
             opacity: self.opacity,

@@ -2,9 +2,10 @@
 
 use super::mask_store::StoredMask;
 use super::photo_list::Item;
+use crate::data::{self, Origin};
 use crate::export::{self, Artifact, Mask};
 use crate::files::{self, Plan};
-use crate::{data, pictures};
+use crate::pictures;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ pub(super) struct AllMasks {
     pub masks: Vec<(Item, Arc<StoredMask>)>,
     /// The corrected labels of the open photo, by its place in `masks`, instead of those there.
     pub open: Option<(usize, Vec<u16>)>,
+    /// The places in `masks` of those that a person has corrected, besides the open photo's.
+    pub by_hand: HashSet<usize>,
     pub classes: Vec<String>,
     pub colours: Vec<[u8; 3]>,
     pub opacity: f32,
@@ -87,8 +90,15 @@ impl AllMasks {
                 Some((_, labels)) => Ok(Cow::Borrowed(labels.as_slice())),
                 None => mask.labels().map(Cow::Owned),
             };
-            let written =
-                labels.and_then(|labels| self.write_one(artifact, path, item, &labels, mask.size));
+            let origin = if open.is_some() || self.by_hand.contains(&at) {
+                Origin::ByHand
+            } else {
+                Origin::Unstated
+            };
+            let written = labels.and_then(|labels| {
+                let size = mask.size;
+                self.write_one(artifact, path, item, &labels, size, origin)
+            });
             if let Err(error) = written {
                 return Some(Err(error));
             }
@@ -104,10 +114,11 @@ impl AllMasks {
         item: &Item,
         labels: &[u16],
         size: [u32; 2],
+        origin: Origin,
     ) -> Result<(), String> {
-        let [width, height] = size.map(|side| side as usize);
         if artifact == Artifact::Labels {
-            return data::write_labels(path, width, height, labels, self.classes.len())
+            let size = size.map(|side| side as usize);
+            return data::write_mask(path, size, labels, self.classes.len(), origin)
                 .map_err(|error| error.to_string());
         }
         let photo = item.photo().picture()?;
@@ -151,6 +162,7 @@ mod tests {
         let mut all = AllMasks {
             masks: vec![photo("a.png"), photo("b.bmp")],
             open: None,
+            by_hand: HashSet::new(),
             classes: ["x", "y"].map(str::to_owned).to_vec(),
             colours: vec![[10, 20, 30], [200, 100, 0]],
             opacity: 1.0,
@@ -184,6 +196,13 @@ mod tests {
             [read("a.png"), read("b.png")],
             [labels.to_vec(), vec![1; 6]]
         );
+        // No later batch replaces what a person has corrected.
+        all.by_hand.insert(0);
+        assert_eq!(all.write(Artifact::Labels, &out, &|_| true), Some(Ok(())));
+        for name in ["a.png", "b.png"] {
+            let refused = export::Format::Index.keep_foreign(&out.join(name));
+            assert!(refused.unwrap_err().to_string().contains("by hand"));
+        }
         // What somebody else wrote stays, as it would for another window.
         all.own = Arc::default();
         let error = all.write(Artifact::Labels, &out, &|_| true).unwrap();

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// `flowseg segment` in one step with the smallest model.
-fn segment(out: &Path) -> Command {
+pub(crate) fn segment(out: &Path) -> Command {
     let mut command = flowseg();
     command.args(["segment", "--device", "cpu", "--steps", "1", "--model"]);
     command.arg("scenes").arg("-o").arg(out);
@@ -28,14 +28,14 @@ fn tree(root: &Path) -> PathBuf {
 }
 
 /// The lines of a manifest.
-fn lines(path: &Path) -> Vec<serde_json::Value> {
+pub(crate) fn lines(path: &Path) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(path).unwrap();
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
 }
 
-fn json(path: &Path) -> serde_json::Value {
+pub(crate) fn json(path: &Path) -> serde_json::Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
@@ -202,7 +202,9 @@ fn a_run_that_stopped_goes_on() {
     assert!(!said(run().args(["--seed", "3"])).contains("other settings"));
     let text = said(run().args(["--min-area", "5"]));
     assert!(
-        text.contains("4 of the 4 done already with other settings (min_area 0 instead of 5)"),
+        text.contains(
+            "4 of the 4 that are done were made with other settings (min_area 0 instead of 5)"
+        ),
         "{text}"
     );
     segment(&out)
@@ -388,7 +390,7 @@ fn only_whole_masks_of_this_program_count_as_done() {
     }
     let output = run().output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains("1 of 1 photos are done already"), "{text}");
+    assert!(text.contains("1 of 1 photos is done already"), "{text}");
 }
 
 #[test]
@@ -407,7 +409,7 @@ fn masks_of_another_photo_are_made_again_and_those_of_other_settings_named() {
     let scenes = Path::new("scenes");
     run(scenes, &[]);
     let text = run(scenes, &[]);
-    assert!(text.contains("1 of 1 photos are done already"), "{text}");
+    assert!(text.contains("1 of 1 photos is done already"), "{text}");
     assert!(!text.contains("other settings"), "{text}");
     let text = run(scenes, &["--min-area", "5"]);
     assert!(text.contains("(min_area 0 instead of 5)"), "{text}");
@@ -425,59 +427,6 @@ fn masks_of_another_photo_are_made_again_and_those_of_other_settings_named() {
     assert!(!text.contains("done already"), "{text}");
     let size = image::image_dimensions(out.join("a.png")).unwrap();
     assert_eq!(size, (31, 17));
-}
-
-#[test]
-fn labels_that_were_corrected_elsewhere_are_done_and_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let (out, photos) = (folder.path().join("out"), folder.path().join("photos"));
-    fs::create_dir(&photos).unwrap();
-    photo(&photos, "a.png");
-    let run = |more: &[&str]| {
-        let mut command = segment(&out);
-        command
-            .arg(&photos)
-            .args(["--format", "index,labelme,yolo"]);
-        command.args(more);
-        command
-    };
-    run(&[]).assert().success();
-    let labelme = out.join("a.json");
-    let saved = serde_json::to_vec_pretty(&json(&labelme)).unwrap();
-    fs::write(&labelme, &saved).unwrap();
-    let yolo = out.join("a.txt");
-    let boxes = "0 0.5 0.5 0.25 0.25\n";
-    fs::write(&yolo, boxes).unwrap();
-    let mask = out.join("a.png");
-    image::GrayImage::new(60, 40).save(&mask).unwrap();
-    let corrected = fs::read(&mask).unwrap();
-    // A photo is added.
-    photo(&photos, "b.png");
-    fails(&mut run(&[]), &["another program"]);
-    let output = run(&["--skip-existing"]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}");
-    for words in ["kept 3 files", "1 of 2 photos are done already"] {
-        assert!(text.contains(words), "{text}");
-    }
-    assert_eq!(fs::read(&mask).unwrap(), corrected);
-    assert!(
-        ["b.png", "b.json", "b.txt"]
-            .iter()
-            .all(|name| out.join(name).is_file())
-    );
-    // Another file of the photo is missing.
-    fs::remove_file(&mask).unwrap();
-    run(&["--skip-existing"]).assert().success();
-    assert!(mask.is_file());
-    assert_eq!(fs::read(&labelme).unwrap(), saved);
-    assert_eq!(fs::read_to_string(&yolo).unwrap(), boxes);
-    // Not labels.
-    fs::write(&labelme, "{\"camera\": 1}").unwrap();
-    fails(
-        &mut run(&["--skip-existing"]),
-        &["a.json is saved by another program"],
-    );
 }
 
 #[test]
@@ -605,44 +554,6 @@ fn wishes_that_cannot_be_met_are_refused_before_the_work() {
         command.arg(&picture).args(arguments);
         assert_eq!(command.output().unwrap().status.code(), Some(2));
     }
-}
-
-#[test]
-fn a_corrected_mask_is_that_of_the_other_files_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let (out, picture) = (folder.path().join("out"), photo(folder.path(), "a.png"));
-    let manifest = folder.path().join("m.jsonl");
-    let run = || {
-        let mut command = segment(&out);
-        command.args(["--format", "index,npy,coco", "--skip-existing"]);
-        command.arg("--manifest").arg(&manifest).arg(&picture);
-        command.assert().success();
-    };
-    run();
-    // Corrected into one class, after the others were written.
-    let mask = out.join("a.png");
-    image::GrayImage::from_pixel(60, 40, image::Luma([1]))
-        .save(&mask)
-        .unwrap();
-    let array = out.join("a.npy");
-    let file = fs::File::options().write(true).open(&array).unwrap();
-    file.set_modified(std::time::SystemTime::UNIX_EPOCH)
-        .unwrap();
-    drop(file);
-    run();
-    let labels = fs::read(&array).unwrap();
-    assert!(
-        labels[labels.len() - 60 * 40..]
-            .iter()
-            .all(|&label| label == 1)
-    );
-    let annotations = json(&out.join("annotations.json"));
-    assert_eq!(annotations["annotations"].as_array().unwrap().len(), 1);
-    assert_eq!(annotations["annotations"][0]["category_id"], 2);
-    let all = lines(&manifest);
-    assert_eq!((all.len(), &all[0]["corrected"]), (1, &true.into()));
-    let shares = all[0]["shares"].as_object().unwrap();
-    assert!(shares.values().any(|share| *share == 1.0));
 }
 
 #[test]

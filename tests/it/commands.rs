@@ -136,7 +136,7 @@ fn bad_photos_are_named_and_leave_nothing() {
     let twin = photo(&folder.path().join("sub"), "good.png");
     fails(
         segment(&out).arg(folder.path().join("good.png")).arg(twin),
-        &["would both be written"],
+        &["would have one mask"],
     );
 }
 

@@ -70,10 +70,9 @@ fn segmenting_on_a_lost_device_is_continued_elsewhere() {
     let output = segment("cpu").output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
-    assert!(
-        text.contains(&format!("{done} of {COUNT} photos are done already")),
-        "{text}"
-    );
+    let verb = if done == 1 { "is" } else { "are" };
+    let words = format!("{done} of {COUNT} photos {verb} done already");
+    assert!(text.contains(&words), "{text}");
     assert_eq!(fs::read_dir(&out).unwrap().count(), COUNT);
 }
 

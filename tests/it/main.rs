@@ -9,6 +9,7 @@ mod centroids;
 mod commands;
 mod common;
 mod compare;
+mod corrected;
 mod corrections;
 mod crash;
 mod datasets;

@@ -82,7 +82,8 @@ fn a_classifier_on_the_same_trunk_segments_in_one_step() {
             .arg(&out)
             .assert()
             .success();
-        fs::read(out.join("photo.png")).unwrap()
+        // The files themselves say how many steps were taken.
+        image::open(out.join("photo.png")).unwrap().into_luma8()
     };
     assert_eq!(mask("1"), mask("10"));
     flowseg()

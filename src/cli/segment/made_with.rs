@@ -5,10 +5,13 @@ use crate::flow::Source;
 use crate::inference::Viewing;
 use crate::kernels::MatmulPrecision;
 use crate::model::Card;
-use crate::models;
+use crate::models::{self, LoadError};
+use crate::panic_message::panic_message;
+use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::path::Path;
+use std::thread::{Builder, JoinHandle};
 
 /// Entries of the model: where it lies, and the SHA-256 of its bytes.
 const MODEL: &str = "model";
@@ -17,7 +20,32 @@ const CHECKSUM: &str = "model_sha256";
 /// Digits of a checksum in files of masks.
 const SHORT: usize = 12;
 
-/// The model, how photos are seen, and what masks show of the result.
+/// The SHA-256 of a model's bytes, computed on a thread of its own: it would delay the first mask.
+pub(super) struct Checksum(JoinHandle<Result<String, LoadError>>);
+
+impl Checksum {
+    /// Starts to compute that of a model that is named as in the command.
+    ///
+    /// # Errors
+    /// A thread that the system refuses.
+    pub(super) fn start(model: &OsStr) -> anyhow::Result<Self> {
+        let model = model.to_owned();
+        let thread = Builder::new()
+            .name("flowseg-checksum".into())
+            .spawn(move || models::checksum(model));
+        Ok(Self(thread.context("cannot start a thread")?))
+    }
+
+    /// Waits for it.
+    fn end(self) -> anyhow::Result<String> {
+        match self.0.join() {
+            Ok(checksum) => Ok(checksum?),
+            Err(panic) => bail!("the checksum of the model: {}", panic_message(&*panic)),
+        }
+    }
+}
+
+/// The model, how photos are seen, and what masks show of the result. Without a checksum it is not for records.
 ///
 /// # Errors
 /// A model that cannot be read again.
@@ -27,6 +55,7 @@ pub(super) fn made_with(
     precision: MatmulPrecision,
     viewing: &Viewing,
     choice: &Choice,
+    checksum: Option<Checksum>,
 ) -> anyhow::Result<Value> {
     let looks = viewing.looks.iter();
     let scales = looks.filter(|look| !look.mirrored).map(|look| look.scale);
@@ -34,7 +63,6 @@ pub(super) fn made_with(
     let ignore_below = (1e6 * f64::from(viewing.ignore_below)).round() / 1e6;
     let mut made = json!({
         MODEL: model_file(model),
-        CHECKSUM: models::checksum(model)?,
         "training_steps": card.steps,
         "precision": precision.to_string(),
         "solver": viewing.sampling.solver,
@@ -46,6 +74,9 @@ pub(super) fn made_with(
         "outlines": viewing.outlines,
         "ignore_below": ignore_below,
     });
+    if let Some(checksum) = checksum {
+        made[CHECKSUM] = checksum.end()?.into();
+    }
     if card.source == Source::Noise {
         made["seed"] = viewing.sampling.seed.into();
     }
@@ -78,8 +109,8 @@ fn model_file(model: &OsStr) -> String {
 }
 
 /// What differs between the settings of masks that are there and those of now, such as `steps 1 instead of 5`, as far
-/// as the former are known: an earlier version has recorded fewer. A model is told by its bytes, wherever its file lies,
-/// and named by its path where that differs, too.
+/// as the former are known: an earlier version has recorded fewer. A model is told by its bytes, wherever its file
+/// lies, and named by its path where that differs, too.
 pub(super) fn difference(there: &Value, now: &Value) -> String {
     let differs = |name: &str| there.get(name).is_some_and(|there| *there != now[name]);
     let hidden = match (there.get(CHECKSUM).is_some(), differs(CHECKSUM)) {
@@ -132,6 +163,17 @@ mod tests {
         let said = json!({MODEL: "m.safetensors", CHECKSUM: "0123456789ab", "steps": 5});
         assert_eq!(of_files(&made), said);
         assert_eq!(of_files(&said), said);
+    }
+
+    #[test]
+    fn the_checksum_is_that_of_the_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("m.safetensors");
+        std::fs::write(&file, "model").unwrap();
+        let checksum = Checksum::start(file.as_ref()).unwrap().end().unwrap();
+        assert_eq!(checksum, models::checksum_of(b"model"));
+        let missing = folder.path().join("none.safetensors");
+        assert!(Checksum::start(missing.as_ref()).unwrap().end().is_err());
     }
 
     #[test]

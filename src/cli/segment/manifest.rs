@@ -1,6 +1,6 @@
 //! The manifest: one line per photo, for programs that process the masks.
 
-use super::outputs::{Keys, key};
+use super::outputs::{Keys, key, sequence_key};
 use crate::files::{self, FileError};
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 
 /// Maximum bytes at the start of a file that are examined.
 const START: u64 = 1 << 20;
-/// Entry of a line whose photo has a path that is not Unicode, so that `input` does not say it: its key.
+/// Entry of a line about a path that is not Unicode, so that `input` or `sequence` does not say it: its key.
 pub(super) const KEY: &str = "key";
+/// Entry of a line about a photo with a mask that was corrected: whether the others of its files show that one.
+pub(super) const CORRECTED: &str = "corrected";
 
 /// A file of JSON lines, appended photo by photo.
 pub(super) struct Manifest {
@@ -26,6 +28,8 @@ pub(super) struct Manifest {
 /// What a line says of a photo, or of a sequence.
 struct Recorded {
     is_done: bool,
+    /// Whether it was written when its mask had been corrected.
+    knows_corrected: bool,
     /// What its masks were made with; null if the line does not say it.
     made_with: Value,
 }
@@ -84,6 +88,12 @@ impl Manifest {
             .is_some_and(|recorded| recorded.is_done)
     }
 
+    /// Whether a photo is recorded as done with the mask that was corrected.
+    pub(super) fn has_corrected(&self, input: &str) -> bool {
+        let recorded = self.recorded.get(input);
+        recorded.is_some_and(|recorded| recorded.is_done && recorded.knows_corrected)
+    }
+
     /// What the masks of a photo that is recorded as done were made with, if its line says it.
     pub(super) fn made_with(&self, input: &str) -> Option<&Value> {
         let recorded = self.recorded.get(input)?;
@@ -132,18 +142,21 @@ impl Manifest {
 /// The key of the photo or the sequence that a line is about, and what it says.
 fn entry(keys: &mut Keys, line: &[u8]) -> Option<(String, Recorded)> {
     let mut line: Value = serde_json::from_slice(line).ok()?;
+    let mut place = |path: &str| {
+        let place = line[KEY].as_str().map(str::to_owned);
+        place.unwrap_or_else(|| keys.of(Path::new(path)))
+    };
     let key = match (line["input"].as_str(), line["sequence"].as_str()) {
-        (Some(input), _) => {
-            let place = line[KEY].as_str().map(str::to_owned);
-            let place = place.unwrap_or_else(|| keys.of(Path::new(input)));
-            key(&place, line["frame"].as_u64())
-        }
-        (None, Some(sequence)) => keys.of_sequence(Path::new(sequence)),
+        (Some(input), _) => key(&place(input), line["frame"].as_u64()),
+        (None, Some(sequence)) => sequence_key(&place(sequence)),
         (None, None) => return None,
     };
-    let is_done = line["error"].is_null();
-    let made_with = line["made_with"].take();
-    Some((key, Recorded { is_done, made_with }))
+    let recorded = Recorded {
+        is_done: line["error"].is_null(),
+        knows_corrected: line[CORRECTED].is_boolean(),
+        made_with: line["made_with"].take(),
+    };
+    Some((key, recorded))
 }
 
 fn is_json(line: &[u8]) -> bool {
@@ -207,6 +220,40 @@ mod tests {
         let manifest = Manifest::open(&path, true).unwrap();
         assert!(manifest.has(&Keys::default().of(&folder.path().join("a.png"))));
         assert!(manifest.has("bytes:/b\\xff") && !manifest.has(&place("b\u{fffd}")));
+    }
+
+    #[test]
+    fn sequences_whose_path_is_not_unicode_are_found_by_their_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("all.jsonl");
+        let mut manifest = Manifest::open(&path, true).unwrap();
+        let line = json!({"sequence": "b\u{fffd}", "key": "bytes:/b\\xff", "pictures": 1});
+        manifest.add(&line).unwrap();
+        let removed = |key: &str| HashSet::from([sequence_key(key)]);
+        let manifest = Manifest::open(&path, true).unwrap();
+        let manifest = manifest.without(&removed(&place("b\u{fffd}"))).unwrap();
+        assert_ne!(fs::read(&path).unwrap(), b"");
+        manifest.without(&removed("bytes:/b\\xff")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_photo_is_done_with_its_corrected_mask_only_if_its_line_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("all.jsonl");
+        let mut manifest = Manifest::open(&path, true).unwrap();
+        for line in [
+            json!({"input": "a", "error": null}),
+            json!({"input": "b", "error": null, "corrected": true}),
+            // It could not be copied into the other files, nor can it be by another run.
+            json!({"input": "c", "error": null, "corrected": false}),
+            json!({"input": "d", "error": "cut", "corrected": true}),
+        ] {
+            manifest.add(&line).unwrap();
+        }
+        let manifest = Manifest::open(&path, true).unwrap();
+        let found = ["a", "b", "c", "d"].map(|name| manifest.has_corrected(&place(name)));
+        assert_eq!(found, [false, true, true, false]);
     }
 
     #[test]

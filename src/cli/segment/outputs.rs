@@ -52,6 +52,11 @@ pub(super) fn key(place: &str, frame: Option<u64>) -> String {
     frame.map_or_else(|| place.to_owned(), |frame| format!("{place}#{frame}"))
 }
 
+/// The key of the line about a sequence, given its path's.
+pub(super) fn sequence_key(place: &str) -> String {
+    format!("sequence:{place}")
+}
+
 /// Makes the keys of paths in the manifest. Every folder is looked up once.
 #[derive(Default)]
 pub(super) struct Keys {
@@ -78,7 +83,7 @@ impl Keys {
 
     /// The key of the line about a sequence.
     pub(super) fn of_sequence(&mut self, path: &Path) -> String {
-        format!("sequence:{}", self.of(path))
+        sequence_key(&self.of(path))
     }
 
     fn folder(&mut self, path: &Path) -> PathBuf {
@@ -164,16 +169,19 @@ impl Outputs {
 
     /// Whether all files are there and, as far as their sizes and the ends of PNGs tell, whole, and about this photo,
     /// not about one of another size that had its name.
-    pub(super) fn are_done(&self, photo: &Path) -> bool {
-        !self.are_behind && self.are_whole() && self.fit(photo)
+    pub(super) fn are_done(&self, photo: &Path, sizes: &mut Sizes) -> bool {
+        !self.are_behind && self.are_whole() && self.fit(photo, sizes)
     }
 
     /// Whether the masks, as far as they tell, have the size of a photo, as far as that is known.
-    fn fit(&self, photo: &Path) -> bool {
-        let size = || data::stored_size(photo);
-        let mut masks = self.masks.iter();
-        self.masks.is_empty()
-            || size().is_none_or(|size| masks.all(|(format, path)| format.fits(path, size)))
+    fn fit(&self, photo: &Path, sizes: &mut Sizes) -> bool {
+        let masks = self.masks.iter();
+        let mut masks = masks.filter(|(format, _)| format.says_size()).peekable();
+        if masks.peek().is_none() {
+            return true;
+        }
+        let size = sizes.of(photo);
+        size.is_none_or(|size| masks.all(|(format, path)| format.fits(path, size)))
     }
 
     /// What a mask that is there says that it was made with.
@@ -197,11 +205,24 @@ impl Outputs {
         masks.all(|done| done) && self.flow.iter().all(|(_, path)| is_whole(path))
     }
 
+    /// The paths of corrected masks, whose labels are those of the other files too.
+    fn corrected_maps(&self) -> impl Iterator<Item = &Path> {
+        let maps = self.corrected.iter().filter(|(format, _)| format.is_map());
+        maps.map(|(_, path)| path.as_path())
+    }
+
+    /// Whether there is a corrected mask.
+    pub(super) fn has_corrected_map(&self) -> bool {
+        self.corrected_maps().next().is_some()
+    }
+
     /// Finds out whether files that show the mask, or `tables` about all photos, were written before a mask was
     /// corrected: they are written again.
     pub(super) fn look_behind(&mut self, tables: &[&Path]) {
-        let maps = self.corrected.iter().filter(|(format, _)| format.is_map());
-        let Some(corrected) = maps.filter_map(|(_, path)| modified(path)).max() else {
+        // A time to come is another clock's, and is never reached by what is written now.
+        let now = SystemTime::now();
+        let times = self.corrected_maps().filter_map(modified);
+        let Some(corrected) = times.filter(|time| *time <= now).max() else {
             return;
         };
         let masks = self.masks.iter();
@@ -227,6 +248,24 @@ impl Outputs {
         let corrected = self.corrected.iter().map(|(_, path)| path.as_path());
         let flow = self.flow.iter().map(|(_, path)| path.as_path());
         masks.chain(corrected).chain(flow)
+    }
+}
+
+/// The sizes of photos. The frames of an animation follow each other, and its file is read once.
+#[derive(Default)]
+pub(super) struct Sizes(Option<(PathBuf, Option<[u32; 2]>)>);
+
+impl Sizes {
+    /// Width and height of a photo as its file stores it; see [`data::stored_size`].
+    fn of(&mut self, photo: &Path) -> Option<[u32; 2]> {
+        if let Some((path, size)) = &self.0
+            && path == photo
+        {
+            return *size;
+        }
+        let size = data::stored_size(photo);
+        self.0 = Some((photo.to_owned(), size));
+        size
     }
 }
 
@@ -262,8 +301,7 @@ pub(super) fn refuse_namesakes(photos: &[Photo]) -> anyhow::Result<()> {
         more => format!("; and {more} more"),
     };
     bail!(
-        "the masks of {} of photos would both be written to one place: {}{more}: use another folder for one of each, \
-         or rename it",
+        "{} of photos would have one mask: {}{more}: use another folder for one of each, or rename it",
         counted(pairs.len(), "pair"),
         listed.collect::<Vec<_>>().join("; "),
     )
@@ -349,8 +387,8 @@ impl Tables {
             // Empty ones have no classes.
             if fs::metadata(path).is_ok_and(|file| file.len() > 0) {
                 bail!(
-                    "{} has labels such as {}, but neither classes.txt nor data.yaml, so their classes are unknown: put \
-                     one of the two back, move the labels away, or choose another folder",
+                    "{} has labels such as {}, but neither classes.txt nor data.yaml, so their classes are unknown: \
+                     put one of the two back, move the labels away, or choose another folder",
                     files::folder_of(list).display(),
                     path.display()
                 );
@@ -383,6 +421,23 @@ mod tests {
         let plain = keys.of(&inside.join("a.png"));
         assert_eq!(keys.of(&inside.join("../in/a.png")), plain);
         assert_ne!(keys.of(&inside.join("b.png")), plain);
+    }
+
+    #[test]
+    fn a_photo_is_read_once_and_only_for_masks_that_tell_their_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let photo = folder.path().join("a.png");
+        image::RgbImage::new(3, 2).save(&photo).unwrap();
+        let mut sizes = Sizes::default();
+        let outputs = |format| Outputs::of(folder.path(), "b".as_ref(), &[format], &[]);
+        for format in [Format::Yolo, Format::Binary, Format::Colours] {
+            assert!(outputs(format).fit(&photo, &mut sizes));
+        }
+        assert!(sizes.0.is_none());
+        assert_eq!(sizes.of(&photo), Some([3, 2]));
+        fs::remove_file(&photo).unwrap();
+        assert_eq!(sizes.of(&photo), Some([3, 2]));
+        assert_eq!(sizes.of(&folder.path().join("c.png")), None);
     }
 
     #[cfg(unix)]

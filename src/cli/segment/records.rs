@@ -2,7 +2,7 @@
 
 use super::flicker::{Flicker, STILL, Sampled};
 use super::made_with::{difference, of_files};
-use super::manifest::{KEY, Manifest};
+use super::manifest::{CORRECTED, KEY, Manifest};
 use super::outputs::{Keys, Photo, Tables};
 use crate::cli::output::one_line;
 use crate::cli::progress::Progress;
@@ -69,8 +69,8 @@ struct Sequence {
 }
 
 impl Records {
-    /// Starts new records, or continues those of an earlier run: `goes_on` are the names of the photos
-    /// that are segmented again.
+    /// Starts new records, or continues those of an earlier run with the photos that it has done: `goes_on` are all
+    /// photos.
     ///
     /// # Errors
     /// A failed write, or a COCO file that can't be continued.
@@ -80,10 +80,16 @@ impl Records {
         manifest: Option<&Path>,
         made_with: Value,
         json: bool,
-        goes_on: Option<&HashSet<&str>>,
+        goes_on: Option<&[Photo]>,
     ) -> anyhow::Result<Self> {
+        // What an earlier run has recorded decides which photos are done.
+        let earlier = manifest.filter(|_| goes_on.is_some());
+        let earlier = earlier.map(|path| Manifest::open(path, true)).transpose()?;
+        let redone = goes_on.unwrap_or_default().iter();
+        let redone = redone.filter(|photo| !is_done(photo, earlier.as_ref()));
+        let redone: HashSet<&str> = redone.map(|photo| photo.name.as_str()).collect();
         let coco = tables.coco.iter().map(|(shapes, path)| match goes_on {
-            Some(redone) => Coco::resume(path, selection, *shapes, redone),
+            Some(_) => Coco::resume(path, selection, *shapes, &redone),
             None => Coco::create(path, selection),
         });
         let mut coco: Vec<Coco> = coco.collect::<Result<_, _>>()?;
@@ -113,12 +119,15 @@ impl Records {
         for coco in &mut coco {
             coco.save()?;
         }
-        let manifest = manifest.map(|path| Manifest::open(path, goes_on.is_some()));
+        let manifest = match (earlier, manifest) {
+            (None, Some(path)) => Some(Manifest::open(path, false)?),
+            (earlier, _) => earlier,
+        };
         Ok(Self {
             json,
             coco,
             saved: Instant::now(),
-            manifest: manifest.transpose()?,
+            manifest,
             made_with,
             failures: Vec::new(),
             mixed: 0,
@@ -138,8 +147,10 @@ impl Records {
         &mut self,
         photos: &'a [Photo],
     ) -> anyhow::Result<Vec<&'a Photo>> {
-        let is_done =
-            |photo: &&Photo| photo.is_done && self.coco.iter().all(|coco| coco.holds(&photo.name));
+        let is_done = |photo: &&Photo| {
+            let mut coco = self.coco.iter();
+            is_done(photo, self.manifest.as_ref()) && coco.all(|coco| coco.holds(&photo.name))
+        };
         let (done, left): (Vec<&Photo>, Vec<&Photo>) = photos.iter().partition(is_done);
         self.note_other_settings(&done);
         if let Some(manifest) = self.manifest.take() {
@@ -161,28 +172,29 @@ impl Records {
                     "error": null,
                 });
                 number(&mut line, photo);
-                identify(&mut line, photo);
+                identify(&mut line, &photo.path, || photo.place_key.clone());
                 manifest.add(&line)?;
             }
             self.manifest = Some(manifest);
         }
         let skipped = done.len();
         if skipped > 0 {
-            err!("{skipped} of {} photos are done already", photos.len());
+            let verb = if skipped == 1 { "is" } else { "are" };
+            err!("{skipped} of {} photos {verb} done already", photos.len());
         }
         Ok(left)
     }
 
     /// Says how many of the photos that are done have masks that other settings or another model made, as far as the
-    /// manifest or the masks themselves know.
+    /// masks themselves or else the manifest know: a run without the manifest may have made a mask again.
     fn note_other_settings(&self, done: &[&Photo]) {
         let of_files = of_files(&self.made_with);
         let other = |photo: &&Photo| {
-            let manifest = self.manifest.as_ref();
-            match manifest.and_then(|manifest| manifest.made_with(&photo.key())) {
-                Some(there) => Some(difference(there, &self.made_with)),
-                None => Some(difference(&photo.outputs.made_with()?, &of_files)),
+            if let Some(there) = photo.outputs.made_with() {
+                return Some(difference(&there, &of_files));
             }
+            let there = self.manifest.as_ref()?.made_with(&photo.key())?;
+            Some(difference(there, &self.made_with))
         };
         let others: Vec<String> = done
             .iter()
@@ -191,9 +203,11 @@ impl Records {
             .collect();
         if let Some(first) = others.first() {
             err!(
-                "{} of the {} done already with other settings ({first}): without --skip-existing, all are made again",
+                "{} of the {} that are done {} made with other settings ({first}): without --skip-existing, all are \
+                 made again",
                 others.len(),
-                done.len()
+                done.len(),
+                if others.len() == 1 { "was" } else { "were" }
             );
         }
     }
@@ -247,8 +261,8 @@ impl Records {
                     "seconds": seconds,
                     "error": null,
                 });
-                if done.corrected {
-                    line["corrected"] = true.into();
+                if photo.outputs.has_corrected_map() {
+                    line[CORRECTED] = done.corrected.into();
                 }
                 if let Some(delay) = done.delay {
                     line["delay_ms"] = (delay.as_secs_f64() * 1000.0).into();
@@ -273,7 +287,7 @@ impl Records {
         };
         if let Some(manifest) = &mut self.manifest {
             number(&mut line, photo);
-            identify(&mut line, photo);
+            identify(&mut line, &photo.path, || photo.place_key.clone());
             manifest.add(&line)?;
         }
         if failed.is_some() || self.saved.elapsed() >= SAVE {
@@ -323,6 +337,8 @@ impl Records {
             }
             join(&mut line, Some(flicker.json()));
             if let Some(manifest) = &mut self.manifest {
+                let mut line = line.clone();
+                identify(&mut line, path, || Keys::default().of(path));
                 manifest.add(&line)?;
             }
             if self.json {
@@ -360,8 +376,8 @@ impl Records {
         self.report_flicker()?;
         if self.mixed > 0 {
             err!(
-                "the files of {} are in part of a corrected mask and in part of the network's: only corrected PNG and \
-                 TIFF masks, upright and of the photo's size, are taken over into the others",
+                "some files of {} show a corrected mask and others the network's: only corrected PNG and TIFF masks, \
+                 upright and of the photo's size, are copied into the others",
                 counted(self.mixed, "photo")
             );
         }
@@ -388,11 +404,18 @@ fn number(line: &mut Value, photo: &Photo) {
     }
 }
 
-/// Adds the key of a photo whose path JSON cannot hold.
-fn identify(line: &mut Value, photo: &Photo) {
-    if photo.path.to_str().is_none() {
-        line[KEY] = photo.place_key.as_str().into();
+/// Adds the key of a path that JSON cannot hold.
+fn identify(line: &mut Value, path: &Path, key: impl FnOnce() -> String) {
+    if path.to_str().is_none() {
+        line[KEY] = key().into();
     }
+}
+
+/// Whether an earlier run has completed the files of a photo, and the manifest, if there is one, knows of a mask that
+/// was corrected since: other runs write to that file too, so that its time does not tell.
+fn is_done(photo: &Photo, manifest: Option<&Manifest>) -> bool {
+    let knows = |manifest: &Manifest| manifest.has_corrected(&photo.key());
+    photo.is_done && (!photo.outputs.has_corrected_map() || manifest.is_none_or(knows))
 }
 
 /// Adds the entries of an object.

@@ -15,7 +15,7 @@ mod tiles;
 mod webp;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use image::metadata::Orientation;
@@ -29,7 +29,9 @@ use super::error::DataError;
 use super::input::{Format, check_size, read_bytes, recognise};
 use super::limits::MAX_PIXELS;
 
-/// Bytes at the start of a file that nearly always hold its size.
+/// Bytes at the start of a file that mostly hold its size, and that nearly always do: profiles and previews may come
+/// before it.
+const START: u64 = 64 << 10;
 const HEADER: u64 = 1 << 20;
 
 /// File extensions of photos, in lower case. They select files in folders; the format is recognised by
@@ -86,7 +88,7 @@ pub(crate) fn pixels_of(name: &Path, bytes: &[u8]) -> Result<u64, DataError> {
         Ok(match format {
             Format::Jpeg => jpeg::size(bytes),
             Format::Png => png::size(bytes),
-            Format::Tiff => tiff::size(bytes),
+            Format::Tiff => tiff::size(Cursor::new(bytes)),
             Format::Heic => heic::size(bytes),
             Format::Other(format) => other::size(bytes, format),
         })
@@ -103,25 +105,39 @@ pub(crate) fn pixels_of(name: &Path, bytes: &[u8]) -> Result<u64, DataError> {
 }
 
 /// Width and height of a photo as its file stores it, which may be turned, by the file's header; `None` if only the
-/// decoder can tell.
+/// decoder can tell, or the header is long.
 pub fn stored_size(path: &Path) -> Option<[u32; 2]> {
     // Opening a pipe would block.
     if !path.is_file() {
         return None;
     }
-    let size = |bytes: &[u8], is_whole: bool| match recognise(path, bytes).ok()? {
-        Format::Jpeg => jpeg::size(bytes),
-        Format::Png => png::size(bytes),
-        // Its pages may be described anywhere in the file.
-        Format::Tiff if is_whole => tiff::size(bytes),
-        // A part of it may be shown only.
-        Format::Tiff | Format::Heic => None,
-        Format::Other(format) => other::size(bytes, format),
-    };
+    guarded(path, || Ok(size_by_start(path))).ok().flatten()
+}
+
+/// [`stored_size`], whose decoders may panic.
+fn size_by_start(path: &Path) -> Option<[u32; 2]> {
+    let mut file = File::open(path).ok()?;
     let mut start = Vec::new();
-    let file = File::open(path).ok()?;
-    file.take(HEADER).read_to_end(&mut start).ok()?;
-    size(&start, (start.len() as u64) < HEADER).or_else(|| size(&read_bytes(path).ok()?, true))
+    for limit in [START, HEADER] {
+        let missing = limit.saturating_sub(start.len() as u64);
+        (&mut file).take(missing).read_to_end(&mut start).ok()?;
+        let size = match recognise(path, &start).ok()? {
+            Format::Jpeg => jpeg::size(&start),
+            Format::Png => png::size(&start),
+            // Its pages may be described anywhere in the file.
+            Format::Tiff => {
+                file.rewind().ok()?;
+                return tiff::size(BufReader::new(file));
+            }
+            // A part of it may be shown only.
+            Format::Heic => return None,
+            Format::Other(format) => other::size(&start, format),
+        };
+        if size.is_some() || (start.len() as u64) < limit {
+            return size;
+        }
+    }
+    None
 }
 
 /// A photo as it is stored, in sRGB.

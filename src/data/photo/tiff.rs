@@ -4,7 +4,7 @@
 //! therefore presented as unnamed channels, by overwriting the tag that names them in the in-memory
 //! copy of the file. A page of tiles is presented with the size of all its tiles (see [`Tiles`]).
 
-use std::io::{Cursor, ErrorKind};
+use std::io::{Cursor, ErrorKind, Read, Seek};
 use std::path::Path;
 
 use ::tiff::decoder::{Decoder, DecodingResult, Limits};
@@ -60,7 +60,7 @@ pub(super) fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<Decoded, DataErr
     let failed = |error: TiffError| refusal(path, error);
     let number = best_page(path, &bytes)?;
     let (page, tiles) = {
-        let mut reader = open(&bytes, number).map_err(failed)?;
+        let mut reader = open(Cursor::new(bytes.as_slice()), number).map_err(failed)?;
         let (width, height) = reader.dimensions().map_err(failed)?;
         check_size(path, u64::from(width), u64::from(height))?;
         let page = Page::read(&mut reader, [width, height]).map_err(failed)?;
@@ -78,7 +78,7 @@ pub(super) fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<Decoded, DataErr
         None => whole(path, &bytes, number)?,
         Some(tiles) => {
             present(&mut bytes, &sides(tiles.extent(path)?))?;
-            let mut reader = open(&bytes, number).map_err(failed)?;
+            let mut reader = open(Cursor::new(bytes.as_slice()), number).map_err(failed)?;
             let joined = tiles.join(&mut reader, &limits(), page.planes(), page.pixel_bits());
             drop(reader);
             match joined {
@@ -103,7 +103,7 @@ pub(super) fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<Decoded, DataErr
 /// The samples of a page, as the decoder joins them.
 fn whole(path: &Path, bytes: &[u8], page: usize) -> Result<DecodingResult, DataError> {
     let failed = |error: TiffError| refusal(path, error);
-    let mut reader = open(bytes, page).map_err(failed)?;
+    let mut reader = open(Cursor::new(bytes), page).map_err(failed)?;
     let mut samples = DecodingResult::U8(Vec::new());
     let layout = reader.read_image_to_buffer(&mut samples).map_err(failed)?;
     if samples.as_buffer(0).byte_len() < layout.complete_len {
@@ -125,8 +125,8 @@ fn limits() -> Limits {
 }
 
 /// A decoder positioned at one page.
-fn open(bytes: &[u8], page: usize) -> TiffResult<Reader<'_>> {
-    let mut reader = Decoder::new(Cursor::new(bytes))?.with_limits(limits());
+fn open<R: Read + Seek>(from: R, page: usize) -> TiffResult<Decoder<R>> {
+    let mut reader = Decoder::new(from)?.with_limits(limits());
     if page > 0 {
         reader.seek_to_image(page)?;
     }
@@ -148,8 +148,9 @@ impl Candidate {
     }
 }
 
-fn candidates(bytes: &[u8]) -> TiffResult<Vec<Candidate>> {
-    let mut reader = open(bytes, 0)?;
+/// The pages of a file. Only its directories are read.
+fn candidates(from: impl Read + Seek) -> TiffResult<Vec<Candidate>> {
+    let mut reader = open(from, 0)?;
     let mut pages = Vec::new();
     for number in 0..PAGES {
         let kind = reader.find_tag_unsigned::<u32>(Tag::NewSubfileType);
@@ -173,15 +174,15 @@ fn best(pages: &[Candidate]) -> Option<&Candidate> {
 }
 
 /// Width and height of the page that is decoded; `None` if its directory is damaged.
-pub(super) fn size(bytes: &[u8]) -> Option<[u32; 2]> {
-    let pages = candidates(bytes).ok()?;
+pub(super) fn size(from: impl Read + Seek) -> Option<[u32; 2]> {
+    let pages = candidates(from).ok()?;
     let best = best(&pages)?;
     (best.area() > 0).then_some(best.size)
 }
 
 /// The number of the [`best`] page, with a warning if there are several of full size.
 fn best_page(path: &Path, bytes: &[u8]) -> Result<usize, DataError> {
-    let pages = candidates(bytes).map_err(|error| refusal(path, error))?;
+    let pages = candidates(Cursor::new(bytes)).map_err(|error| refusal(path, error))?;
     let best = best(&pages).map_or(0, |page| page.number);
     let full = pages.iter().filter(|page| !page.reduced_or_mask).count();
     if full > 1 {

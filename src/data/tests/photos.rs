@@ -623,3 +623,28 @@ fn the_pixels_that_are_decoded_are_known_from_the_header() {
     let large = [&b"\x89PNG\r\n\x1a\n"[..], &header, &chunk(b"IDAT", &[0; 8])].concat();
     says(&message(pixels(&large)), &["60000"]);
 }
+
+#[test]
+fn the_size_of_a_long_file_is_read_where_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p.tif");
+    let stored = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        stored_size(&path)
+    };
+    // The directory of a page follows its pixels.
+    let small = || page([4, 2], [8, 2, 3], &[], vec![7; 24]);
+    let large = page([1000, 500], [8, 2, 3], &[], vec![7; 1_500_000]);
+    let long = tiff(&[small(), large, small()]);
+    assert_eq!(stored(&long), Some([1000, 500]));
+    let jpeg = include_bytes!("files/rgb.jpg");
+    let size = stored(jpeg);
+    let filler = [&b"\xFF\xE4\xFF\xFF"[..], &[0; 65_533]].concat();
+    let long = [&jpeg[..2], &filler, &filler, &jpeg[2..]].concat();
+    assert!(size.is_some() && stored(&long) == size);
+    // A part of the picture may be shown only.
+    assert_eq!(stored(include_bytes!("files/444.heic")), None);
+    for bad in [&b""[..], b"II*\0", b"\xFF\xD8\xFF\xE0", b"no photo"] {
+        assert_eq!(stored(bad), None);
+    }
+}
