@@ -178,11 +178,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         photo.outputs.keep_foreign(|format, path| {
             goes_on && format.is_corrected(path, &photo.path, classes)
         })?;
-        let coco = tables.coco.iter().map(|(_, path)| path.as_path());
-        let about_all = coco.chain(arguments.manifest.as_deref());
-        photo
-            .outputs
-            .look_behind(&about_all.collect::<Vec<&Path>>());
+        photo.outputs.look_behind();
     }
     let kept: usize = photos
         .iter()

@@ -12,14 +12,15 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::black_and_white;
-use super::dataset::{Dataset, DatasetFiles};
+use super::dataset::{Dataset, DatasetFiles, Part};
 use super::dataset_toml;
 use super::error::DataError;
 use super::fingerprint::{Fingerprint, changed};
+use super::mapping::LabelMapping;
 use super::pair::load_pair;
 use super::split::Pair;
 use crate::files;
-use crate::labels::ClassPixels;
+use crate::labels::{ClassPixels, IGNORE};
 
 /// Pairs per thread between two checks whether to stop.
 const PER_THREAD: usize = 4;
@@ -159,7 +160,8 @@ impl Dataset {
         if bad > LISTED {
             tracing::warn!("and {} more unusable pairs", bad - LISTED);
         }
-        if skip_bad && let Some(coloured) = check.take_coloured() {
+        if skip_bad && let Some(coloured) = check.take_coloured(files.mapping, self.classes().len())
+        {
             return Err(coloured);
         }
         if bad > 0 && skip_bad {
@@ -187,17 +189,20 @@ impl Dataset {
     /// # Errors
     /// Such labels, of any of several data sets with a weight; they may lack a class that another one has.
     pub fn refuse_black_and_white(&self) -> Result<(), DataError> {
-        let missing = self.are_missing();
-        for part in self.parts().iter().filter(|part| part.weight > 0.0) {
-            let second = part.classes.get(1).copied().map(usize::from);
-            if second.and_then(|class| missing.get(class)) == Some(&true) {
+        // What scenes show says nothing about files.
+        let parts = self.parts().iter();
+        let parts = parts.filter(|part| part.weight > 0.0 && part.data.files().is_some());
+        let shown: HashSet<u16> = parts.clone().flat_map(Part::shown_classes).collect();
+        for part in parts {
+            let second = part.classes.get(1).filter(|class| **class != IGNORE);
+            if second.is_some_and(|class| !shown.contains(class)) {
                 part.data.refuse_black_and_white()?;
             }
         }
         let Some(files) = self.files() else {
             return Ok(());
         };
-        if missing.get(1) != Some(&true) || dataset_toml::is_whole(files.dir) {
+        if self.are_missing().get(1) != Some(&true) || dataset_toml::is_whole(files.dir) {
             return Ok(());
         }
         let mut pixels = vec![0; self.classes().len()];
@@ -254,12 +259,14 @@ impl Dataset {
 }
 
 impl Check {
-    /// The error of the first labels that have colours, if all that can be used have one class at most: those are
-    /// then all black or all white, and the fault is the data set's.
-    fn take_coloured(&mut self) -> Option<DataError> {
-        let mut classes = self.class_pixels.iter().flatten().map(|(class, _)| *class);
-        let first = classes.next();
-        if classes.any(|class| Some(class) != first) {
+    /// The error of the first labels that have colours, if all that can be used are all black or all white, of several
+    /// `classes`: the fault is then the data set's.
+    fn take_coloured(&mut self, mapping: &LabelMapping, classes: usize) -> Option<DataError> {
+        let [black, white] = [0, 255].map(|raw| mapping.class(raw, 8));
+        let mut shown = self.class_pixels.iter().flatten().map(|(class, _)| *class);
+        let first = shown.next();
+        let is_plain = first.is_none() || first == black || first == white;
+        if classes < 2 || !is_plain || shown.any(|class| Some(class) != first) {
             return None;
         }
         let is_coloured = |error: &DataError| {

@@ -1,6 +1,6 @@
 //! A data set: a list of samples, on disk or rendered on demand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -76,6 +76,13 @@ impl Part {
         for label in &mut labels.data {
             *label = self.class(*label);
         }
+    }
+
+    /// Which of the whole's classes its labels have; see [`Dataset::class_pixels`].
+    pub(super) fn shown_classes(&self) -> Vec<u16> {
+        let pixels = self.data.class_pixels().iter().flatten();
+        let shown: BTreeSet<u16> = pixels.map(|&(class, _)| self.class(class)).collect();
+        shown.into_iter().collect()
     }
 
     /// Converts class pixels from the part's classes to the whole's.

@@ -12,7 +12,7 @@ use super::selection::Selection;
 use crate::files::{self, ScratchFile};
 use crate::labels::IGNORE;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -36,6 +36,9 @@ struct Image {
     file_name: String,
     width: u32,
     height: u32,
+    /// When its mask was corrected that the regions are of: Unix time in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    corrected_at_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,8 +139,15 @@ impl Entry {
             file_name: file_name.to_owned(),
             width,
             height,
+            corrected_at_ms: None,
         };
         Self { image, annotations }
+    }
+
+    /// The same of a mask that was corrected at this Unix time in milliseconds, if it was.
+    pub fn corrected_at(mut self, time: Option<u64>) -> Self {
+        self.image.corrected_at_ms = time;
+        self
     }
 }
 
@@ -191,7 +201,9 @@ impl Coco {
     }
 
     /// Resumes the file that an earlier run wrote at `path`, if there is one, without the photos whose
-    /// file names are in `redone`.
+    /// file names are in `redone`, and without those whose regions are not of the mask as it was corrected last:
+    /// `corrected_at` has the times, as for [`Entry::corrected_at`], by file name. Other runs write to the file too, so
+    /// that its own time does not tell.
     ///
     /// # Errors
     /// The file can't be read, was not written by this program, or has other classes or shapes.
@@ -200,6 +212,7 @@ impl Coco {
         selection: &Selection,
         shapes: Shapes,
         redone: &HashSet<&str>,
+        corrected_at: &HashMap<&str, u64>,
     ) -> Result<Self, ExportError> {
         let mut coco = Self::create(path, selection)?;
         let file = match File::open(path) {
@@ -223,12 +236,16 @@ impl Coco {
         if written.annotations.iter().any(other) {
             return Err(unusable("its regions are encoded differently".to_owned()));
         }
+        let is_former = |image: &Image| {
+            let corrected = corrected_at.get(image.file_name.as_str());
+            corrected.is_some_and(|&time| image.corrected_at_ms != Some(time))
+        };
         let mut left_out = false;
         let mut annotations = written.annotations.into_iter().peekable();
         for image in written.images {
             let own = std::iter::from_fn(|| annotations.next_if(|a| a.image_id == image.id));
             let annotations = own.collect();
-            if redone.contains(image.file_name.as_str()) {
+            if redone.contains(image.file_name.as_str()) || is_former(&image) {
                 left_out = true;
             } else {
                 coco.add(Entry { image, annotations })?;
@@ -340,6 +357,11 @@ mod tests {
         Entry::new(&mask, name, shapes)
     }
 
+    fn resumed(path: &Path, shapes: Shapes, redone: &[&str]) -> Result<Coco, ExportError> {
+        let redone = redone.iter().copied().collect();
+        Coco::resume(path, &selection(), shapes, &redone, &HashMap::new())
+    }
+
     fn read(path: &Path) -> serde_json::Value {
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
     }
@@ -348,8 +370,7 @@ mod tests {
     fn a_file_grows_and_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("annotations.json");
-        let mut coco =
-            Coco::resume(&path, &selection(), Shapes::Polygons, &HashSet::new()).unwrap();
+        let mut coco = resumed(&path, Shapes::Polygons, &[]).unwrap();
         coco.save().unwrap();
         assert_eq!(read(&path)["annotations"].as_array().unwrap().len(), 0);
         coco.add(entry("a.jpg", Shapes::Polygons)).unwrap();
@@ -362,11 +383,10 @@ mod tests {
             serde_json::json!([1, 0, 3, 3])
         );
         drop(coco);
-        let mixed = Coco::resume(&path, &selection(), Shapes::Rle, &HashSet::new());
+        let mixed = resumed(&path, Shapes::Rle, &[]);
         let error = mixed.err().unwrap().to_string();
         assert!(error.contains("encoded differently"), "{error}");
-        let mut coco =
-            Coco::resume(&path, &selection(), Shapes::Polygons, &HashSet::new()).unwrap();
+        let mut coco = resumed(&path, Shapes::Polygons, &[]).unwrap();
         assert!(coco.holds("a.jpg") && !coco.holds("b.jpg"));
         coco.add(entry("a.jpg", Shapes::Polygons)).unwrap();
         coco.add(entry("b.jpg", Shapes::Polygons)).unwrap();
@@ -381,8 +401,7 @@ mod tests {
         drop(coco);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         // What is made again does not keep its regions.
-        let redone = HashSet::from(["a.jpg"]);
-        let coco = Coco::resume(&path, &selection(), Shapes::Polygons, &redone).unwrap();
+        let coco = resumed(&path, Shapes::Polygons, &["a.jpg"]).unwrap();
         assert!(!coco.holds("a.jpg") && coco.holds("b.jpg"));
         assert!(Coco::is_own(&path));
     }
@@ -395,15 +414,38 @@ mod tests {
         coco.add(entry("a.jpg", Shapes::Rle)).unwrap();
         coco.save().unwrap();
         let before = std::fs::read(&path).unwrap();
-        let saved = |redone: HashSet<&str>| {
+        let saved = |redone: &[&str]| {
             std::fs::write(&path, &before).unwrap();
-            let mut coco = Coco::resume(&path, &selection(), Shapes::Rle, &redone).unwrap();
+            let mut coco = resumed(&path, Shapes::Rle, redone).unwrap();
             std::fs::write(&path, "touched").unwrap();
             coco.save().unwrap();
             std::fs::read(&path).unwrap() != b"touched"
         };
-        assert!(!saved(HashSet::new()) && !saved(HashSet::from(["b.jpg"])));
-        assert!(saved(HashSet::from(["a.jpg"])));
+        assert!(!saved(&[]) && !saved(&["b.jpg"]));
+        assert!(saved(&["a.jpg"]));
+    }
+
+    #[test]
+    fn regions_from_before_the_last_correction_are_not_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("annotations.json");
+        let mut coco = Coco::create(&path, &selection()).unwrap();
+        coco.add(entry("a.jpg", Shapes::Rle)).unwrap();
+        let corrected = entry("b.jpg", Shapes::Rle).corrected_at(Some(7));
+        coco.add(corrected).unwrap();
+        coco.save().unwrap();
+        let images = read(&path)["images"].take();
+        assert!(images[0].get("corrected_at_ms").is_none(), "{images}");
+        assert_eq!(images[1]["corrected_at_ms"], 7);
+        let held = |times: &[(&'static str, u64)]| {
+            let times = times.iter().copied().collect();
+            let none = HashSet::new();
+            let coco = Coco::resume(&path, &selection(), Shapes::Rle, &none, &times).unwrap();
+            ["a.jpg", "b.jpg"].map(|name| coco.holds(name))
+        };
+        assert_eq!(held(&[]), [true; 2]);
+        assert_eq!(held(&[("b.jpg", 7)]), [true; 2]);
+        assert_eq!(held(&[("a.jpg", 7), ("b.jpg", 8)]), [false; 2]);
     }
 
     #[test]
@@ -419,7 +461,7 @@ mod tests {
         ] {
             std::fs::write(&path, text).unwrap();
             assert!(!Coco::is_own(&path));
-            let resumed = Coco::resume(&path, &selection(), Shapes::Rle, &HashSet::new());
+            let resumed = resumed(&path, Shapes::Rle, &[]);
             let error = resumed.err().unwrap().to_string();
             assert!(error.contains("annotations.json"), "{error}");
             assert!(error.contains(word), "{error}");

@@ -155,6 +155,46 @@ fn a_corrected_mask_is_in_the_manifest_although_another_run_wrote_to_it() {
         let is_corrected = line["input"].as_str().unwrap().ends_with("a.png");
         assert_eq!(line["corrected"] == true, is_corrected, "{line}");
     }
+    let done = "1 of 1 photos is done already";
+    let text = run(&one);
+    assert!(text.contains(done), "{text}");
+    // The same for the next correction.
+    correct(&out.join("a.png"), 2);
+    fs::remove_file(out.join("b.png")).unwrap();
+    run(&other);
+    let text = run(&one);
+    assert!(!text.contains(done), "{text}");
+}
+
+#[test]
+fn a_corrected_mask_is_in_the_annotations_although_another_run_wrote_to_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let [one, other] = ["a.png", "b.png"].map(|name| photo(folder.path(), name));
+    let run = |photo: &Path| {
+        let mut command = segment(&out);
+        command.args(["--format", "index,coco", "--skip-existing"]);
+        said(command.arg(photo))
+    };
+    let categories = || {
+        let table = json(&out.join("annotations.json"));
+        let mut images = table["images"].as_array().unwrap().iter();
+        let image = images.find(|image| image["file_name"].as_str().unwrap().ends_with("a.png"));
+        let id = &image.unwrap()["id"];
+        let annotations = table["annotations"].as_array().unwrap().iter();
+        let own = annotations.filter(|annotation| annotation["image_id"] == *id);
+        own.map(|annotation| annotation["category_id"].as_u64().unwrap())
+            .collect::<Vec<u64>>()
+    };
+    run(&one);
+    for class in [1, 2] {
+        correct(&out.join("a.png"), class);
+        run(&other);
+        run(&one);
+        assert_eq!(categories(), [u64::from(class) + 1]);
+        // The next run writes to the file again.
+        fs::remove_file(out.join("b.png")).unwrap();
+    }
     let text = run(&one);
     assert!(text.contains("1 of 1 photos is done already"), "{text}");
 }

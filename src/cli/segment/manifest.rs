@@ -15,6 +15,8 @@ const START: u64 = 1 << 20;
 pub(super) const KEY: &str = "key";
 /// Entry of a line about a photo with a mask that was corrected: whether the others of its files show that one.
 pub(super) const CORRECTED: &str = "corrected";
+/// Entry of such a line: when that mask was corrected, as Unix time in milliseconds.
+pub(super) const CORRECTED_AT: &str = "corrected_at_ms";
 
 /// A file of JSON lines, appended photo by photo.
 pub(super) struct Manifest {
@@ -28,8 +30,8 @@ pub(super) struct Manifest {
 /// What a line says of a photo, or of a sequence.
 struct Recorded {
     is_done: bool,
-    /// Whether it was written when its mask had been corrected.
-    knows_corrected: bool,
+    /// When the mask that it knows was corrected, if it was: Unix time in milliseconds.
+    corrected_at: Option<u64>,
     /// What its masks were made with; null if the line does not say it.
     made_with: Value,
 }
@@ -88,10 +90,10 @@ impl Manifest {
             .is_some_and(|recorded| recorded.is_done)
     }
 
-    /// Whether a photo is recorded as done with the mask that was corrected.
-    pub(super) fn has_corrected(&self, input: &str) -> bool {
+    /// Whether a photo is recorded as done with the mask that was corrected at this Unix time in milliseconds.
+    pub(super) fn has_corrected(&self, input: &str, time: u64) -> bool {
         let recorded = self.recorded.get(input);
-        recorded.is_some_and(|recorded| recorded.is_done && recorded.knows_corrected)
+        recorded.is_some_and(|recorded| recorded.is_done && recorded.corrected_at == Some(time))
     }
 
     /// What the masks of a photo that is recorded as done were made with, if its line says it.
@@ -153,7 +155,7 @@ fn entry(keys: &mut Keys, line: &[u8]) -> Option<(String, Recorded)> {
     };
     let recorded = Recorded {
         is_done: line["error"].is_null(),
-        knows_corrected: line[CORRECTED].is_boolean(),
+        corrected_at: line[CORRECTED_AT].as_u64(),
         made_with: line["made_with"].take(),
     };
     Some((key, recorded))
@@ -244,16 +246,19 @@ mod tests {
         let mut manifest = Manifest::open(&path, true).unwrap();
         for line in [
             json!({"input": "a", "error": null}),
-            json!({"input": "b", "error": null, "corrected": true}),
+            json!({"input": "b", "error": null, "corrected": true, "corrected_at_ms": 7}),
             // It could not be copied into the other files, nor can it be by another run.
-            json!({"input": "c", "error": null, "corrected": false}),
-            json!({"input": "d", "error": "cut", "corrected": true}),
+            json!({"input": "c", "error": null, "corrected": false, "corrected_at_ms": 7}),
+            json!({"input": "d", "error": "cut", "corrected": true, "corrected_at_ms": 7}),
+            // It was corrected again.
+            json!({"input": "e", "error": null, "corrected": true, "corrected_at_ms": 6}),
         ] {
             manifest.add(&line).unwrap();
         }
         let manifest = Manifest::open(&path, true).unwrap();
-        let found = ["a", "b", "c", "d"].map(|name| manifest.has_corrected(&place(name)));
-        assert_eq!(found, [false, true, true, false]);
+        let names = ["a", "b", "c", "d", "e"];
+        let found = names.map(|name| manifest.has_corrected(&place(name), 7));
+        assert_eq!(found, [false, true, true, false, false]);
     }
 
     #[test]

@@ -103,6 +103,8 @@ pub(super) struct Outputs {
     pub corrected: Vec<(Format, PathBuf)>,
     /// Whether other outputs are older than a corrected mask, and so show the one from before.
     pub are_behind: bool,
+    /// When a mask was corrected last, if one was: Unix time in milliseconds.
+    pub corrected_at: Option<u64>,
     /// Outputs that show every state of the flow, not only the last.
     pub flow: Vec<(Artifact, PathBuf)>,
 }
@@ -123,6 +125,7 @@ impl Outputs {
             masks: masks.collect(),
             corrected: Vec::new(),
             are_behind: false,
+            corrected_at: None,
             flow: flow.collect(),
         }
     }
@@ -211,14 +214,10 @@ impl Outputs {
         maps.map(|(_, path)| path.as_path())
     }
 
-    /// Whether there is a corrected mask.
-    pub(super) fn has_corrected_map(&self) -> bool {
-        self.corrected_maps().next().is_some()
-    }
-
-    /// Finds out whether files that show the mask, or `tables` about all photos, were written before a mask was
-    /// corrected: they are written again.
-    pub(super) fn look_behind(&mut self, tables: &[&Path]) {
+    /// Finds out when a mask was corrected, and whether files that show the mask were written before: they are written
+    /// again. Files about all photos say it themselves.
+    pub(super) fn look_behind(&mut self) {
+        self.corrected_at = self.corrected_maps().map(milliseconds).max();
         // A time to come is another clock's, and is never reached by what is written now.
         let now = SystemTime::now();
         let times = self.corrected_maps().filter_map(modified);
@@ -227,10 +226,8 @@ impl Outputs {
         };
         let masks = self.masks.iter();
         let masks = masks.filter(|(format, _)| format.shows_mask());
-        let mut files = masks
-            .map(|(_, path)| path.as_path())
-            .chain(tables.iter().copied());
-        self.are_behind = files.any(|path| modified(path).is_some_and(|time| time < corrected));
+        let mut masks = masks.filter_map(|(_, path)| modified(path));
+        self.are_behind = masks.any(|time| time < corrected);
     }
 
     /// The labels of a mask of this width and height that another program has corrected.
@@ -312,6 +309,12 @@ fn modified(path: &Path) -> Option<SystemTime> {
     let there = fs::metadata(path).ok()?;
     let is_written = there.is_file() || there.is_dir();
     is_written.then(|| there.modified().ok()).flatten()
+}
+
+/// The same as Unix time in milliseconds; 0 if it is not known.
+fn milliseconds(path: &Path) -> u64 {
+    let since = modified(path).and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 /// Whether something is there that is neither an empty file nor a PNG that was cut off.

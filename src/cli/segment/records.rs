@@ -2,7 +2,7 @@
 
 use super::flicker::{Flicker, STILL, Sampled};
 use super::made_with::{difference, of_files};
-use super::manifest::{CORRECTED, KEY, Manifest};
+use super::manifest::{CORRECTED, CORRECTED_AT, KEY, Manifest};
 use super::outputs::{Keys, Photo, Tables};
 use crate::cli::output::one_line;
 use crate::cli::progress::Progress;
@@ -88,8 +88,12 @@ impl Records {
         let redone = goes_on.unwrap_or_default().iter();
         let redone = redone.filter(|photo| !is_done(photo, earlier.as_ref()));
         let redone: HashSet<&str> = redone.map(|photo| photo.name.as_str()).collect();
+        let corrected_at = goes_on.unwrap_or_default().iter();
+        let corrected_at: HashMap<&str, u64> = corrected_at
+            .filter_map(|photo| Some((photo.name.as_str(), photo.outputs.corrected_at?)))
+            .collect();
         let coco = tables.coco.iter().map(|(shapes, path)| match goes_on {
-            Some(_) => Coco::resume(path, selection, *shapes, &redone),
+            Some(_) => Coco::resume(path, selection, *shapes, &redone, &corrected_at),
             None => Coco::create(path, selection),
         });
         let mut coco: Vec<Coco> = coco.collect::<Result<_, _>>()?;
@@ -261,8 +265,9 @@ impl Records {
                     "seconds": seconds,
                     "error": null,
                 });
-                if photo.outputs.has_corrected_map() {
+                if let Some(time) = photo.outputs.corrected_at {
                     line[CORRECTED] = done.corrected.into();
+                    line[CORRECTED_AT] = time.into();
                 }
                 if let Some(delay) = done.delay {
                     line["delay_ms"] = (delay.as_secs_f64() * 1000.0).into();
@@ -411,11 +416,13 @@ fn identify(line: &mut Value, path: &Path, key: impl FnOnce() -> String) {
     }
 }
 
-/// Whether an earlier run has completed the files of a photo, and the manifest, if there is one, knows of a mask that
-/// was corrected since: other runs write to that file too, so that its time does not tell.
+/// Whether an earlier run has completed the files of a photo, and the manifest, if there is one, knows of the last
+/// correction of its mask: other runs write to that file too, so that its time does not tell.
 fn is_done(photo: &Photo, manifest: Option<&Manifest>) -> bool {
-    let knows = |manifest: &Manifest| manifest.has_corrected(&photo.key());
-    photo.is_done && (!photo.outputs.has_corrected_map() || manifest.is_none_or(knows))
+    let (Some(time), Some(manifest)) = (photo.outputs.corrected_at, manifest) else {
+        return photo.is_done;
+    };
+    photo.is_done && manifest.has_corrected(&photo.key(), time)
 }
 
 /// Adds the entries of an object.

@@ -188,7 +188,9 @@ impl Work<'_> {
         for (artifact, path) in &photo.outputs.flow {
             export::write(*artifact, &scene, path, &|_| true)?;
         }
-        let entry = |&shapes: &Shapes| Entry::new(&mask, &photo.name, shapes);
+        let entry = |&shapes: &Shapes| {
+            Entry::new(&mask, &photo.name, shapes).corrected_at(outputs.corrected_at)
+        };
         Ok(Done {
             size: [picture.width(), picture.height()],
             network_size,

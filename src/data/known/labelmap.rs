@@ -20,6 +20,7 @@ use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
 use super::super::split::{Files, Scan, Scanner, Split, is_hidden};
 use crate::labels::IGNORE;
+use crate::own_png::is_by_hand;
 use crate::text_file;
 
 /// The file's name.
@@ -103,7 +104,6 @@ pub(in super::super) fn is_coloured(split: &Split) -> bool {
     /// The kind of pixels of a PNG, its place and the values for colours.
     const KIND: usize = 25;
     const COLOURED: [u8; 2] = [2, 6];
-    /// Some may have been corrected here, which makes them files of values.
     const LOOKED_AT: usize = 64;
     let walk = WalkDir::new(&split.labels).follow_links(true);
     let files = walk
@@ -123,6 +123,8 @@ pub(in super::super) fn is_coloured(split: &Split) -> bool {
     };
     files
         .filter(|entry| is_png(entry.path()))
+        // Those are files of values whatever the others are.
+        .filter(|entry| !is_by_hand(entry.path()))
         .take(LOOKED_AT)
         .any(|entry| is_coloured(entry.path()))
 }

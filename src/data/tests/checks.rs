@@ -85,6 +85,14 @@ fn black_labels_among_colours_are_not_all_that_is_used() {
     assert_eq!(checked().unwrap().len(), 2);
     save(2, [0; 3]);
     says(&message(checked()), &["p01.png has RGB", "labelmap.txt"]);
+    // Labels of one class are usual where it is not that of black, or is the only one.
+    save(0, [1; 3]);
+    save(2, [1; 3]);
+    assert_eq!(checked().unwrap().len(), 2);
+    fs::write(dir.path().join("classes.txt"), "a\n").unwrap();
+    save(0, [0; 3]);
+    save(2, [0; 3]);
+    assert_eq!(checked().unwrap().len(), 2);
 }
 
 #[test]

@@ -293,4 +293,14 @@ fn one_of_several_data_sets_may_show_a_single_class() {
     assert_eq!(alone.missing_classes(), ["fg"]);
     says(&message(alone.refuse_black_and_white()), &["class fg"]);
     assert!(opened(&[1.0, 0.0]).refuse_black_and_white().is_ok());
+    // Scenes change nothing.
+    let with_scenes = |dirs: &[&tempfile::TempDir]| {
+        let mut all = list(dirs, &[], ADD);
+        let mut paths: Vec<&Path> = dirs.iter().map(|dir| dir.path()).collect();
+        paths.push(Path::new("scenes:3@16x16"));
+        all.paths = serde_json::from_value(serde_json::json!(paths)).unwrap();
+        all.open_training().unwrap().refuse_black_and_white()
+    };
+    says(&message(with_scenes(&[&b])), &["class fg"]);
+    assert!(with_scenes(&[&a, &b]).is_ok());
 }

@@ -1,6 +1,7 @@
 //! Data sets in the forms of Pascal VOC and CamVid with classes of their own.
 
 use super::*;
+use crate::own_png::{mark_by_hand, own_png};
 
 /// A folder with one photo of 4x2, whose name is on a list.
 fn folder(list: &str) -> tempfile::TempDir {
@@ -253,6 +254,16 @@ fn a_label_map_beside_a_list_counts_for_coloured_labels_alone() {
         png::BitDepth::Eight,
         &[9; 24],
     );
+    says(&message(load()), &["labelmap.txt", "class \"cat\""]);
+    // Labels before it that were corrected here, however many, do not hide them.
+    for i in 0..64 {
+        let file = fs::File::create(at(&format!("annotations/validation/a/a{i:02}.png"))).unwrap();
+        let mut encoder = own_png(file, [1, 1]).unwrap();
+        mark_by_hand(&mut encoder).unwrap();
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(&[0]).unwrap();
+        writer.finish().unwrap();
+    }
     says(&message(load()), &["labelmap.txt", "class \"cat\""]);
 }
 
