@@ -45,7 +45,7 @@ pub enum DataError {
     Text(#[from] TextError),
     /// The header states more pixels than are accepted. Nothing was allocated.
     #[error(
-        "{} is {height} x {width} (height x width), over the limit of {} megapixels and {} pixels per side: scale it down",
+        "{} is {width}x{height}, over the limit of {} megapixels and {} pixels per side: scale it down",
         path.display(), MAX_PIXELS / 1_000_000, MAX_SIDE
     )]
     TooLarge {
@@ -81,8 +81,8 @@ pub enum DataError {
     },
     /// The photo and labels of a pair differ in size.
     #[error(
-        "{} is {} x {} but its labels {} are {} x {} (height x width): make both the same size",
-        image.display(), image_size.1, image_size.0, labels.display(), labels_size.1, labels_size.0
+        "{} is {}x{} but its labels {} are {}x{}: make both the same size",
+        image.display(), image_size.0, image_size.1, labels.display(), labels_size.0, labels_size.1
     )]
     SizeMismatch {
         image: PathBuf,
@@ -106,7 +106,7 @@ pub enum DataError {
         classes: usize,
     },
     /// The number of labels differs from width times height.
-    #[error("cannot write {}: {found} labels given for {height} x {width} pixels", path.display())]
+    #[error("cannot write {}: {found} labels given for {width}x{height} pixels", path.display())]
     LabelCount {
         /// The file to be written.
         path: PathBuf,

@@ -468,13 +468,13 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "\n{:<12}{:>9}{:>11}{:>9}{:>12}{:>9}{:>9}  sizes (height x width)",
+            "\n{:<12}{:>9}{:>11}{:>9}{:>12}{:>9}{:>9}  sizes",
             "split", "pairs", "unlabelled", "unread", "mismatched", "unknown", "ignored"
         )?;
         for s in &self.splits {
             let sizes = match s.sizes {
-                Some([a, b]) if a == b => format!("{} x {}", a[0], a[1]),
-                Some([a, b]) => format!("{} x {} to {} x {}", a[0], a[1], b[0], b[1]),
+                Some([a, b]) if a == b => format!("{}x{}", a[1], a[0]),
+                Some([a, b]) => format!("{}x{} to {}x{}", a[1], a[0], b[1], b[0]),
                 None => "-".to_owned(),
             };
             writeln!(

@@ -75,7 +75,7 @@ impl Geometry {
                 if *size != [height as u64, width as u64] {
                     let [rows, columns] = size;
                     return Err(format!(
-                        "has run lengths of {rows} x {columns} pixels, but its photo has {height} x {width} (height x width)"
+                        "has run lengths of {columns}x{rows} pixels, but its photo has {width}x{height}"
                     ));
                 }
                 let expanded = runs.expanded().ok_or("has damaged run lengths")?;

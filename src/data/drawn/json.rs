@@ -157,7 +157,7 @@ pub(super) fn stated(
     }
     if width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS {
         let reason = format!(
-            "states a size of {height} x {width} (height x width) for {}, over the limit of {} megapixels and {MAX_SIDE} \
+            "states a size of {width}x{height} for {}, over the limit of {} megapixels and {MAX_SIDE} \
              pixels per side: correct it",
             photo.escape_debug(),
             MAX_PIXELS / 1_000_000

@@ -147,7 +147,7 @@ fn failed_writes_leave_nothing() {
     let path = dir.path().join("out.png");
     says(
         &message(write_labels(&path, 2, 2, &[0; 3], 1)),
-        &["out.png", "3 labels", "2 x 2"],
+        &["out.png", "3 labels", "2x2"],
     );
     says(
         &message(write_labels(dir.path().join("no/out.png"), 1, 1, &[0], 1)),
@@ -242,7 +242,7 @@ fn huge_headers_are_refused_before_allocation() {
     let path = dir.path().join("bomb.png");
     for (width, height) in [(30_000, 30_000), (65_536, 1), (1, 2_000_000_000)] {
         fs::write(&path, claim(width, height)).unwrap();
-        let size = format!("{height} x {width}");
+        let size = format!("{width}x{height}");
         says(
             &message(read_photo(&path)),
             &["bomb.png", &size, "250 megapixels", "65535"],

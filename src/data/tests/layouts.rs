@@ -111,7 +111,7 @@ fn labels_outside_the_table_are_errors() {
     save_labels(&labels, [2, 2], &[0; 4]);
     says(
         &message(dataset.load(0)),
-        &["images/training/p00.png", "2 x 4", "p00.png are 2 x 2"],
+        &["images/training/p00.png", "4x2", "p00.png are 2x2"],
     );
 }
 

@@ -33,8 +33,7 @@ fn a_sound_folder_has_no_problems() {
             "plain layout, 3 classes",
             "validation",
             "12.50%",
-            "sizes (height x width)",
-            "2 x 4",
+            "4x2",
             "no problems found",
         ],
     );
@@ -62,7 +61,7 @@ fn every_problem_names_its_file() {
         "p00.png has no labels",
         "p01.png has no photo",
         "p02.png is not an image",
-        "p03.png are 4 x 2",
+        "p03.png are 2x4",
         "p04.png holds the label 7",
     ] {
         says(&all, &[file]);

@@ -30,7 +30,7 @@ impl Target {
         let pixels = u64::from(width) * u64::from(height);
         if size.contains(&0) || size.iter().any(|&s| s > edge) || pixels > MOST_PIXELS {
             let reason = format!(
-                "{width} pixels wide and {height} high: sides must be 1 to {edge}, the area at most \
+                "{width} x {height} pixels: sides must be 1 to {edge}, the area at most \
                  {MOST_PIXELS}"
             );
             let remedy = "choose a smaller size";
