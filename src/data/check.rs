@@ -16,7 +16,6 @@ use super::dataset::{Dataset, DatasetFiles, Part};
 use super::dataset_toml;
 use super::error::DataError;
 use super::fingerprint::{Fingerprint, changed};
-use super::mapping::LabelMapping;
 use super::pair::load_pair;
 use super::split::Pair;
 use crate::files;
@@ -141,8 +140,7 @@ impl Dataset {
     /// The data set without its bad pairs, which the log lists.
     ///
     /// # Errors
-    /// Bad pairs, unless `skip_bad` leaves them out; labels of colours, of which those that are all black would be left;
-    /// no remaining pair; no labelled pixel.
+    /// Bad pairs, unless `skip_bad` leaves them out; no remaining pair; no labelled pixel.
     pub fn checked(self, mut check: Check, skip_bad: bool) -> Result<Self, DataError> {
         if !self.parts().is_empty() {
             let parts = self.checked_parts(check);
@@ -159,10 +157,6 @@ impl Dataset {
         }
         if bad > LISTED {
             tracing::warn!("and {} more unusable pairs", bad - LISTED);
-        }
-        if skip_bad && let Some(coloured) = check.take_coloured(files.mapping, self.classes().len())
-        {
-            return Err(coloured);
         }
         if bad > 0 && skip_bad {
             tracing::warn!("{bad} of {all} pairs of the {split} split are left out");
@@ -259,29 +253,6 @@ impl Dataset {
 }
 
 impl Check {
-    /// The error of the first labels that have colours, if all that can be used are all black or all white, of several
-    /// `classes`: the fault is then the data set's.
-    fn take_coloured(&mut self, mapping: &LabelMapping, classes: usize) -> Option<DataError> {
-        let [black, white] = [0, 255].map(|raw| mapping.class(raw, 8));
-        let mut shown = self.class_pixels.iter().flatten().map(|(class, _)| *class);
-        let first = shown.next();
-        let is_plain = first.is_none() || first == black || first == white;
-        if classes < 2 || !is_plain || shown.any(|class| Some(class) != first) {
-            return None;
-        }
-        let is_coloured = |error: &DataError| {
-            matches!(
-                error,
-                DataError::LabelsNotSingleChannel {
-                    found: "RGB" | "RGBA",
-                    ..
-                }
-            )
-        };
-        let at = self.bad.iter().position(|(_, error)| is_coloured(error))?;
-        Some(self.bad.swap_remove(at).1)
-    }
-
     /// Writes the good pairs, including cached ones that were not reached, if anything is new. A cache
     /// folder that cannot be written only costs time at the next start.
     fn remember(&self, file: Option<&Path>, prints: Vec<Option<String>>, before: &Remembered) {

@@ -32,49 +32,29 @@ pub(super) struct RawLabels {
 /// The file is not a PNG, has colour or alpha channels, is damaged or cut short, is too large, or
 /// cannot be read.
 pub fn read_labels(path: impl AsRef<Path>) -> Result<(usize, usize, Vec<u16>), DataError> {
-    let path = path.as_ref();
-    let refused = not_single_channel(path);
-    let accepts = |colour: png::ColorType, _| match colour.samples() {
-        1 => Ok(()),
-        _ => Err(refused(channels(colour))),
-    };
-    let packed = read_packed(path, accepts, &refused)?;
-    Ok((packed.width, packed.height, packed.values()))
+    let labels = read_raw_labels(path.as_ref())?;
+    Ok((labels.width, labels.height, labels.data))
 }
 
-/// [`read_labels`] with the bit depth, which determines the value of "ignore" in the file. Colours that are all grey,
-/// and alpha channels without a transparent pixel, are accepted: many programs save grey pictures so.
+/// [`read_labels`] with the bit depth, which determines the value of "ignore" in the file.
 pub(super) fn read_raw_labels(path: &Path) -> Result<RawLabels, DataError> {
-    let refused = not_single_channel(path);
-    let packed = read_packed(path, |_, _| Ok(()), &refused)?;
-    let found = channels(packed.colour);
-    let packed = packed.opaque().and_then(Packed::grey);
-    let packed = packed.ok_or_else(|| refused(found))?;
+    let refused = |found| DataError::LabelsNotSingleChannel {
+        path: path.to_path_buf(),
+        found,
+    };
+    let accepts = |colour, _| match colour {
+        png::ColorType::Grayscale | png::ColorType::Indexed => Ok(()),
+        png::ColorType::Rgb => Err(refused("RGB")),
+        png::ColorType::Rgba => Err(refused("RGBA")),
+        png::ColorType::GrayscaleAlpha => Err(refused("grey+alpha")),
+    };
+    let packed = read_packed(path, accepts, refused)?;
     Ok(RawLabels {
         width: packed.width,
         height: packed.height,
         bits: packed.bits,
         data: packed.values(),
     })
-}
-
-/// The error for a label file with such pixels.
-fn not_single_channel(path: &Path) -> impl Fn(&'static str) -> DataError {
-    |found| DataError::LabelsNotSingleChannel {
-        path: path.to_path_buf(),
-        found,
-    }
-}
-
-/// The name of a colour type in errors.
-fn channels(colour: png::ColorType) -> &'static str {
-    match colour {
-        png::ColorType::Grayscale => "grey",
-        png::ColorType::Indexed => "palette",
-        png::ColorType::Rgb => "RGB",
-        png::ColorType::Rgba => "RGBA",
-        png::ColorType::GrayscaleAlpha => "grey+alpha",
-    }
 }
 
 /// Labels as values, or as the colours of pixels.
@@ -221,27 +201,6 @@ impl Packed {
         }
         Some(Self {
             colour,
-            bytes,
-            ..self
-        })
-    }
-
-    /// The same with one sample per pixel; `None` if red, green and blue of a pixel differ.
-    fn grey(self) -> Option<Self> {
-        if self.colour != png::ColorType::Rgb {
-            return Some(self);
-        }
-        let of_sample = usize::from(self.bits) / 8;
-        let mut bytes = Vec::with_capacity(self.bytes.len() / 3);
-        for pixel in self.bytes.chunks_exact(3 * of_sample) {
-            let (red, others) = pixel.split_at(of_sample);
-            if others.chunks_exact(of_sample).any(|other| other != red) {
-                return None;
-            }
-            bytes.extend_from_slice(red);
-        }
-        Some(Self {
-            colour: png::ColorType::Grayscale,
             bytes,
             ..self
         })

@@ -71,31 +71,6 @@ fn bad_pairs_refuse_the_data_set_or_are_left_out() {
 }
 
 #[test]
-fn black_labels_among_colours_are_not_all_that_is_used() {
-    let dir = plain(3);
-    let save = |i: usize, colour: [u8; 3]| {
-        let path = dir.path().join(format!("annotations/training/p{i:02}.png"));
-        let (rgb, depth) = (png::ColorType::Rgb, png::BitDepth::Eight);
-        save_png(&path, [4, 2], rgb, depth, &colour.repeat(8));
-    };
-    let checked = || opened(&dir).checked(checking(&opened(&dir), None), true);
-    // One stray file among others is left out.
-    save(0, [0; 3]);
-    save(1, [9, 0, 0]);
-    assert_eq!(checked().unwrap().len(), 2);
-    save(2, [0; 3]);
-    says(&message(checked()), &["p01.png has RGB", "labelmap.txt"]);
-    // Labels of one class are usual where it is not that of black, or is the only one.
-    save(0, [1; 3]);
-    save(2, [1; 3]);
-    assert_eq!(checked().unwrap().len(), 2);
-    fs::write(dir.path().join("classes.txt"), "a\n").unwrap();
-    save(0, [0; 3]);
-    save(2, [0; 3]);
-    assert_eq!(checked().unwrap().len(), 2);
-}
-
-#[test]
 fn nothing_labelled_is_refused() {
     let dir = plain(3);
     for i in 0..3 {

@@ -88,44 +88,6 @@ fn coloured_labels_are_refused() {
 }
 
 #[test]
-fn grey_labels_may_be_saved_as_colours() {
-    let dir = plain(1);
-    let path = dir.path().join("annotations/training/p00.png");
-    let load = || Dataset::open(dir.path(), "training")?.load(0);
-    let values = [0u8, 1, 2, 255, 2, 1, 0, 0];
-    let i = IGNORE;
-    for (colour, alpha) in [
-        (ColorType::Rgb, &[] as &[u8]),
-        (ColorType::Rgba, &[255]),
-        (ColorType::GrayscaleAlpha, &[255]),
-    ] {
-        let greys = if colour == ColorType::GrayscaleAlpha {
-            1
-        } else {
-            3
-        };
-        let bytes = |alpha: &[u8]| -> Vec<u8> {
-            let pixels = values.iter();
-            pixels
-                .flat_map(|value| [&vec![*value; greys][..], alpha].concat())
-                .collect()
-        };
-        save_png(&path, [4, 2], colour, BitDepth::Eight, &bytes(alpha));
-        assert_eq!(load().unwrap().labels.data, [0, 1, 2, i, 2, 1, 0, 0]);
-        if !alpha.is_empty() {
-            save_png(&path, [4, 2], colour, BitDepth::Eight, &bytes(&[254]));
-            says(&message(load()), &["p00.png has", "convert it"]);
-        }
-    }
-    let wide: Vec<u8> = [0u16, 1, 2, IGNORE, 2, 1, 0, 0]
-        .into_iter()
-        .flat_map(|value| [value.to_be_bytes(); 3].concat())
-        .collect();
-    save_png(&path, [4, 2], ColorType::Rgb, BitDepth::Sixteen, &wide);
-    assert_eq!(load().unwrap().labels.data, [0, 1, 2, i, 2, 1, 0, 0]);
-}
-
-#[test]
 fn ignore_is_all_ones_in_either_depth() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out.png");

@@ -358,7 +358,7 @@ fn damaged_tiffs_are_errors() {
     let bomb = page([200_000, 200_000], [8, 2, 3], &[], Vec::new());
     says(
         &message(reading(&tiff(&[bomb]))),
-        &["200000 x 200000", "250 megapixels"],
+        &["200000x200000", "250 megapixels"],
     );
 }
 
