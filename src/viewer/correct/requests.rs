@@ -226,14 +226,7 @@ impl AppState {
                         }
                     }
                 }
-                Report::Kept(flow) => {
-                    // The answer may have been withdrawn.
-                    let correct = &mut self.correct;
-                    if correct.leaving.is_some() && correct.of_flow(flow).is_some() {
-                        correct.close();
-                        correct.ready = correct.leaving.take();
-                    }
-                }
+                Report::Kept { flow, leaves } => saving::kept(self, flow, leaves),
                 Report::Saved(saved) => saving::saved(self, saved),
                 Report::Occupied(flow, labels) => saving::occupied(self, flow, labels),
                 Report::NotSaved(text) => saving::not_saved(self, text),
