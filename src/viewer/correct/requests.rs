@@ -160,11 +160,17 @@ impl AppState {
     }
 
     /// Prepares the mask of the open flow again unless it has unsaved corrections: there are other labels to
-    /// start from. It stays until then.
+    /// start from. It stays until then, unless it is set aside.
     pub(super) fn prepare_again(&mut self) {
-        if !self.correct.is_unsaved() && (self.correct.on || !self.correct.is_aside) {
-            self.correct.preparing = None;
+        if self.correct.is_unsaved() {
+            return;
+        }
+        self.correct.preparing = None;
+        if self.correct.on || !self.correct.is_aside {
             self.prepare(!self.correct.on);
+        } else {
+            // It is prepared when it is shown again: what it starts from is in another folder.
+            self.correct.session = None;
         }
     }
 
@@ -288,7 +294,7 @@ impl AppState {
         let saved = prepared.saved.as_ref();
         if saved.is_some_and(|saved| saved.is_correction) {
             // The list and its exports have them, too.
-            self.look_up_correction(self.photos.place().0);
+            self.look_up_again(self.photos.place().0);
         }
     }
 
