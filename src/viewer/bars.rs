@@ -378,7 +378,8 @@ pub(super) fn help(app: &AppState, context: &egui::Context, commands: &mut Vec<C
                 .max_height(room.y);
             let drawn = scroll.show(ui, columns_of_keys).content_size.x;
             let drawn = drawn + ui.spacing().window_margin.sum().x + GRID;
-            if known != Some(drawn) {
+            // Less than a point may come of rounding, and would be drawn again and again.
+            if known.is_none_or(|known| (known - drawn).abs() > 0.5) {
                 context.data_mut(|data| data.insert_temp(needed, drawn));
                 context.request_repaint();
             }

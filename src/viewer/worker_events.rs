@@ -199,11 +199,12 @@ impl EventConverter {
                 let labels: Vec<&[u16]> = self.labels.iter().map(|l| l.as_slice()).collect();
                 let settled = trajectory::settle_steps(&labels);
                 let last = labels.last().copied().unwrap_or_default();
-                let targets = self.targets.iter();
-                let foreseen = targets.map(|target| trajectory::agreement(target, last));
+                // Nothing else needs them, and they are not held until the next photo.
+                let targets = std::mem::take(&mut self.targets);
+                let agreement = |target: &Vec<u16>| trajectory::agreement(target, last);
                 send(WorkerEvent::Finished {
                     settled,
-                    foreseen: foreseen.collect(),
+                    foreseen: targets.iter().map(agreement).collect(),
                     mask: self.mask(),
                 })
             }

@@ -16,6 +16,8 @@ pub(crate) struct SetAside {
     settings: Settings,
     /// The name of the open model, and whether the user chose it.
     model: (String, bool),
+    /// The classes of the open model, including added ones.
+    classes: Vec<String>,
     photos: PhotoList,
     masks: MaskQueue,
     /// The flow, or the id of one that stayed in the window.
@@ -44,6 +46,11 @@ impl SetAside {
             ..self.settings.clone()
         }
     }
+
+    /// The classes of the model that was open, followed by those added for corrections.
+    pub(super) fn classes(&self) -> &[String] {
+        &self.classes
+    }
 }
 
 impl AppState {
@@ -64,9 +71,11 @@ impl AppState {
         let stays = stays.map(|flow| flow.id);
         let photos = self.photos.items().len();
         let model = self.model.as_ref().map(|model| model.name.clone());
+        let classes = self.model.as_ref().map(|model| model.classes.clone());
         let aside = SetAside {
             settings: self.settings.clone(),
             model: (model.unwrap_or_default(), self.request.by_user),
+            classes: classes.unwrap_or_default(),
             photos: self.photos.clone(),
             masks: std::mem::take(&mut self.masks),
             flow: match stays {

@@ -99,11 +99,20 @@ impl AppState {
                     .as_ref()
                     .is_some_and(|model| model.name == name && model.card.classes == card.classes);
                 self.masks.outdate(same);
-                if let Some(before) = &self.model {
-                    self.correct.find_class(&before.classes, &card.classes);
-                }
+                let of_open = self.model.as_ref().filter(|_| same);
+                let of_open = of_open.map(|model| model.classes.as_slice());
+                let before = self.returning.as_ref().map(|aside| aside.classes());
+                // Corrections in the list may use the classes that were added by hand.
+                let added = before
+                    .or(of_open)
+                    .and_then(|classes| classes.strip_prefix(card.classes.as_slice()))
+                    .map_or_else(Vec::new, <[String]>::to_vec);
                 let mut model = OpenModel::new(name, *card, centroids);
+                model.add_classes(&added);
                 model.colour(self.settings.published_colours);
+                if let Some(before) = &self.model {
+                    self.correct.find_class(&before.classes, &model.classes);
+                }
                 self.model = Some(model);
                 self.class_photos = None;
                 self.hover.class = None;

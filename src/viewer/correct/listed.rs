@@ -15,11 +15,18 @@ impl AppState {
         self.look_up_next();
     }
 
-    /// Looks up saved corrections of all photos that have a mask. What is found replaces what a photo has,
-    /// which may come from another folder.
+    /// Looks up saved corrections of a photo of the list before all others, also if it has some: those on disk
+    /// may be newer.
+    pub(super) fn look_up_again(&mut self, place: usize) {
+        self.correct.unseen.retain(|other| *other != place);
+        self.correct.unseen.push_front(place);
+        self.look_up_next();
+    }
+
+    /// Looks up saved corrections of all photos that have a mask, and of no others. What is found replaces what
+    /// a photo has, which may come from another folder.
     pub(crate) fn look_up_corrections(&mut self) {
-        let places: Vec<usize> = self.masks.done().map(|(place, _)| place).collect();
-        self.correct.unseen.extend(places);
+        self.correct.unseen = self.masks.done().map(|(place, _)| place).collect();
         self.look_up_next();
     }
 
@@ -56,11 +63,12 @@ impl AppState {
     }
 
     fn list_found(&mut self, found: Found) {
+        let same_folder = folder(self) == Some(found.folder.as_path());
         let Some(model) = &mut self.model else { return };
-        // Meanwhile, another list or model may have been opened.
+        // Meanwhile, another list or model may have been opened, or another folder chosen.
         let same_photo = self.photos.items().get(found.place) == Some(&found.item);
         let same_model = found.classes.get(..found.own) == Some(model.card.classes.as_slice());
-        if !same_photo || !same_model {
+        if !same_folder || !same_photo || !same_model {
             return;
         }
         let lacks = |class: &&String| !model.classes.contains(*class);

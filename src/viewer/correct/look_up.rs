@@ -21,6 +21,8 @@ pub(super) struct LookUp {
 pub(super) struct Found {
     pub place: usize,
     pub item: Item,
+    /// The folder that they are in.
+    pub folder: PathBuf,
     /// The classes that the labels index: the model's, and those added when they were saved.
     pub classes: Vec<String>,
     pub own: usize,
@@ -51,6 +53,7 @@ impl LookUp {
         Some(Found {
             place: self.place,
             item: self.item,
+            folder: self.folder,
             classes,
             own: self.own,
             mask: Arc::new(mask),

@@ -160,11 +160,17 @@ impl AppState {
     }
 
     /// Prepares the mask of the open flow again unless it has unsaved corrections: there are other labels to
-    /// start from. It stays until then.
+    /// start from. It stays until then, unless it is set aside.
     pub(super) fn prepare_again(&mut self) {
-        if !self.correct.is_unsaved() && (self.correct.on || !self.correct.is_aside) {
-            self.correct.preparing = None;
+        if self.correct.is_unsaved() {
+            return;
+        }
+        self.correct.preparing = None;
+        if self.correct.on || !self.correct.is_aside {
             self.prepare(!self.correct.on);
+        } else {
+            // It is prepared when it is shown again: what it starts from is in another folder.
+            self.correct.session = None;
         }
     }
 
@@ -226,14 +232,7 @@ impl AppState {
                         }
                     }
                 }
-                Report::Kept(flow) => {
-                    // The answer may have been withdrawn.
-                    let correct = &mut self.correct;
-                    if correct.leaving.is_some() && correct.of_flow(flow).is_some() {
-                        correct.close();
-                        correct.ready = correct.leaving.take();
-                    }
-                }
+                Report::Kept { flow, leaves } => saving::kept(self, flow, leaves),
                 Report::Saved(saved) => saving::saved(self, saved),
                 Report::Occupied(flow, labels) => saving::occupied(self, flow, labels),
                 Report::NotSaved(text) => saving::not_saved(self, text),
@@ -295,7 +294,7 @@ impl AppState {
         let saved = prepared.saved.as_ref();
         if saved.is_some_and(|saved| saved.is_correction) {
             // The list and its exports have them, too.
-            self.look_up_correction(self.photos.place().0);
+            self.look_up_again(self.photos.place().0);
         }
     }
 

@@ -153,8 +153,24 @@ pub(super) fn not_saved(app: &mut AppState, text: String) {
     app.errors.report(text);
 }
 
+/// Records that the unsaved corrections of a flow are in the recovery file, and leaves the photo if that waits
+/// for it.
+pub(super) fn kept(app: &mut AppState, flow: u64, leaves: bool) {
+    let correct = &mut app.correct;
+    let session = correct.session.as_mut();
+    let Some(session) = session.filter(|session| session.flow == flow) else {
+        return;
+    };
+    session.was_kept();
+    // The answer may have been withdrawn.
+    if leaves && correct.leaving.is_some() {
+        correct.close();
+        correct.ready = correct.leaving.take();
+    }
+}
+
 /// Reports that the unsaved corrections of a flow are not in the recovery file: once while its mask is
-/// painted, and whenever the question about leaving the photo is pending.
+/// painted, until they are, and whenever the question about leaving the photo is pending.
 pub(super) fn not_kept(app: &mut AppState, flow: u64, text: String) {
     let correct = &mut app.correct;
     let session = correct.session.as_mut();

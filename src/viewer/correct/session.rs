@@ -40,7 +40,7 @@ pub(super) struct Session {
     pub due: Option<Instant>,
     /// When the first change was made that the recovery file lacks.
     unkept: Option<Instant>,
-    /// Whether it was said that the recovery file cannot be written.
+    /// Whether it was said that the recovery file cannot be written, and it has not been written since.
     not_kept: bool,
     stroke: Option<Stroke>,
     /// The mask in graphics memory, a cache that drawing updates.
@@ -91,6 +91,11 @@ impl Session {
     /// Records that the recovery file could not be written. Returns whether it was so before.
     pub(super) fn says_not_kept(&mut self) -> bool {
         std::mem::replace(&mut self.not_kept, true)
+    }
+
+    /// Records that the recovery file was written.
+    pub(super) fn was_kept(&mut self) {
+        self.not_kept = false;
     }
 
     /// The share of every class, 0 to 1. Those of a stroke in progress are counted when it ends.

@@ -27,8 +27,11 @@ pub(super) enum Report {
     Prepared(Prepared),
     /// The flow of the preparation of this number has no kept corrections.
     NothingKept(u64),
-    /// The unsaved corrections of this flow are in the recovery file.
-    Kept(u64),
+    /// The unsaved corrections of this flow are in the recovery file, and whether the photo is left for that.
+    Kept {
+        flow: u64,
+        leaves: bool,
+    },
     Saved(Saved),
     /// The labels of this flow were not saved, because there are other labels in this file.
     Occupied(u64, PathBuf),
@@ -168,7 +171,7 @@ impl Labels {
     }
 }
 
-/// The flow whose labels the thread wrote last, and their digest.
+/// The flow whose labels the thread wrote last, and their digest, until a mask is prepared.
 type Written = Option<(u64, LabelsDigest)>;
 
 type Work = Box<dyn FnOnce(&mut Written) -> Option<Report> + Send>;
@@ -264,7 +267,11 @@ impl Storage {
         if asked.only_kept && !any && !has_saved {
             return false;
         }
-        self.give(move |_| Some(prepare(asked, recovery.as_deref())))
+        self.give(move |written| {
+            // The mask starts over from the labels that are on disk now, maybe in another folder.
+            *written = None;
+            Some(prepare(asked, recovery.as_deref()))
+        })
     }
 
     /// Saves labels.
@@ -279,8 +286,8 @@ impl Storage {
     }
 
     /// Writes the corrections of a photo into its recovery file, or removes it if all are saved. Returns
-    /// whether it will be written; then [`Report::NotKept`] follows if that fails, or, if `tells`, [`Report::Kept`].
-    pub(super) fn keep(&self, session: &Session, tells: bool) -> bool {
+    /// whether it will be written; then [`Report::Kept`] follows, or [`Report::NotKept`] if that fails.
+    pub(super) fn keep(&self, session: &Session, leaves: bool) -> bool {
         let Some(folder) = self.recovery.clone() else {
             return false;
         };
@@ -289,15 +296,20 @@ impl Storage {
             self.discard(&key);
             return false;
         }
-        let recovery = Recovery {
+        let mut recovery = Recovery {
             classes: session.classes.clone(),
             size: session.edit.size(),
             base: session.base.map(|base| base.digest),
             painted: session.edit.painted_runs(),
         };
-        self.give(move |_| match recovery::write(&folder, &key, &recovery) {
-            Ok(()) => tells.then_some(Report::Kept(flow)),
-            Err(error) => Some(Report::NotKept(flow, error.to_string())),
+        self.give(move |written| {
+            // The mask may have been saved before the window heard of it.
+            let own = written.filter(|(of, _)| *of == flow);
+            recovery.base = own.map(|(_, digest)| digest).or(recovery.base);
+            Some(match recovery::write(&folder, &key, &recovery) {
+                Ok(()) => Report::Kept { flow, leaves },
+                Err(error) => Report::NotKept(flow, error.to_string()),
+            })
         })
     }
 
@@ -528,6 +540,27 @@ mod tests {
         // Without them, the mask starts from the labels.
         let start = prepared("ab", None).start(&names("ab")).unwrap();
         assert!(start.base.is_some());
+    }
+
+    #[test]
+    fn kept_corrections_start_from_labels_that_were_saved_just_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = |flow_of_saved: u64| {
+            let mut storage = Storage::new(&egui::Context::default());
+            storage.keep_in(folder.path().to_owned());
+            let edit = LabelEdit::new([2, 2], Arc::new(vec![0; 4])).unwrap();
+            let mut session = Session::new(1, edit, "key".to_owned(), names("ab"));
+            session.saved = u64::MAX;
+            storage.give(move |written| {
+                *written = Some((flow_of_saved, [9; 32]));
+                None
+            });
+            assert!(storage.keep(&session, false));
+            storage.flush();
+            recovery::read(folder.path(), "key").unwrap().base
+        };
+        assert_eq!(base(1), Some([9; 32]));
+        assert_eq!(base(2), None);
     }
 
     #[test]

@@ -320,8 +320,8 @@ impl NetworkPanel {
         });
     }
 
-    /// The row and the column of the patch, counted from 1 as blocks and heads are, for the keyboard, and the scale of the colours up to the
-    /// greatest weight, in %.
+    /// The row and the column of the patch, counted from 1 as blocks and heads are, for the keyboard, and the
+    /// scale of the colours up to the greatest weight, in %.
     fn place(
         &mut self,
         ui: &mut egui::Ui,

@@ -22,14 +22,14 @@ fn save(window: &mut Window) {
     window.step();
 }
 
-/// Saves labels of the shown sample as another window would: the same class everywhere.
+/// Saves labels of the shown photo as another window would: the same class everywhere.
 fn labelled(window: &Window, folder: &Path) -> (SavedPair, Vec<u16>) {
     let app = &window.state().shared;
     let photo = &app.flow.as_ref().unwrap().photo;
     let labels = vec![1; (photo.width() * photo.height()) as usize];
     let corrected = Corrected {
         name: &app.photos.item().unwrap().stem(),
-        file: None,
+        file: app.photos.file(),
         photo,
         labels: &labels,
         classes: &app.model.as_ref().unwrap().card.classes,
@@ -347,6 +347,21 @@ fn kept_corrections_ask_only_about_labels_that_they_do_not_start_from() {
     }
 }
 
+/// The masks of the shown photo: on the canvas, in exports and in the list.
+type Shown = (Option<Vec<u16>>, Option<Vec<u16>>, Vec<u16>);
+
+fn shown(window: &Window) -> Shown {
+    let all = window.state().shared.all_masks().unwrap();
+    let listed = all.masks[0].1.labels().unwrap();
+    let exported = all.open.map(|(_, labels)| labels);
+    (mask(window), exported, listed)
+}
+
+fn all(labels: &[u16]) -> Shown {
+    let labels = labels.to_vec();
+    (Some(labels.clone()), Some(labels.clone()), labels)
+}
+
 #[test]
 fn canvas_list_and_exports_agree_after_another_folder_is_chosen() {
     let folder = tempfile::tempdir().unwrap();
@@ -359,16 +374,6 @@ fn canvas_list_and_exports_agree_after_another_folder_is_chosen() {
     save(&mut window);
     settle(&mut window);
     press(&mut window, Key::M);
-    let shown = |window: &Window| {
-        let all = window.state().shared.all_masks().unwrap();
-        let listed = all.masks[0].1.labels().unwrap();
-        let exported = all.open.map(|(_, labels)| labels);
-        (mask(window), exported, listed)
-    };
-    let all = |labels: &[u16]| {
-        let labels = labels.to_vec();
-        (Some(labels.clone()), Some(labels.clone()), labels)
-    };
     choose_folder(&mut window, &second);
     settle(&mut window);
     assert!(!window.state().shared.correct.is_unsaved());
@@ -382,15 +387,108 @@ fn canvas_list_and_exports_agree_after_another_folder_is_chosen() {
     assert_eq!(shown(&window), all(&labels));
 }
 
+/// A window whose mask was painted and saved into a folder, and is corrected no longer.
+fn saved_in(folder: &Path) -> Window {
+    let mut window = correcting();
+    choose_folder(&mut window, folder);
+    settle(&mut window);
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(40.0, 20.0)]);
+    save(&mut window);
+    settle(&mut window);
+    press(&mut window, Key::M);
+    window
+}
+
+#[test]
+fn canvas_and_list_agree_after_another_folder_is_chosen_in_a_lesson() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    let mut window = saved_in(&first);
+    let app = &mut window.state_mut().shared;
+    // As for a lesson.
+    let aside = app.set_aside(app.sampling);
+    let (_, labels) = labelled(&window, &second);
+    choose_folder(&mut window, &second);
+    settle(&mut window);
+    window.state_mut().shared.put_back(aside);
+    settle(&mut window);
+    assert_eq!(shown(&window), all(&labels));
+}
+
+#[test]
+fn canvas_and_list_agree_after_another_window_saved_newer_corrections() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = saved_in(folder.path());
+    let (_, labels) = labelled(&window, folder.path());
+    for (key, place) in [(Key::N, 1), (Key::P, 0)] {
+        press(&mut window, key);
+        until(&mut window, "the other photo", |app| {
+            app.shared.photos.place().0 == place && complete(app)
+        });
+    }
+    settle(&mut window);
+    assert_eq!(shown(&window), all(&labels));
+}
+
+#[test]
+fn corrections_are_not_listed_from_a_folder_that_is_no_longer_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, root, _) = listing(folder.path());
+    labelled(&window, &root);
+    let context = window.ctx.clone();
+    // The first photo is looked up in one of them while the other is chosen.
+    for chosen in [root, folder.path().join("other")] {
+        let choice = Command::Correct(Request::Folder(Some(chosen)));
+        run(&mut window.state_mut().shared, &context, choice);
+    }
+    settle(&mut window);
+    assert!(window.state().shared.masks.corrected(0).is_none());
+    assert!(!is_found(window.state()));
+}
+
+#[test]
+fn a_model_that_is_opened_again_keeps_the_classes_that_were_added() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = model_file(folder.path(), &["a", "b"]);
+    let mut of_file = options(&[], 2);
+    of_file.model = Some(file.to_string_lossy().into());
+    let mut window = window(of_file, Theme::Dark);
+    until(&mut window, "the flow", complete);
+    press(&mut window, Key::M);
+    until(&mut window, "the mask", |app| app.shared.correct.is_ready());
+    let context = window.ctx.clone();
+    let add = Command::Correct(Request::AddClass("owl".to_owned()));
+    let app = &mut window.state_mut().shared;
+    run(app, &context, add);
+    app.choose_model(&file.to_string_lossy());
+    until(&mut window, "the model", complete);
+    let app = &window.state().shared;
+    let model = app.model.as_ref().unwrap();
+    assert_eq!(model.classes, ["a", "b", "owl"]);
+    assert_eq!((model.names.len(), model.colours.len()), (3, 3));
+    assert_eq!(app.correct.class, 2);
+}
+
 #[test]
 fn corrections_that_cannot_be_kept_are_reported_once_while_one_paints() {
     let folder = tempfile::tempdir().unwrap();
     let kept = folder.path().join("kept");
-    fs::write(&kept, "a file where a folder should be").unwrap();
     let mut window = correcting();
-    window.state_mut().shared.correct.keep_in(kept);
+    window.state_mut().shared.correct.keep_in(kept.clone());
     ignore_a_dot(&mut window);
-    for reports in [true, false] {
+    for (fails, reports) in [(true, true), (true, false), (false, false), (true, true)] {
+        // Also the file that is written without being asked for, if it is due now.
+        while window.state().shared.correct.busy() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if kept.is_dir() {
+            fs::remove_dir_all(&kept).unwrap();
+        }
+        if fails {
+            fs::write(&kept, "a file where a folder should be").unwrap();
+        } else {
+            fs::remove_file(&kept).unwrap();
+        }
         window.state_mut().shared.errors = Default::default();
         window.state_mut().shared.correct.keep();
         settle(&mut window);
