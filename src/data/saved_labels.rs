@@ -3,17 +3,14 @@
 use super::corrected_labels::{SavedLabels, labels_digest};
 use super::corrections::{corrected_classes, label_file, labels_named, may_hold};
 use super::decode::read_raw_labels;
-use super::known::labelmap;
 use super::mapping::LabelMapping;
 use crate::labels::IGNORE;
 use crate::own_png::is_by_hand;
 use image::RgbImage;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 /// The labels of a photo in a folder of corrections, where [`save_corrected`](super::save_corrected) puts
-/// them; `None` if there are none, they cannot be read, or their pixels have the colours of classes.
+/// them; `None` if there are none, or they cannot be read, as where their pixels have the colours of classes.
 pub fn saved_labels(
     folder: &Path,
     name: &str,
@@ -25,10 +22,6 @@ pub fn saved_labels(
         return None;
     }
     let path = &label_file(folder, name, file, photo).ok()?;
-    // Where classes have colours, grey ones are no values either.
-    if folder.join(labelmap::FILE).is_file() && has_colours(path) {
-        return None;
-    }
     let digest = labels_digest(path).ok()?;
     let raw = read_raw_labels(path).ok()?;
     let size = [photo.width(), photo.height()].map(|side| side as usize);
@@ -51,21 +44,6 @@ pub fn saved_labels(
 pub fn may_hold_correction(folder: &Path, name: &str) -> bool {
     let labels = labels_named(folder, name);
     labels.iter().any(|labels| is_by_hand(labels))
-}
-
-/// Whether the pixels of a PNG are stored as red, green and blue.
-fn has_colours(path: &Path) -> bool {
-    let Ok(file) = File::open(path) else {
-        return false;
-    };
-    let mut decoder = png::Decoder::new(BufReader::new(file));
-    let header = decoder.read_header_info();
-    header.is_ok_and(|header| {
-        matches!(
-            header.color_type,
-            png::ColorType::Rgb | png::ColorType::Rgba
-        )
-    })
 }
 
 #[cfg(test)]
@@ -120,8 +98,6 @@ mod tests {
         let saved = || saved_labels(root, "x", None, &photo).map(|saved| saved.labels);
         let coloured = RgbImage::from_pixel(6, 4, Rgb([1; 3]));
         coloured.save(&path).unwrap();
-        assert_eq!(saved(), Some(vec![1; 24]));
-        std::fs::write(root.join(labelmap::FILE), "a:1,1,1::\nb:0,0,0::\n").unwrap();
         assert_eq!(saved(), None);
         // Corrections are saved as values.
         save(root, "x", &photo);
