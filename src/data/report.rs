@@ -468,7 +468,7 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "\n{:<12}{:>9}{:>11}{:>9}{:>12}{:>9}{:>9}  sizes",
+            "\n{:<12}{:>9}{:>11}{:>9}{:>12}{:>9}{:>9}  sizes (width x height)",
             "split", "pairs", "unlabelled", "unread", "mismatched", "unknown", "ignored"
         )?;
         for s in &self.splits {

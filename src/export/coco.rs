@@ -36,7 +36,8 @@ struct Image {
     file_name: String,
     width: u32,
     height: u32,
-    /// When its mask was corrected that the regions are of: Unix time in milliseconds.
+    /// When its mask was corrected last, as far as the regions take that into account: Unix time in
+    /// milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     corrected_at_ms: Option<u64>,
 }

@@ -112,6 +112,8 @@ pub(super) fn saved(app: &mut AppState, saved: Saved) {
         // Strokes painted in the meantime still want a recovery file.
         if !session.is_unsaved() {
             session.kept();
+            // It may have been written again while they were saved.
+            correct.storage.discard(&session.key);
         }
     }
     (correct.failed, correct.not_kept) = (None, None);
