@@ -212,7 +212,7 @@ fn read(path: &Path, lines: Lines) -> Result<(ClassTable, Colours), DataError> {
 }
 
 fn colour<'a>(channels: impl Iterator<Item = &'a str>) -> Option<[u8; 3]> {
-    let parts = channels.map(|part| part.trim().parse().ok());
+    let parts = channels.map(|part| part.trim().parse::<u8>().ok());
     <[u8; 3]>::try_from(parts.collect::<Option<Vec<u8>>>()?).ok()
 }
 
