@@ -1,11 +1,12 @@
 //! Tests of whole runs: what a resume or a start from a model keeps.
 
 use super::config::Config;
+use super::metrics::testing::raise_score;
 use super::{Event, Outcome, TrainError};
 use crate::model::tensors::Precision;
 use crate::model::{self, Card};
 use crate::run_format::{
-    AVERAGE, BEST, CHECKPOINTS, METRICS, MODEL, ValidationLine, checkpoint_name,
+    AVERAGE, BEST, CHECKPOINTS, METRICS, MODEL, checkpoint_name,
 };
 use burn::tensor::Device;
 use std::cell::Cell;
@@ -147,16 +148,7 @@ fn scores_that_were_taken_otherwise_before_a_resume_are_not_compared() {
     let first = run(&out, false, &settings("train.steps=2")).unwrap();
     assert!(first.gain.is_some(), "{first:?}");
     // A score that no later one reaches.
-    let path = out.join(METRICS);
-    let lines = fs::read_to_string(&path).unwrap();
-    let high = |line: &str| match serde_json::from_str::<ValidationLine>(line) {
-        Ok(line) if line.step == 2 => {
-            serde_json::to_string(&ValidationLine { miou: 0.99, ..line }).unwrap()
-        }
-        _ => line.to_owned(),
-    };
-    let lines: Vec<String> = lines.lines().map(high).collect();
-    fs::write(&path, lines.join("\n") + "\n").unwrap();
+    raise_score(&out.join(METRICS), 2);
     // Where no step is left, the score on the card is still that of its validation.
     let larger = |steps| [&settings(steps)[..], &["data.size=[32,48]"]].concat();
     run(&out, true, &larger("train.steps=2")).unwrap();

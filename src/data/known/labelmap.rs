@@ -1,8 +1,8 @@
 //! `labelmap.txt`, which CVAT and Datumaro write beside data sets in Pascal VOC's form: a class per line,
 //! `NAME:RED,GREEN,BLUE:PARTS:ACTIONS`. The colour of a pixel is its class; in grey label files its
 //! value is, which counts the lines from 0. It may also stand beside the folders of the plain layout, also with a list of
-//! classes that says which values grey files have, and then counts for coloured labels alone. `label_colors.txt` beside data sets in CamVid's form has
-//! the lines `RED GREEN BLUE NAME` instead.
+//! classes that says which values grey files have, and then counts for coloured labels alone. `label_colors.txt` beside
+//! data sets in CamVid's form has the lines `RED GREEN BLUE NAME` instead.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -84,15 +84,7 @@ pub fn decode_photo(name: &Path, bytes: Vec<u8>) -> Result<RgbImage, DataError> 
 /// A file that is not a photo, is of an unsupported kind or is too large.
 pub(crate) fn pixels_of(name: &Path, bytes: &[u8]) -> Result<u64, DataError> {
     let format = recognise(name, bytes)?;
-    let size = guarded(name, || {
-        Ok(match format {
-            Format::Jpeg => jpeg::size(bytes),
-            Format::Png => png::size(bytes),
-            Format::Tiff => tiff::size(Cursor::new(bytes)),
-            Format::Heic => heic::size(bytes),
-            Format::Other(format) => other::size(bytes, format),
-        })
-    })?;
+    let size = guarded(name, || Ok(size_in(bytes, format)))?;
     if size.is_none() && format == Format::Heic {
         return Ok(MAX_PIXELS);
     }
@@ -102,6 +94,17 @@ pub(crate) fn pixels_of(name: &Path, bytes: &[u8]) -> Result<u64, DataError> {
     let [width, height] = size.map(u64::from);
     check_size(name, width, height)?;
     Ok(width * height)
+}
+
+/// The size that the bytes of a file tell; its decoder may panic.
+fn size_in(bytes: &[u8], format: Format) -> Option<[u32; 2]> {
+    match format {
+        Format::Jpeg => jpeg::size(bytes),
+        Format::Png => png::size(bytes),
+        Format::Tiff => tiff::size(Cursor::new(bytes)),
+        Format::Heic => heic::size(bytes),
+        Format::Other(format) => other::size(bytes, format),
+    }
 }
 
 /// Width and height of a photo as its file stores it, which may be turned, by the file's header; `None` if only the
@@ -122,8 +125,6 @@ fn size_by_start(path: &Path) -> Option<[u32; 2]> {
         let missing = limit.saturating_sub(start.len() as u64);
         (&mut file).take(missing).read_to_end(&mut start).ok()?;
         let size = match recognise(path, &start).ok()? {
-            Format::Jpeg => jpeg::size(&start),
-            Format::Png => png::size(&start),
             // Its pages may be described anywhere in the file.
             Format::Tiff => {
                 file.rewind().ok()?;
@@ -131,7 +132,7 @@ fn size_by_start(path: &Path) -> Option<[u32; 2]> {
             }
             // A part of it may be shown only.
             Format::Heic => return None,
-            Format::Other(format) => other::size(&start, format),
+            format => size_in(&start, format),
         };
         if size.is_some() || (start.len() as u64) < limit {
             return size;

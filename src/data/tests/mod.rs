@@ -105,6 +105,41 @@ fn save_pair(image: &Path, labels: &Path, values: [u8; 8]) {
     save_labels(labels, [4, 2], &values);
 }
 
+/// An entry of a TIFF's directory: tag, kind (3: SHORT, 4: LONG, 7: bytes) and values.
+type Entry = (u16, u16, Vec<u32>);
+
+/// Adds a directory of these entries, in the order of their tags, to a TIFF whose four bytes at `link` then point to
+/// it. Returns where the link to the next one is.
+fn add_directory(bytes: &mut Vec<u8>, link: usize, entries: &[Entry]) -> usize {
+    let mut directory = (entries.len() as u16).to_le_bytes().to_vec();
+    for (tag, kind, values) in entries {
+        let mut value: Vec<u8> = match kind {
+            3 => values
+                .iter()
+                .flat_map(|v| (*v as u16).to_le_bytes())
+                .collect(),
+            4 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            _ => values.iter().map(|v| *v as u8).collect(),
+        };
+        if value.len() > 4 {
+            let at = bytes.len() as u32;
+            bytes.extend(value);
+            value = at.to_le_bytes().to_vec();
+        }
+        value.resize(4, 0);
+        directory.extend(tag.to_le_bytes());
+        directory.extend(kind.to_le_bytes());
+        directory.extend((values.len() as u32).to_le_bytes());
+        directory.extend(value);
+    }
+    let at = bytes.len() as u32;
+    bytes[link..link + 4].copy_from_slice(&at.to_le_bytes());
+    let next = bytes.len() + directory.len();
+    bytes.extend(directory);
+    bytes.extend([0; 4]);
+    next
+}
+
 /// A plain data set with `count` pairs of 4x2 in both splits and the classes a, b, c.
 fn plain(count: usize) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();

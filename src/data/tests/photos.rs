@@ -27,8 +27,8 @@ fn difference(a: &RgbImage, b: &RgbImage) -> u8 {
         .unwrap()
 }
 
-/// A page of a TIFF: entries of tag, kind (3: SHORT, 4: LONG, 7: bytes) and values; samples.
-type Page = (Vec<(u16, u16, Vec<u32>)>, Vec<u8>);
+/// A page of a TIFF: entries of its directory; samples.
+type Page = (Vec<Entry>, Vec<u8>);
 
 fn tiff(pages: &[Page]) -> Vec<u8> {
     let mut bytes = b"II*\0".to_vec();
@@ -48,32 +48,7 @@ fn tiff(pages: &[Page]) -> Vec<u8> {
         entries.push((273, 4, offsets.collect()));
         entries.push((279, 4, vec![length; strips]));
         entries.sort();
-        let mut directory = (entries.len() as u16).to_le_bytes().to_vec();
-        for (tag, kind, values) in &entries {
-            let mut value: Vec<u8> = match kind {
-                3 => values
-                    .iter()
-                    .flat_map(|v| (*v as u16).to_le_bytes())
-                    .collect(),
-                4 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-                _ => values.iter().map(|v| *v as u8).collect(),
-            };
-            if value.len() > 4 {
-                let at = bytes.len() as u32;
-                bytes.extend(value);
-                value = at.to_le_bytes().to_vec();
-            }
-            value.resize(4, 0);
-            directory.extend(tag.to_le_bytes());
-            directory.extend(kind.to_le_bytes());
-            directory.extend((values.len() as u32).to_le_bytes());
-            directory.extend(value);
-        }
-        let at = bytes.len() as u32;
-        bytes[link..link + 4].copy_from_slice(&at.to_le_bytes());
-        link = bytes.len() + directory.len();
-        bytes.extend(directory);
-        bytes.extend([0; 4]);
+        link = add_directory(&mut bytes, link, &entries);
     }
     bytes
 }

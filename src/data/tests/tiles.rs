@@ -71,7 +71,7 @@ fn tiled(image: &RgbImage, form: Form) -> Vec<u8> {
         }
     }
     let number = |yes: bool, value: u32| vec![if yes { value } else { 1 }];
-    let entries: [(u16, u16, Vec<u32>); 12] = [
+    let entries: [Entry; 12] = [
         (256, 3, vec![width]),
         (257, 3, vec![height]),
         (258, 3, vec![8; 3]),
@@ -85,26 +85,7 @@ fn tiled(image: &RgbImage, form: Form) -> Vec<u8> {
         (324, 4, offsets),
         (325, 4, lengths),
     ];
-    let mut directory = (entries.len() as u16).to_le_bytes().to_vec();
-    for (tag, kind, values) in &entries {
-        let size = if *kind == 3 { 2 } else { 4 };
-        let stored = values.iter().flat_map(|v| v.to_le_bytes()[..size].to_vec());
-        let mut value: Vec<u8> = stored.collect();
-        if value.len() > 4 {
-            let at = bytes.len() as u32;
-            bytes.extend(value);
-            value = at.to_le_bytes().to_vec();
-        }
-        value.resize(4, 0);
-        directory.extend(tag.to_le_bytes());
-        directory.extend(kind.to_le_bytes());
-        directory.extend((values.len() as u32).to_le_bytes());
-        directory.extend(value);
-    }
-    let at = bytes.len() as u32;
-    bytes[4..8].copy_from_slice(&at.to_le_bytes());
-    bytes.extend(directory);
-    bytes.extend([0; 4]);
+    add_directory(&mut bytes, 4, &entries);
     bytes
 }
 
