@@ -330,21 +330,26 @@ impl Centroids {
 
     /// Decodes a state image `[d, pixels]` to the nearest class of each pixel.
     pub fn decode(&self, state: &[f32]) -> Vec<u16> {
-        self.decode_with(state.len(), |at| state[at].into())
+        self.decode_with(state.len(), |at, values| {
+            for (value, x) in values.iter_mut().zip(&state[at..]) {
+                *value = f64::from(*x);
+            }
+        })
     }
 
     /// Decodes the interpolation at `share`, 0 to 1, between two state images `[d, pixels]`.
     pub fn decode_between(&self, before: &[f32], after: &[f32], share: f32) -> Vec<u16> {
-        let values = before.len().min(after.len());
-        self.decode_with(values, |at| {
-            let (before, after) = (before[at], after[at]);
-            (before + (after - before) * share).into()
+        self.decode_with(before.len().min(after.len()), |at, values| {
+            let states = before[at..].iter().zip(&after[at..]);
+            for (value, (before, after)) in values.iter_mut().zip(states) {
+                *value = f64::from(before + (after - before) * share);
+            }
         })
     }
 
-    /// Decodes an image of `values` numbers; `value` has the number at an index. Loops over the pixels of a
+    /// Decodes an image of `values` numbers; `read` writes those from an index on. Loops over the pixels of a
     /// block are innermost, so that the compiler computes several at once.
-    fn decode_with(&self, values: usize, value: impl Fn(usize) -> f64 + Sync) -> Vec<u16> {
+    fn decode_with(&self, values: usize, read: impl Fn(usize, &mut [f64]) + Sync) -> Vec<u16> {
         const BLOCK: usize = 256;
         let pixels = values / self.dims;
         let mut labels = vec![0; pixels];
@@ -355,9 +360,7 @@ impl Centroids {
                 wide!({
                     let first = block * BLOCK;
                     for (axis, state) in state.iter_mut().enumerate() {
-                        for (pixel, state) in state[..labels.len()].iter_mut().enumerate() {
-                            *state = value(axis * pixels + first + pixel);
-                        }
+                        read(axis * pixels + first, &mut state[..labels.len()]);
                     }
                     let mut least = [f64::INFINITY; BLOCK];
                     let mut nearest = [0.0; BLOCK];
