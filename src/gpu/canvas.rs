@@ -4,7 +4,9 @@
 
 use super::draw::{bind, cover, covering, flag};
 use super::resident::Resident;
-use super::textures::{LabelTexture, Photo, UPLOADED, label_texture, texture, write_texture};
+use super::textures::{
+    LabelTexture, Photo, Reduced, UPLOADED, label_texture, texture, write_texture,
+};
 use super::{GpuError, guarded};
 use crate::encoding::Centroids;
 use bytemuck::{Pod, Zeroable};
@@ -189,8 +191,9 @@ struct PaneKind {
     fine: bool,
     /// Whether there is a mask of the photo's size.
     whole: bool,
-    /// Whether pixels of the photo are smaller than the framebuffer's.
+    /// Whether pixels of the photo are smaller than the target's.
     shrunk: bool,
+    target: wgpu::TextureFormat,
 }
 
 pub struct Pipelines {
@@ -207,6 +210,8 @@ pub struct Pipelines {
     nothing: LabelTexture,
     /// What stands for a storage buffer that a pane lacks.
     empty: wgpu::Buffer,
+    /// Photos at the size of their pictures, which a software adapter reads in a fraction of the time.
+    pub(super) reduced: Mutex<Vec<Reduced>>,
     /// Whether the adapter is this machine's processor.
     software: bool,
 }
@@ -252,6 +257,7 @@ impl Pipelines {
                 soft,
                 nothing,
                 empty,
+                reduced: Mutex::default(),
             }
         })
     }
@@ -447,10 +453,31 @@ impl Pipelines {
         sources: &Sources,
         look: &Look,
     ) -> Result<Pane, GpuError> {
+        let reduced = if self.software {
+            self.reduced(classes, sources, look)?
+        } else {
+            None
+        };
+        let photo = reduced.as_deref().unwrap_or(&sources.photo);
+        self.pane_on(self.format, classes, sources, photo, look)
+    }
+
+    /// Prepares a pane of a photo, in place of the sources' own, for drawing on a texture of a format.
+    ///
+    /// # Errors
+    /// If the driver reports an error.
+    pub(super) fn pane_on(
+        &self,
+        target: wgpu::TextureFormat,
+        classes: &Classes,
+        sources: &Sources,
+        photo: &Photo,
+        look: &Look,
+    ) -> Result<Pane, GpuError> {
         let (truth, second) = (sources.truth.as_deref(), sources.second.as_deref());
         let corrected = sources.corrected.as_deref();
         let [height, width] = sources.size;
-        let level = level(sources.photo.size, look.extent);
+        let level = photo.level(look.extent);
         let shrunk = level > 0.0;
         // A software adapter filters one mip level in half the time of two.
         let level = if self.software { level.floor() } else { level };
@@ -471,7 +498,7 @@ impl Pipelines {
             let uniform = self.uniform(bytemuck::bytes_of(&uniform));
             let entries = [
                 uniform.as_entire_binding(),
-                wgpu::BindingResource::TextureView(&sources.photo.view),
+                wgpu::BindingResource::TextureView(&photo.view),
                 wgpu::BindingResource::Sampler(&self.soft),
                 sources.before.binding(),
                 sources.after.binding(),
@@ -502,6 +529,7 @@ impl Pipelines {
                 fine: look.fine,
                 whole: corrected.is_some(),
                 shrunk,
+                target,
             });
             Pane {
                 group: bind(&self.device, &pipeline.get_bind_group_layout(0), &entries),
@@ -520,9 +548,9 @@ impl Pipelines {
                 ("fine", flag(kind.fine)),
                 ("whole", flag(kind.whole)),
                 ("shrunk", flag(kind.shrunk)),
-                ("linear", flag(self.format.is_srgb())),
+                ("linear", flag(kind.target.is_srgb())),
             ];
-            let target = self.format.into();
+            let target = kind.target.into();
             covering(&self.device, "canvas", &self.canvas, target, &constants)
         };
         panes.entry(kind).or_insert_with(compile).clone()
@@ -543,7 +571,7 @@ impl Pipelines {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -566,11 +594,4 @@ fn with_alpha(colours: &[[u8; 3]], shown: impl Fn(usize) -> bool) -> Vec<[f32; 4
     colours
         .map(|(k, rgb)| opaque(*rgb, f32::from(u8::from(shown(k)))))
         .collect()
-}
-
-/// Pixels of a photo that one pixel of its picture covers, as a power of two; along the side that is
-/// drawn smaller, which for photos of one row or column is not that of the other.
-fn level(photo: [u32; 2], extent: [f32; 2]) -> f32 {
-    let along = |side: usize| photo[side] as f32 / extent[side].max(1.0);
-    along(0).max(along(1)).log2()
 }

@@ -8,6 +8,7 @@ pub mod field;
 pub mod fill;
 pub mod interface;
 pub mod pictures;
+mod reduced;
 pub mod resident;
 #[cfg(test)]
 mod shader_rules;

@@ -1,5 +1,7 @@
 //! Photos and label maps as textures.
 
+use std::sync::{Arc, Weak};
+
 /// A photo in graphics memory, with mip levels.
 pub struct Photo {
     pub(super) view: wgpu::TextureView,
@@ -11,6 +13,19 @@ impl Photo {
     pub fn size(&self) -> [u32; 2] {
         self.size
     }
+
+    /// Pixels of the photo that one pixel of a picture of this width and height covers, as a power of two; along the
+    /// side that is drawn smaller, which for photos of one row or column is not that of the other.
+    pub(super) fn level(&self, extent: [f32; 2]) -> f32 {
+        let along = |side: usize| self.size[side] as f32 / extent[side].max(1.0);
+        along(0).max(along(1)).log2()
+    }
+}
+
+/// A photo at the size of its picture on the screen.
+pub(super) struct Reduced {
+    pub(super) original: Weak<Photo>,
+    pub(super) photo: Arc<Photo>,
 }
 
 /// A label map in graphics memory.
