@@ -49,6 +49,7 @@ use std::path::{Path, PathBuf};
 pub use target::folder_of;
 use temporary::patiently;
 
+/// Why a file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     #[error("cannot read {}: {source}", path.display())]

@@ -5,6 +5,7 @@ use crate::encoding::Centroids;
 use burn::tensor::{Int, Tensor, TensorData, s};
 use serde::{Deserialize, Serialize};
 
+/// Where the flow starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {

@@ -20,12 +20,14 @@ use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
 use rayon::prelude::*;
 
+/// How a flow is solved.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
     pub solver: Solver,
     /// Steps, at least 1.
     pub steps: usize,
-    /// Bend of time, see [`sampler::times`].
+    /// Where the steps are, 0.001 to 1000, see [`sampler::times`]: with 1 they are equally long, below it the first
+    /// are longer.
     pub shift: f64,
     /// Seed of the noise, if the flow starts from noise.
     pub seed: u64,

@@ -69,19 +69,20 @@
 //!
 //! # The modules
 //!
-//! Imports run one way, as listed and checked in `tests/architecture.rs`.
+//! Imports run one way, in the order of the table in `tests/architecture.rs`, which is checked; the groups
+//! below are by subject.
 //!
 //! | group | modules |
 //! |---|---|
-//! | shared helpers | [`files`], [`text_file`], [`csv`], [`fonts`], [`random`], `format`, `run_format`, `spelling`, `terminal`, `version`, `system_report`, [`texts`]: texts in several languages |
+//! | shared helpers | [`files`], [`text_file`], [`csv`], [`fonts`], [`random`], `format`, `run_format`, `spelling`, `terminal`, `version`, `system_report`, `panic_message`, [`simd`]: vectorised elementary functions; [`allocator`]: settings of the allocator; `own_png`, `own_gif`: pictures that say that this program wrote them; `crash`: the log of a crash; `page`: the page in a browser; [`texts`]: texts in several languages |
 //! | method: plain numbers | [`encoding`], [`assignment`], [`labels`], [`potential`], [`vector_field`], [`votes`], [`trajectory`] |
 //! | data: no tensors | [`data`]; [`label_edit`]: strokes, fills and undo; [`pictures`]: composed pictures |
 //! | network | [`device`], [`kernels`], [`patches`], [`flow`], [`sampler`], [`model`]; [`models`]: models by name |
 //! | inference | [`inference`]: passes ([`Look`](inference::Look)), tiles ([`Tiles`](inference::Tiles)) and [`segment`](inference::segment()); [`inspect`]: attention, components and agreement |
 //! | training and scoring | [`train`], [`eval`], [`compare`], [`ablate`], [`verify`], [`race`] |
-//! | output | [`export`]: host data to files; [`gpu`]: wgpu pipelines for `shaders/*.wgsl` |
+//! | output | [`export`]: host data to files; [`onnx`]: models as ONNX graphs; [`gpu`]: wgpu pipelines for `shaders/*.wgsl` |
 //! | background work | [`job`]: segmentation on a worker thread; [`runs`]: follows training runs |
-//! | interface | [`viewer`]: the window; [`cli`]: the commands |
+//! | interface | [`viewer`]: the window; [`cli`]: the commands; [`server`]: masks over HTTP |
 //!
 //! # Commands
 //!
@@ -265,17 +266,17 @@
 //! | label map | a class index for every pixel, in memory; a *mask* is a label map written as a picture |
 //! | ignored pixel | a pixel without a class, which counts neither in the loss nor in a score |
 //! | pass, `Look` | one segmentation of a photo, at one scale and mirrored or not; the votes of all passes are added up (test-time augmentation) |
-//! | tile | an overlapping part of a large photo, seen at the training size; a `window` in the code of [`inference`] |
+//! | tile | an overlapping part of a large photo, seen at the training size; a `window` in the code of [`inference`], while elsewhere *window* means the GUI |
 //! | votes | class probabilities per pixel |
 //! | uncertainty | how uncertain the votes of a pixel are: `doubt` in the code, in tables and in `--worst-by` |
 //! | objective | what training minimises: `reshaped`, `annealed`, `vanilla`, `cross-entropy`, `variational` |
 //! | twin | the discriminative model on the same backbone, trained by cross-entropy |
 //! | encoder | DINOv2 blocks that see the photo once, before the flow; frozen or trained further |
 //! | teacher | the frozen DINOv2 whose tokens REPA aligns the network's with |
-//! | model file, card | weights as safetensors; the card is the JSON in its metadata |
+//! | model file, card | weights as safetensors; the card is the JSON in its metadata; a built-in model's *notes* are `assets/models/NAME.md` |
 //! | run | one training run and its folder; a *stage* is a part of it with its own settings |
 //! | checkpoint | everything that a run needs to resume |
-//! | crop | the augmented part of a photo that training sees, a `view` in the code; elsewhere, *window* means the GUI |
+//! | crop | the augmented part of a photo that training sees, a `view` in the code |
 //! | layout | how a data set arranges its files; a *split* is its training or validation part |
 //! | panel | a part of the window that owns its state |
 //! | command | a subcommand of `flowseg`; in the window, an entry of the table that keys, menus and buttons run |

@@ -56,6 +56,7 @@ impl Operator {
     }
 }
 
+/// The settings of equations 9 to 11.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Potential {
     /// The operator `T`.

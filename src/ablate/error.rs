@@ -8,6 +8,7 @@ use crate::train::TrainError;
 use crate::train::config::ConfigError;
 use std::path::PathBuf;
 
+/// Why a table of training runs fails.
 #[derive(Debug, thiserror::Error)]
 pub enum AblateError {
     /// The table's file is invalid.

@@ -1,7 +1,7 @@
 //! The TOML file that describes a table.
 //!
 //! ```toml
-//! title = "Reshaped against vanilla flow matching"
+//! title = "Reshaped and vanilla flow matching"
 //! about = "What it shows."
 //! seeds = [0, 1]                    # every row is trained with every seed, in place of train.seed
 //! config = "camvid.toml"            # settings to start from, beside this file; optional

@@ -51,7 +51,8 @@ pub(super) struct Arguments {
     /// Also compare all photos of this data set: a data folder in any known layout, or scenes:N
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Which split of --data to compare on: training, validation or test, as far as it has it
+    /// Which split of --data to compare on: training, validation or test, if the data set
+    /// has it
     #[arg(long, default_value = "validation", requires = "data")]
     split: String,
     /// Solver steps of A, 1 to 1000; by default what the model recommends

@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     /// Data folder in any known layout, or scenes:N
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Which split to score: training, validation or test, as far as the folder has it
+    /// Which split to score: training, validation or test, if the data set has it
     #[arg(long, default_value = "validation")]
     split: String,
     /// Solver steps, 1 to 1000, several separated by commas, such as 1,5,10: each is scored; by default

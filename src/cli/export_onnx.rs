@@ -35,10 +35,11 @@ pub(super) struct Arguments {
     /// compare a runtime with
     #[arg(long, value_name = "FILE")]
     expected: Option<PathBuf>,
-    /// The size of the samples, multiples of the patch; by default the training size
+    /// With --expected, the size of the samples, multiples of the patch; by default the training size
     #[arg(long, value_name = "HxW", requires = "expected", value_parser = size)]
     size: Option<[usize; 2]>,
-    /// A photo for the samples, which is stretched to their size; by default a procedural scene
+    /// With --expected, a photo for the samples, which is stretched to their size; by default a
+    /// procedural scene
     #[arg(long, value_name = "PHOTO", requires = "expected")]
     photo: Option<PathBuf>,
     #[command(flatten)]

@@ -16,16 +16,18 @@ use std::path::PathBuf;
 /// Answer photos over HTTP with their masks
 ///
 /// POST the file of a photo to /segment (a TGA with Content-Type: image/x-tga); ?model=NAME, steps=N
-/// and format=F choose. The answer is the mask as `flowseg segment` writes it (format=png), a file of another format (palette, overlay,
+/// and format=F choose the model, the solver steps and the format. The answer is the mask as `flowseg
+/// segment` writes it (format=index or png, the default), a file of another format (palette, overlay,
 /// contour, colours, probability, labelme, yolo or npy) or the shares of the classes (format=json).
 /// GET /models lists the models. GET /health answers 200, or 503 while the model cannot compute. Ctrl-C
 /// ends the server once all photos are answered, or 10 seconds after the last one is computed, whatever
-/// clients have not read. The connection is not encrypted.
+/// clients have not read.
 ///
 /// Without --http, in a build with remote devices, it lends this machine's device to another machine,
-/// which uses it with `--device remote:ws://HOST:PORT`. The connection is not encrypted: use it on a
-/// network that you trust, or through an SSH tunnel. Several devices are numbered from 0, as in
+/// which uses it with `--device remote:ws://HOST:PORT`. Several devices are numbered from 0, as in
 /// remote:ws://HOST:PORT#1.
+///
+/// Either way the connection is not encrypted: use a network that you trust, or an SSH tunnel.
 #[derive(clap::Args)]
 #[command(
     mut_arg("model", |model| model.requires("http")),

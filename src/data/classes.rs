@@ -87,7 +87,7 @@ impl ClassTable {
         }
     }
 
-    /// The index of a class, by its name in any case.
+    /// The index of a class, by its name in any letter case.
     pub fn find(&self, name: &str) -> Option<u16> {
         let lower = name.trim().to_lowercase();
         let exact = self.names.iter().position(|own| own == name);
@@ -107,7 +107,7 @@ impl ClassTable {
         }
     }
 
-    /// Like [`find_or_add`](Self::find_or_add), but a name in another case is another class.
+    /// Like [`find_or_add`](Self::find_or_add), but a name in another letter case is another class.
     pub(super) fn find_exactly_or_add(&mut self, name: &str) -> u16 {
         match self.names.iter().position(|own| own == name) {
             Some(found) => u16::try_from(found).unwrap_or(IGNORE),

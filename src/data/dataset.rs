@@ -278,6 +278,7 @@ impl Dataset {
         })
     }
 
+    /// Number of photos.
     pub fn len(&self) -> usize {
         match &self.source {
             Source::Joined(parts) => parts.iter().map(|part| part.data.len()).sum(),

@@ -258,8 +258,8 @@ impl Relabel {
 }
 
 /// The table of these names, each with whether it is the class's own, and the index of each. A new
-/// name is a class of the same name in any case; own names are distinct, also where only the case
-/// differs.
+/// name is the class of the same name, in any letter case; own names are distinct, also where only the
+/// letter case differs.
 fn merged(names: &[Option<(&str, bool)>]) -> (ClassTable, Vec<u16>) {
     let own = names.iter().flatten().filter(|(_, is_own)| *is_own);
     let own = ClassTable {

@@ -1,5 +1,6 @@
 //! Errors of opening a device.
 
+/// Why a device cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     #[error(

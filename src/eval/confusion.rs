@@ -13,6 +13,7 @@ pub struct Confusion {
     unpredicted: Vec<u64>,
 }
 
+/// Scores over all labelled pixels.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Scores {
     /// Mean IoU over the classes whose union is not empty, 0 to 1; `None` without a labelled pixel.

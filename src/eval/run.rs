@@ -49,7 +49,7 @@ impl Resolution {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scoring {
     pub solver: Solver,
-    /// Bend of time, see [`times`](crate::sampler::times).
+    /// Where the steps are, 0.001 to 1000, see [`times`](crate::sampler::times).
     pub shift: f64,
     /// The numbers of solver steps, each scored.
     pub steps: Vec<usize>,

@@ -48,7 +48,8 @@ pub enum Format {
     Colours,
     /// NAME.probability.png: a grey PNG of the probability of each pixel's class, white if certain
     Probability,
-    /// NAME.margin.png: a grey PNG of its lead over the second class (p1 - p2), white if certain
+    /// NAME.margin.png: a grey PNG of the lead of each pixel's class over the second (p1 - p2),
+    /// white if certain
     Margin,
     /// NAME.entropy.png: a grey PNG of the entropy over ln N, black for certain, white where all N
     /// classes are equally probable

@@ -8,6 +8,7 @@ use std::path::Path;
 /// The colour of pixels without a class: that of "void" in Pascal VOC's palette.
 pub(super) const VOID: [u8; 3] = [224, 224, 192];
 
+/// A label map with its photo and class table.
 #[derive(Clone, Copy, Debug)]
 pub struct Mask<'a> {
     /// The photo, upright.

@@ -103,9 +103,9 @@ pub enum SegmentError {
     /// States that are not finite.
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
-    /// The votes of a window or a row of windows would take too much memory; the value is in MB.
+    /// The votes of a window or a row of windows would take too much memory; the value is in MiB.
     #[error(
-        "the votes of its classes take {0} MB of memory: use fewer --tiles, or a smaller --scale or --scales"
+        "the votes of its classes take {0} MiB of memory: use fewer --tiles, or a smaller --scale or --scales"
     )]
     TooWide(usize),
     #[error("stopped before the photo was segmented")]

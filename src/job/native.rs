@@ -352,5 +352,5 @@ fn work(
 
 fn reason(panic: &(dyn std::any::Any + Send)) -> String {
     let message = panic_message(panic);
-    format!("the computation failed ({message}): try fewer pixels, or --device cpu")
+    format!("the computation failed ({message}): try a smaller scale of the input, or --device cpu")
 }

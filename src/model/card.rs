@@ -252,14 +252,14 @@ impl Card {
                 "sampling_steps",
                 steps.is_none_or(|steps| (1..=MOST_STEPS).contains(&steps))
                     || steps == before.sampling_steps,
-                format!("a number from 1 to {MOST_STEPS} is possible"),
+                format!("use a number from 1 to {MOST_STEPS}"),
             ),
             (
                 "filter_radius",
                 self.filter_radius
                     .is_none_or(|radius| radius <= MOST_RADIUS)
                     || self.filter_radius == before.filter_radius,
-                format!("a number from 0 to {MOST_RADIUS} is possible"),
+                format!("use a number from 0 to {MOST_RADIUS}"),
             ),
             (
                 "score",

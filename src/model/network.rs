@@ -19,6 +19,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 /// encoder.
 const ENCODER_SEED: u64 = 0x656e_636f_6465_7200;
 
+/// The velocity network: state `[B, d, H, W]`, photo and t to `[B, outputs, H, W]`.
 #[derive(Module, Debug)]
 pub struct Network {
     /// Patches to tokens, `[C p p, D]`.

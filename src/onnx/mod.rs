@@ -186,7 +186,7 @@ impl Parts<'_, '_> {
         let features = config.encoder.as_ref().map(|vit| {
             let width = vit.tokens_width();
             let axes = [Axis::Fixed(1), Axis::Named("tokens"), Axis::Fixed(width)];
-            let about = "What the encoder graph makes of the photo, once for all times";
+            let about = "The encoder graph's output for the photo; the same for every t";
             self.g.input("features", Element::Float, &axes, about)
         });
         let rest = (card.prediction != Prediction::Velocity).then(|| {

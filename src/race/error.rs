@@ -7,6 +7,7 @@ use crate::train::TrainError;
 use crate::train::config::ConfigError;
 use std::path::PathBuf;
 
+/// Why a race fails.
 #[derive(Debug, thiserror::Error)]
 pub enum RaceError {
     /// A setting that is unknown or out of range.

@@ -160,7 +160,7 @@ struct Shared {
     steps: Option<usize>,
     /// The latest used first.
     others: Mutex<Vec<Kept>>,
-    /// Whether a computation broke off, as all do on a lost device, or gave no numbers, and none succeeded since.
+    /// Whether a computation failed, as all do on a lost device, or gave no numbers, and none succeeded since.
     failing: AtomicBool,
     /// Answers that are being sent.
     sending: Arc<AtomicUsize>,
@@ -228,7 +228,7 @@ impl Engine {
         self.places.clone().try_acquire_owned().ok()
     }
 
-    /// Whether a computation broke off, as all do on a lost device, or gave no numbers, and none succeeded since.
+    /// Whether a computation failed, as all do on a lost device, or gave no numbers, and none succeeded since.
     pub(super) fn is_failing(&self) -> bool {
         self.shared.failing.load(Ordering::Relaxed)
     }
@@ -322,10 +322,7 @@ fn work(shared: &Shared, queue: &Queue<Job>) {
         let answer = catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|panic| {
             shared.failing.store(true, Ordering::Relaxed);
             // The log of crashes ends after a few.
-            err!(
-                "flowseg: a computation broke off: {}",
-                panic_message(&*panic)
-            );
+            err!("flowseg: a computation failed: {}", panic_message(&*panic));
             let message = "the computation failed; the server's log says why";
             Err(Failure::Server(message.into()))
         });

@@ -5,7 +5,7 @@
 //! | `POST /segment?model=&steps=&format=`, the body a photo | a mask as `flowseg segment` writes it, or JSON |
 //! | `GET /` and files below it | the page of the viewer (`.ci/web`), if it is served |
 //! | `GET /models` | the models that can be named, as JSON |
-//! | `GET /health` | `{"status":"ok",..}` as soon as the default model is loaded; 503 and `"failing"` after a computation that broke off, as all do on a lost device, or gave no numbers, until one succeeds |
+//! | `GET /health` | `{"status":"ok",..}` as soon as the default model is loaded; 503 and `"failing"` after a computation that failed, as all do on a lost device, or gave no numbers, until one succeeds |
 //!
 //! `HEAD` is answered as `GET` is, without the body. Errors are one line of JSON, `{"error":".."}`. On loopback everybody of this machine may ask; with
 //! a token every request but `/health` and the page's files has to bring it as `Authorization: Bearer TOKEN`.

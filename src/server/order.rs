@@ -43,7 +43,7 @@ fn name_of(format: Format) -> String {
 }
 
 impl Answer {
-    /// The answer of a name; `png` is the mask itself.
+    /// The answer of a name; `png` is the mask itself, as is `index`, the name that `flowseg segment` has for it.
     fn named(name: &str) -> Option<Self> {
         match name {
             "json" => Some(Self::Json),
@@ -72,7 +72,7 @@ impl Order {
     /// Reads the query of an address.
     ///
     /// # Errors
-    /// One line that says what is possible.
+    /// One line that says what to use instead.
     pub(super) fn read(query: &str) -> Result<Self, String> {
         let (mut model, mut steps, mut answer) = (None, None, None);
         for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -82,7 +82,7 @@ impl Order {
                 "format" => answer.replace(answer_of(&value)?).is_some(),
                 _ => {
                     return Err(format!(
-                        "there is no parameter {key:?}: model, steps and format are possible"
+                        "there is no parameter {key:?}: use model, steps or format"
                     ));
                 }
             };
@@ -102,13 +102,13 @@ fn steps_of(value: &str) -> Result<usize, String> {
     let steps = value.parse().ok();
     steps
         .filter(|steps| (1..=MOST_STEPS).contains(steps))
-        .ok_or_else(|| format!("steps is {value:?}: a number from 1 to {MOST_STEPS} is possible"))
+        .ok_or_else(|| format!("steps is {value:?}: use a number from 1 to {MOST_STEPS}"))
 }
 
 fn answer_of(value: &str) -> Result<Answer, String> {
     Answer::named(value).ok_or_else(|| {
         let names = FORMATS.map(name_of).join(", ");
-        format!("format is {value:?}: png, json, {names} are possible")
+        format!("format is {value:?}: use one of png, json, {names}")
     })
 }
 
@@ -126,6 +126,10 @@ mod tests {
         assert_eq!(order.steps, Some(7));
         assert_eq!(order.answer, Answer::File(Format::Overlay));
         assert_eq!(Order::read("format=json").unwrap().answer, Answer::Json);
+        for query in ["format=index", "format=png"] {
+            let answer = Order::read(query).unwrap().answer;
+            assert_eq!(answer, Answer::File(Format::Index), "{query}");
+        }
         for (query, word) in [
             ("steps=0", "1 to 1000"),
             ("steps=1e3", "1 to 1000"),

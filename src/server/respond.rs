@@ -252,7 +252,8 @@ fn check_access(service: &Service, head: &Parts) -> Result<(), Problem> {
                 .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
         }
         Refusal::Host => {
-            let message = "a server without a token answers to localhost and 127.0.0.1 alone";
+            let message =
+                "a server without a token only answers requests to localhost and 127.0.0.1";
             Problem::new(StatusCode::FORBIDDEN, message)
         }
         Refusal::Page => {
@@ -290,7 +291,7 @@ async fn segment(
     }
     // Before the body is read: bodies that wait are what takes memory.
     let Some(place) = service.engine.place() else {
-        let message = "all places for photos are taken: ask again";
+        let message = "too many photos are being processed: try again later";
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, message);
         return Err(problem.with(header::RETRY_AFTER, RETRY));
     };

@@ -9,6 +9,7 @@ use crate::model::warm_start::WarmStartError;
 use crate::models::LoadError;
 use std::path::PathBuf;
 
+/// Why a training run fails.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     #[error(transparent)]

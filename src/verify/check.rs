@@ -34,6 +34,7 @@ impl fmt::Display for Check {
     }
 }
 
+/// Why a comparison with reference numbers cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     #[error(transparent)]

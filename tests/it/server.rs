@@ -382,7 +382,7 @@ fn many_clients_are_answered_or_sent_away() {
                         assert!(answer.body == expected);
                     } else {
                         assert!(answer.head.contains("retry-after: 1"), "{}", answer.head);
-                        assert!(answer.error().contains("places"));
+                        assert!(answer.error().contains("too many photos"));
                     }
                     answer.status
                 })
@@ -494,7 +494,7 @@ fn a_server_on_a_lost_device_says_that_it_fails() {
     );
     let (code, log) = server.end();
     assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("flowseg: a computation broke off: "), "{log}");
+    assert!(log.contains("flowseg: a computation failed: "), "{log}");
 }
 
 /// The page's files, and no others, are there for everyone who can reach the server.

@@ -2,6 +2,7 @@
 
 use crate::model::config::InvalidNetwork;
 
+/// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// Not TOML, or values of the wrong type.

@@ -35,6 +35,7 @@ use toml::{Table, Value};
 /// The section of a run's configuration that describes its provenance; it holds no settings.
 pub(super) const PROVENANCE: &str = "provenance";
 
+/// The settings of a training run: sections, and the stages that override them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {

@@ -68,8 +68,8 @@ section! {
         /// field; useful with many classes and a cross-entropy or variational objective.
         patch_output: bool = false,
         /// A DINOv2 ViT-S, B or L/14 whose first blocks encode the photo once, before the flow; their
-        /// tokens are added to the network's own. Same file formats as repa.teacher, without registers. None
-        /// disables it.
+        /// tokens are added to the network's own. Same file formats as repa.teacher, without registers.
+        /// `none` disables it.
         encoder: Option<PathBuf> = None,
         /// Number of the encoder's blocks that are kept, counted from its input.
         encoder_blocks: usize = 6,
@@ -154,7 +154,7 @@ section! {
     /// Alignment of one block's tokens with a frozen teacher (REPA).
     RepaSection "repa" {
         /// A DINOv2 ViT-S, B or L/14, with or without registers: .safetensors with Hugging Face
-        /// names or the original .pth. None disables REPA.
+        /// names or the original .pth. `none` disables REPA.
         teacher: Option<PathBuf> = None,
         /// Weight of the alignment loss; the flow's loss has weight 1.
         weight: f64 = 0.5,
@@ -179,7 +179,8 @@ section! {
         /// each. Stages may differ.
         weights: Vec<f64> = Vec::new(),
         /// Classes that the first data set of a list lacks: add, which appends them to the model's, or
-        /// ignore, which ignores their pixels. Classes are the same where their names are, in any case.
+        /// ignore, which ignores their pixels. Classes with the same name, in any letter case,
+        /// are one class.
         further_classes: FurtherClasses = FurtherClasses::Add,
         /// Leave pairs out that cannot be read, instead of refusing the data set.
         skip_bad: bool = false,
