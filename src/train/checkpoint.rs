@@ -1,6 +1,7 @@
 //! Checkpoints of a run: written atomically; resuming takes the newest readable one.
 
 use super::TrainError;
+use super::config::Stage;
 use super::folder::RunFolder;
 use super::optimizer::AdamW;
 use super::repa::Projector;
@@ -8,7 +9,7 @@ use super::state::{Progress, TrainState};
 use crate::files::{self, FileError};
 use crate::model;
 use crate::model::tensors::{self, Precision, Tensors, read};
-use crate::run_format::{AVERAGE, CHECKPOINTS, checkpoint_name};
+use crate::run_format::{AVERAGE, BEST, CHECKPOINTS, MODEL, checkpoint_name};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use std::collections::HashMap;
@@ -25,18 +26,24 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 const PROGRESS: &str = "progress.json";
 
 impl RunFolder {
-    /// Checks that the disk has space for what a run keeps at least: two checkpoints, since the
-    /// previous one is deleted only after the next is complete, and the best and the finished
-    /// model.
+    /// Checks that the disk has space for what the run is yet to write: checkpoints, of which an old one is deleted only
+    /// after the next is complete, and the best and the finished model.
     ///
     /// # Errors
     /// If there is too little space; the message states both amounts.
-    pub(super) fn check_room(&self, state: &TrainState) -> Result<(), FileError> {
+    pub(super) fn check_room(&self, state: &TrainState, plan: &[Stage]) -> Result<(), FileError> {
         let network = state.model.network.num_params() as u64;
         let projector = state.projector.as_ref().map_or(0, Module::num_params) as u64;
         // Weights, average and both moments; the models are in half precision.
         let saved = 4 * (4 * network + 3 * projector);
-        files::check_room(&self.path(""), 2 * saved + 2 * 2 * network)
+        let checkpoints = most_at_once(plan).saturating_sub(self.saved().len() as u64);
+        // A file that is there is replaced by a new one, too.
+        let models = [BEST, MODEL]
+            .iter()
+            .filter(|name| !self.path(name).exists());
+        let models = models.count().max(1) as u64;
+        let needed = checkpoints.max(1) * saved + models * 2 * network;
+        files::check_room(&self.path(""), needed)
     }
 
     /// Saves a checkpoint under a temporary name, renames it, and deletes all but the last `keep`.
@@ -152,6 +159,19 @@ impl RunFolder {
             reasons: reasons.join("; "),
         })
     }
+}
+
+/// The largest number of checkpoints that a run has at once: those that it keeps, and the one being written.
+fn most_at_once(plan: &[Stage]) -> u64 {
+    let before_last = plan.last().map_or(0, |stage| stage.last.saturating_sub(1));
+    let due = plan.iter().map(|stage| {
+        let by = |step: u64| step.checked_div(stage.config.train.checkpoint_every);
+        let until = by(stage.last.min(before_last)).unwrap_or(0);
+        until.saturating_sub(by(stage.first).unwrap_or(0))
+    });
+    let all = due.sum::<u64>() + 1;
+    let keep = plan.iter().map(|stage| stage.config.train.keep as u64);
+    all.min(keep.max().unwrap_or(0)) + 1
 }
 
 /// The progress of a checkpoint; `None` if it cannot be read.
@@ -277,6 +297,24 @@ mod tests {
     fn steps(saved: &[PathBuf]) -> Vec<u64> {
         let names = saved.iter().filter_map(|path| path.file_name()?.to_str());
         names.filter_map(checkpoint_step).collect()
+    }
+
+    #[test]
+    fn room_is_for_the_checkpoints_that_a_run_has_at_once() {
+        let most = |steps: u64, keep: u64| {
+            let sets = [
+                format!("train.steps={steps}"),
+                format!("train.keep={keep}"),
+                "train.checkpoint_every=4".to_owned(),
+            ];
+            most_at_once(&Config::parse("", &sets).unwrap().plan().unwrap())
+        };
+        // At 4, 8 and 10.
+        assert_eq!((most(10, 2), most(10, 3), most(10, 9)), (3, 4, 4));
+        assert_eq!((most(8, 9), most(4, 9)), (3, 2));
+        let toml = "train.checkpoint_every = 4\n[[stages]]\ntrain.steps = 4\n[[stages]]\ntrain.steps = 4\n";
+        let stages = Config::parse(toml, &["train.keep=9".to_owned()]);
+        assert_eq!(most_at_once(&stages.unwrap().plan().unwrap()), 3);
     }
 
     #[test]
