@@ -204,12 +204,21 @@ def completed(labels: Tensor) -> Tensor:
     return labels.clamp_min(0)
 
 
+def cycle(count: int, rng: np.random.Generator) -> np.ndarray:
+    """A random permutation in which no number stays (Sattolo's algorithm), as the program's."""
+    others = np.arange(count)
+    for last in range(count - 1, 0, -1):
+        other = rng.integers(0, last)
+        others[[last, other]] = others[[other, last]]
+    return others
+
+
 def corrupted(labels: Tensor, classes: int, rng: np.random.Generator) -> Tensor:
     """Labels [H, W] with every class inside one to four rectangles exchanged for another."""
     labels = labels.clone()
     height, width = labels.shape
     for _ in range(rng.integers(1, 5)):
-        others = torch.from_numpy(rng.permutation(classes)).to(labels.device)
+        others = torch.from_numpy(cycle(classes, rng)).to(labels.device)
         h, w = (max(1, int(rng.uniform(0.15, 0.7) * side)) for side in (height, width))
         top, left = rng.integers(0, height - h + 1), rng.integers(0, width - w + 1)
         labels[top : top + h, left : left + w] = others[labels[top : top + h, left : left + w]]
@@ -302,7 +311,8 @@ class Group:
                 with torch.no_grad():
                     w = {name: tensor[some].detach() for name, tensor in self.weights.items()}
                     own = self.forward(w, source[some], torch.zeros_like(t[some]), photo[some])
-                    own = encode(self.centroids[some], self.nearest(source[some] + own, self.centroids[some]))
+                    # The prediction itself, as in the program.
+                    own = source[some] + own
                     replace = torch.from_numpy(wrong[some]).to(device).view(len(some), BATCH, 1, 1, 1)
                 towards = towards.clone()
                 towards[some] = torch.where(replace, own, towards[some])

@@ -96,12 +96,12 @@ pub enum FileError {
         path: PathBuf,
     },
     /// A disk with too little space.
-    #[error("{} has {available} GiB of free space, but {needed} GiB are needed: free some, or choose another folder", path.display())]
+    #[error("{} has {available} of free space, but {needed} are needed: free some, or choose another folder", path.display())]
     Room {
         path: PathBuf,
-        /// In GiB.
+        /// With its unit.
         needed: String,
-        /// In GiB.
+        /// With its unit.
         available: String,
     },
     /// Not the kind of file that its name promises; see [`foreign`].
@@ -325,14 +325,23 @@ pub fn rename_folder(from: &Path, to: &Path) -> Result<(), FileError> {
 /// # Errors
 /// If there is too little space; the message states both amounts.
 pub fn check_room(folder: &Path, needed: u64) -> Result<(), FileError> {
-    let gib = |bytes: u64| format!("{:.2}", bytes as f64 / f64::from(1 << 30));
     match system::free_space(folder) {
         Some(available) if available < needed => Err(FileError::Room {
             path: folder.to_owned(),
-            needed: gib(needed),
-            available: gib(available),
+            needed: amount(needed),
+            available: amount(available),
         }),
         _ => Ok(()),
+    }
+}
+
+/// Bytes in GiB, or in MiB below one.
+fn amount(bytes: u64) -> String {
+    let mib = bytes as f64 / f64::from(1 << 20);
+    if mib < 1024.0 {
+        format!("{mib:.2} MiB")
+    } else {
+        format!("{:.2} GiB", mib / 1024.0)
     }
 }
 

@@ -15,6 +15,8 @@
 //! ```
 
 use serde::{Deserialize, Deserializer, Serialize};
+use std::path::Path;
+use std::{fs, io};
 
 /// Of consecutive stages, the index of the last one that is validated in another way than the final one; `None` if there
 /// is none, or the final one is not validated. A stage is given by what its scores depend on, `None` if it has no scores.
@@ -39,6 +41,16 @@ pub(crate) const BEST: &str = "best.safetensors";
 pub(crate) const MODEL: &str = "model.safetensors";
 /// The lock file. It is never removed; the lock ends with the process.
 pub(crate) const LOCK: &str = "run.lock";
+
+/// The text of a file of metrics. Bytes that are not UTF-8, as a power failure may leave, are replaced, so that
+/// they damage their own line only.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn metrics_text(path: &Path) -> io::Result<String> {
+    let bytes = fs::read(path)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
 
 /// A line of loss: means since the previous such line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use super::error::AblateError;
 use super::table::{Job, ScoreSettings};
 use crate::device::Opened;
 use crate::files::{self, FileError};
-use crate::run_format::{MODEL, StepLine, ValidationLine};
+use crate::run_format::{MODEL, StepLine, ValidationLine, metrics_text};
 use crate::train::config::Config;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -168,7 +168,7 @@ impl Record {
 
     /// Reads curve and cost from a run's `metrics.jsonl`, if there is one.
     pub(super) fn read_metrics(&mut self, path: &Path) {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let text = metrics_text(path).unwrap_or_default();
         let mut seconds = Vec::new();
         let plan = self.settings().and_then(|config| config.plan().ok());
         let plan = plan.unwrap_or_default();

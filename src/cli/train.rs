@@ -139,12 +139,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     // The terminal may be gone by now, but the run has been saved.
     let outcome = outcome?;
-    let samples = config.train.validate_samples;
-    let validated = match samples {
-        0 => validated,
-        samples => validated.min(samples),
-    };
-    out!("{}", ending(&outcome, validated));
+    out!("{}", ending(&outcome, scored(&config, validated)));
     Ok(if outcome.stopped {
         stop.status()
     } else {
@@ -215,6 +210,16 @@ fn data_paths(given: &[PathBuf]) -> anyhow::Result<Option<toml::Value>> {
                 .into(),
         ),
     })
+}
+
+/// The number of photos that the last validation of a run scores, of those that are held back.
+fn scored(config: &config::Config, held_back: usize) -> usize {
+    let plan = config.plan().unwrap_or_default();
+    let last = plan.last().map_or(config, |stage| &stage.config);
+    match last.train.validate_samples {
+        0 => held_back,
+        samples => held_back.min(samples),
+    }
 }
 
 /// How a run ended, in words; `validated` is the number of photos that it was scored on.
@@ -298,6 +303,19 @@ mod tests {
         ] {
             assert!(said(after).contains(words), "{}", said(after));
         }
+    }
+
+    #[test]
+    fn photos_are_counted_as_the_last_stage_chooses_them() {
+        let scored = |stages: &str| {
+            let text = format!("train.validate_samples = 64\n{stages}");
+            scored(&config::Config::parse(&text, &[]).unwrap(), 100)
+        };
+        assert_eq!(scored(""), 64);
+        let last =
+            "[[stages]]\ntrain.steps = 1\n[[stages]]\ntrain.steps = 1\ntrain.validate_samples = ";
+        assert_eq!(scored(&format!("{last}2\n")), 2);
+        assert_eq!(scored(&format!("{last}0\n")), 100);
     }
 
     #[test]

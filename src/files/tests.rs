@@ -20,10 +20,12 @@ fn names(folder: &Path) -> Vec<OsString> {
 fn a_disk_without_room_is_refused_with_both_numbers() {
     let folder = tempfile::tempdir().unwrap();
     check_room(folder.path(), 1).unwrap();
+    assert_eq!(amount(3 << 19), "1.50 MiB");
+    assert_eq!(amount(3 << 29), "1.50 GiB");
     let error = check_room(folder.path(), u64::MAX).unwrap_err().to_string();
     for word in [
         &*folder.path().to_string_lossy(),
-        "17179869184.00",
+        "17179869184.00 GiB are",
         "free space",
     ] {
         assert!(error.contains(word), "{error}");

@@ -1,7 +1,7 @@
 //! What a run left behind.
 
 use super::folder;
-use crate::run_format::{AnyLine, CHECKPOINTS, METRICS, MODEL};
+use crate::run_format::{AnyLine, CHECKPOINTS, METRICS, MODEL, metrics_text};
 use std::path::{Path, PathBuf};
 
 /// The finished model of a run.
@@ -18,7 +18,7 @@ pub fn can_resume(folder: &Path) -> bool {
 /// The validation scores of a run before its first step and after its last, 0 to 1, if it took both
 /// in the same way.
 pub fn gain(folder: &Path) -> Option<[f64; 2]> {
-    let text = std::fs::read_to_string(folder.join(METRICS)).ok()?;
+    let text = metrics_text(&folder.join(METRICS)).ok()?;
     let lines = text.lines().filter_map(|line| {
         let line: AnyLine = serde_json::from_str(line).ok()?;
         Some((line.step?, line.miou?))

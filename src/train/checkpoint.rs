@@ -1,6 +1,7 @@
 //! Checkpoints of a run: written atomically; resuming takes the newest readable one.
 
 use super::TrainError;
+use super::config::Stage;
 use super::folder::RunFolder;
 use super::optimizer::AdamW;
 use super::repa::Projector;
@@ -8,7 +9,7 @@ use super::state::{Progress, TrainState};
 use crate::files::{self, FileError};
 use crate::model;
 use crate::model::tensors::{self, Precision, Tensors, read};
-use crate::run_format::{AVERAGE, CHECKPOINTS, checkpoint_name};
+use crate::run_format::{AVERAGE, BEST, CHECKPOINTS, MODEL, checkpoint_name};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use std::collections::HashMap;
@@ -21,20 +22,28 @@ use std::path::{Path, PathBuf};
 const REPLACED: &str = ".flowseg-replaced";
 /// The file of REPA's projector in a checkpoint.
 const PROJECTOR: &str = "projector.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const PROGRESS: &str = "progress.json";
 
 impl RunFolder {
-    /// Checks that the disk has space for what a run keeps at least: two checkpoints, since the
-    /// previous one is deleted only after the next is complete, and the best and the finished
-    /// model.
+    /// Checks that the disk has space for what the run is yet to write: checkpoints, of which an old one is deleted only
+    /// after the next is complete, and the best and the finished model.
     ///
     /// # Errors
     /// If there is too little space; the message states both amounts.
-    pub(super) fn check_room(&self, state: &TrainState) -> Result<(), FileError> {
+    pub(super) fn check_room(&self, state: &TrainState, plan: &[Stage]) -> Result<(), FileError> {
         let network = state.model.network.num_params() as u64;
         let projector = state.projector.as_ref().map_or(0, Module::num_params) as u64;
         // Weights, average and both moments; the models are in half precision.
         let saved = 4 * (4 * network + 3 * projector);
-        files::check_room(&self.path(""), 2 * saved + 2 * 2 * network)
+        let checkpoints = most_at_once(plan).saturating_sub(self.saved().len() as u64);
+        // A file that is there is replaced by a new one, too.
+        let models = [BEST, MODEL]
+            .iter()
+            .filter(|name| !self.path(name).exists());
+        let models = models.count().max(1) as u64;
+        let needed = checkpoints.max(1) * saved + models * 2 * network;
+        files::check_room(&self.path(""), needed)
     }
 
     /// Saves a checkpoint under a temporary name, renames it, and deletes all but the last `keep`.
@@ -57,15 +66,14 @@ impl RunFolder {
         Ok(path)
     }
 
+    /// Removes all but the last `keep` checkpoints and, where those all follow a skipped step, the newest from before
+    /// it: a run that has diverged returns to it.
     fn drop_old(&self, keep: usize) {
         let saved = self.saved();
-        for path in &saved[..saved.len().saturating_sub(keep)] {
-            if let Err(error) = fs::remove_dir_all(path) {
-                tracing::warn!(
-                    "cannot remove the old checkpoint {}: {error}",
-                    path.display()
-                );
-            }
+        let needed = saved.iter().rfind(|path| skipped(path) == Some(false));
+        let old = &saved[..saved.len().saturating_sub(keep)];
+        for path in old.iter().filter(|path| Some(*path) != needed) {
+            remove(path);
         }
         // Left over by a process that was killed while saving.
         for entry in fs::read_dir(self.path(CHECKPOINTS))
@@ -79,12 +87,26 @@ impl RunFolder {
         }
     }
 
+    /// The newest checkpoint whose last step was not skipped. Later ones, from which a resume would continue, are
+    /// removed: their weights have no finite gradient. `None`, and all stay, if there is no such checkpoint.
+    pub(super) fn return_to_finite(&self) -> Option<PathBuf> {
+        let mut saved = self.saved();
+        let newest = saved
+            .iter()
+            .rposition(|path| skipped(path) == Some(false))?;
+        for path in &saved[newest + 1..] {
+            if skipped(path) == Some(true) {
+                remove(path);
+            }
+        }
+        Some(saved.swap_remove(newest))
+    }
+
     /// Renames a checkpoint back whose replacement was not finished.
     fn bring_back(&self) -> Result<(), FileError> {
         let all = self.path(CHECKPOINTS);
         let replaced = all.join(REPLACED);
-        let progress = fs::read(replaced.join("progress.json")).unwrap_or_default();
-        if let Ok(Progress { step, .. }) = serde_json::from_slice(&progress) {
+        if let Some(Progress { step, .. }) = progress(&replaced) {
             let path = all.join(checkpoint_name(step));
             if !path.exists() {
                 files::rename_folder(&replaced, &path)?;
@@ -139,6 +161,39 @@ impl RunFolder {
     }
 }
 
+/// The largest number of checkpoints that a run has at once: those that it keeps, and the one being written.
+fn most_at_once(plan: &[Stage]) -> u64 {
+    let before_last = plan.last().map_or(0, |stage| stage.last.saturating_sub(1));
+    let due = plan.iter().map(|stage| {
+        let by = |step: u64| step.checked_div(stage.config.train.checkpoint_every);
+        let until = by(stage.last.min(before_last)).unwrap_or(0);
+        until.saturating_sub(by(stage.first).unwrap_or(0))
+    });
+    let all = due.sum::<u64>() + 1;
+    let keep = plan.iter().map(|stage| stage.config.train.keep as u64);
+    all.min(keep.max().unwrap_or(0)) + 1
+}
+
+/// The progress of a checkpoint; `None` if it cannot be read.
+fn progress(checkpoint: &Path) -> Option<Progress> {
+    let bytes = fs::read(checkpoint.join(PROGRESS)).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// Whether the last step before a checkpoint was skipped; `None` if it cannot be read.
+fn skipped(checkpoint: &Path) -> Option<bool> {
+    progress(checkpoint).map(|progress| progress.unlogged.in_a_row > 0.0)
+}
+
+fn remove(checkpoint: &Path) {
+    if let Err(error) = fs::remove_dir_all(checkpoint) {
+        tracing::warn!(
+            "cannot remove the old checkpoint {}: {error}",
+            checkpoint.display()
+        );
+    }
+}
+
 /// Writes the files of a checkpoint into a folder.
 fn write(state: &TrainState, folder: &Path) -> Result<(), FileError> {
     let inside = |name: &str| folder.join(name);
@@ -157,7 +212,7 @@ fn write(state: &TrainState, folder: &Path) -> Result<(), FileError> {
             .map_err(|e| failed(name, std::io::Error::other(e)))?;
         files::write_atomic(&inside(name), &bytes)
     };
-    write_tensors("optimizer.safetensors", &state.optimizer.export())?;
+    write_tensors(OPTIMIZER, &state.optimizer.export())?;
     if let Some(projector) = &state.projector {
         write_tensors(PROJECTOR, &tensors::export(projector))?;
     }
@@ -165,9 +220,8 @@ fn write(state: &TrainState, folder: &Path) -> Result<(), FileError> {
         loss_scale: read(state.loss_scale.clone())[0],
         ..state.progress.clone()
     };
-    let progress =
-        serde_json::to_vec_pretty(&progress).map_err(|e| failed("progress.json", e.into()))?;
-    files::write_atomic(&inside("progress.json"), &progress)
+    let progress = serde_json::to_vec_pretty(&progress).map_err(|e| failed(PROGRESS, e.into()))?;
+    files::write_atomic(&inside(PROGRESS), &progress)
 }
 
 /// Whether a checkpoint has a readable projector of other sizes.
@@ -208,11 +262,11 @@ fn read_state(
         read.map(|(found, _)| found)
             .map_err(|e| broken(name, e.to_string()))
     };
-    let progress: Progress = serde_json::from_slice(&bytes("progress.json")?)
-        .map_err(|e| broken("progress.json", e.to_string()))?;
+    let progress: Progress =
+        serde_json::from_slice(&bytes(PROGRESS)?).map_err(|e| broken(PROGRESS, e.to_string()))?;
     let model = model::file::read(&path.join("model.safetensors"), device)?;
     let average = model::file::read(&path.join(AVERAGE), device)?;
-    let moments = tensors("optimizer.safetensors")?;
+    let moments = tensors(OPTIMIZER)?;
     let projector = match projector {
         Some(fresh) if path.join(PROJECTOR).exists() => {
             let filled = tensors::import(fresh, tensors(PROJECTOR)?);
@@ -229,4 +283,124 @@ fn read_state(
         loss_scale: Tensor::from_data([progress.loss_scale], &inner),
         progress,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_format::checkpoint_step;
+    use crate::train::config::Config;
+    use crate::train::unlogged::Unlogged;
+    use crate::train::{self, Event};
+
+    /// The steps of the checkpoints in a run folder.
+    fn steps(saved: &[PathBuf]) -> Vec<u64> {
+        let names = saved.iter().filter_map(|path| path.file_name()?.to_str());
+        names.filter_map(checkpoint_step).collect()
+    }
+
+    #[test]
+    fn room_is_for_the_checkpoints_that_a_run_has_at_once() {
+        let most = |steps: u64, keep: u64| {
+            let sets = [
+                format!("train.steps={steps}"),
+                format!("train.keep={keep}"),
+                "train.checkpoint_every=4".to_owned(),
+            ];
+            most_at_once(&Config::parse("", &sets).unwrap().plan().unwrap())
+        };
+        // At 4, 8 and 10.
+        assert_eq!((most(10, 2), most(10, 3), most(10, 9)), (3, 4, 4));
+        assert_eq!((most(8, 9), most(4, 9)), (3, 2));
+        let toml = "train.checkpoint_every = 4\n[[stages]]\ntrain.steps = 4\n[[stages]]\ntrain.steps = 4\n";
+        let stages = Config::parse(toml, &["train.keep=9".to_owned()]);
+        assert_eq!(most_at_once(&stages.unwrap().plan().unwrap()), 3);
+    }
+
+    #[test]
+    fn a_diverged_run_returns_to_a_checkpoint_from_before_its_skipped_steps() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(root.path()).unwrap();
+        let save = |step, in_a_row| {
+            let path = folder.path(CHECKPOINTS).join(checkpoint_name(step));
+            let unlogged = Unlogged {
+                in_a_row,
+                ..Unlogged::default()
+            };
+            let progress = Progress {
+                step,
+                unlogged,
+                ..Progress::default()
+            };
+            fs::create_dir_all(&path).unwrap();
+            fs::write(path.join(PROGRESS), serde_json::to_vec(&progress).unwrap()).unwrap();
+        };
+        save(3, 1.0);
+        assert_eq!(folder.return_to_finite(), None);
+        for (step, in_a_row) in [(4, 0.0), (5, 0.0), (6, 1.0), (7, 2.0)] {
+            save(step, in_a_row);
+        }
+        folder.drop_old(1);
+        assert_eq!(steps(&folder.saved()), [5, 7]);
+        let kept = folder.return_to_finite().unwrap();
+        assert_eq!(steps(&[kept]), [5]);
+        assert_eq!(steps(&folder.saved()), [5]);
+        save(8, 0.0);
+        folder.drop_old(1);
+        assert_eq!(steps(&folder.saved()), [8]);
+    }
+
+    #[test]
+    fn no_checkpoint_is_saved_amid_skipped_steps() {
+        let root = tempfile::tempdir().unwrap();
+        let out = root.path().join("run");
+        let run = |steps: &str, resume: bool| {
+            let settings = [
+                "model.hidden_size=16",
+                "model.heads=2",
+                "model.pixel_width=8",
+                "model.transformer_blocks=1",
+                "model.field_blocks=1",
+                "data.path=scenes:3@16x24",
+                "data.size=[16,24]",
+                "train.batch_size=2",
+                "train.warmup=2",
+                "train.keep=9",
+                "train.validate_every=0",
+                "train.checkpoint_every=1",
+                "train.log_every=1",
+                "train.bad_steps=2",
+                steps,
+            ];
+            let config = Config::parse("", &settings.map(str::to_owned)).unwrap();
+            let report = &mut |_: Event| ();
+            train::run(&config, &out, resume, &Device::flex(), report, &|| false)
+        };
+        run("train.steps=2", false).unwrap();
+        // Moments that make all weights NaN in the next step, which itself has a finite gradient.
+        let path = out
+            .join(CHECKPOINTS)
+            .join(checkpoint_name(2))
+            .join(OPTIMIZER);
+        let (mut moments, _) = tensors::from_safetensors(&fs::read(&path).unwrap()).unwrap();
+        for (_, moment) in moments
+            .iter_mut()
+            .filter(|(name, _)| name.starts_with("exp_"))
+        {
+            moment.data.fill(f32::NAN);
+        }
+        let bytes = tensors::to_safetensors(&moments, HashMap::new(), Precision::Single).unwrap();
+        fs::write(&path, bytes).unwrap();
+        let error = run("train.steps=9", true).unwrap_err();
+        let TrainError::Diverged {
+            step: 5,
+            checkpoint: Some(checkpoint),
+            ..
+        } = error
+        else {
+            panic!("{error}");
+        };
+        assert_eq!(steps(&[checkpoint]), [3]);
+        assert_eq!(steps(&crate::train::folder::checkpoints(&out)), [1, 2, 3]);
+    }
 }

@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::folder::checkpoints;
 use super::prepare::Prepared;
+use super::start;
 use crate::data::ClassTable;
 use crate::files;
 use crate::model::Card;
@@ -15,18 +16,26 @@ const NAMED: usize = 5;
 /// The data with its classes in the order of the weights: those of the newest readable checkpoint of a run that is
 /// resumed in the folder `out`, or else those of the model that the run starts from. Their classes come first, then
 /// those that only the data has. Where the data lacks one of them, its own order stays; a model whose classes
-/// then stand for others is told in a warning.
+/// then stand for others is told in a warning, as is one whose outputs the settings give another meaning.
 pub(super) fn ordered(data: Prepared, config: &Config, out: &Path, resume: bool) -> Prepared {
     let own = &data.training.classes().names;
     let resumed = if resume { of_checkpoint(out) } else { None };
     let table = match (resumed, &config.model.init) {
         (Some(classes), _) => beginning_with(&classes, own),
         (None, Some(path)) => {
-            let classes = of_model(path);
-            if let Some(warning) = moved(&classes, own) {
+            let card = of_model(path);
+            let classes = card
+                .as_ref()
+                .map_or(&[][..], |card| card.classes.as_slice());
+            let table = beginning_with(classes, own);
+            let names = table.as_ref().map_or(own, |table| &table.names);
+            let otherwise = card
+                .as_ref()
+                .and_then(|card| start::warning(card, config, names));
+            if let Some(warning) = moved(classes, own).or(otherwise) {
                 tracing::warn!("{}: {warning}", path.display());
             }
-            beginning_with(&classes, own)
+            table
         }
         (None, None) => None,
     };
@@ -46,11 +55,10 @@ fn of_checkpoint(out: &Path) -> Option<Vec<String>> {
     found.next()
 }
 
-/// The classes of a model; empty if it has none. Why it cannot be read is told where its weights are loaded.
-fn of_model(path: &Path) -> Vec<String> {
-    let bytes = models::bytes_without_note(path).ok();
-    let card = bytes.and_then(|bytes| Card::read(&bytes).ok());
-    card.map_or_else(Vec::new, |card| card.classes)
+/// The card of a model; `None` if it has none. Why it cannot be read is told where its weights are loaded.
+fn of_model(path: &Path) -> Option<Card> {
+    let bytes = models::bytes_without_note(path).ok()?;
+    Card::read(&bytes).ok()
 }
 
 /// The classes `first`, then the others of `own`; `None` where `own` lacks one of them.

@@ -7,7 +7,7 @@ use crate::files::FileError;
 use crate::kernels::MatmulPrecision;
 use crate::model::warm_start::WarmStartError;
 use crate::models::LoadError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a training run fails.
 #[derive(Debug, thiserror::Error)]
@@ -70,12 +70,14 @@ pub enum TrainError {
     Unlabelled { samples: usize },
     /// Too many steps in a row without a finite gradient.
     #[error(
-        "{in_a_row} steps in a row had no finite gradient, up to step {step}: resume with --resume --set train.learning_rate=SMALLER, which continues from {}", checkpoint.display()
+        "{in_a_row} steps in a row had no finite gradient, up to step {step}: {}",
+        after_divergence(checkpoint.as_deref())
     )]
     Diverged {
         step: u64,
         in_a_row: u64,
-        checkpoint: PathBuf,
+        /// The newest checkpoint from before those steps, if there is one.
+        checkpoint: Option<PathBuf>,
     },
     #[error(transparent)]
     Config(#[from] config::ConfigError),
@@ -113,6 +115,20 @@ pub enum TrainError {
     Precision(MatmulPrecision),
 }
 
+/// What to do where gradients are no longer finite.
+fn after_divergence(checkpoint: Option<&Path>) -> String {
+    let smaller = "--set train.learning_rate=SMALLER";
+    match checkpoint {
+        Some(path) => format!(
+            "resume with --resume {smaller}, which continues from {}",
+            path.display()
+        ),
+        None => format!(
+            "there is no checkpoint from before them, so start again with {smaller} and another --out"
+        ),
+    }
+}
+
 impl TrainError {
     /// Whether data cannot be read, a file not be written or photos not be scored, which leaves the
     /// state of a run as it was.
@@ -131,6 +147,22 @@ impl TrainError {
 mod tests {
     use super::*;
     use crate::inference::SegmentError;
+
+    #[test]
+    fn a_diverged_run_without_a_checkpoint_says_to_start_again() {
+        let told = |checkpoint| {
+            let diverged = TrainError::Diverged {
+                step: 9,
+                in_a_row: 5,
+                checkpoint,
+            };
+            diverged.to_string()
+        };
+        let resumed = told(Some(PathBuf::from("step-4")));
+        assert!(resumed.ends_with("continues from step-4"), "{resumed}");
+        let again = told(None);
+        assert!(again.contains("start again with --set") && !again.contains("--resume"));
+    }
 
     #[test]
     fn a_validation_without_scores_costs_no_step() {

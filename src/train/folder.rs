@@ -4,7 +4,7 @@ use super::config::Config;
 use super::{TrainError, provenance};
 use crate::files;
 use crate::run_format::{
-    CHECKPOINTS, CONFIG, LOCK, METRICS, SAMPLES, TENSORBOARD, TOKENS, checkpoint_step,
+    CHECKPOINTS, CONFIG, LOCK, METRICS, SAMPLES, TENSORBOARD, TOKENS, checkpoint_step, metrics_text,
 };
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ impl RunFolder {
             let line: serde_json::Value = serde_json::from_str(first).unwrap_or_default();
             line.get("step").is_some()
         };
-        let metrics = fs::read_to_string(root.join(METRICS));
+        let metrics = metrics_text(&root.join(METRICS));
         metrics.is_ok_and(|text| begins_with_step(&text))
             || !checkpoints(root).is_empty()
             || provenance::is_written_by_a_run(&root.join(CONFIG))

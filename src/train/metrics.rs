@@ -2,9 +2,9 @@
 
 use super::tensorboard::EventFile;
 use crate::files::{self, FileError};
-use crate::run_format::{TENSORBOARD, ValidationLine};
+use crate::run_format::{TENSORBOARD, ValidationLine, metrics_text};
 use serde::Serialize;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ impl Metrics {
     /// If a read or write fails.
     pub(super) fn open(path: &Path, step: u64) -> Result<Self, FileError> {
         let mut validations = Vec::new();
-        if let Ok(text) = fs::read_to_string(path) {
+        if let Ok(text) = metrics_text(path) {
             let mut kept = String::new();
             for line in text.lines() {
                 let value: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
@@ -90,7 +90,7 @@ fn append_line(file: &mut impl Write, value: &serde_json::Value) -> io::Result<(
 
 /// The greatest step of the lines of a file; 0 without any.
 pub(super) fn last_step(path: &Path) -> u64 {
-    let text = fs::read_to_string(path).unwrap_or_default();
+    let text = metrics_text(path).unwrap_or_default();
     let steps = text.lines().filter_map(|line| {
         let value: serde_json::Value = serde_json::from_str(line).ok()?;
         value["step"].as_u64()
@@ -115,6 +115,7 @@ fn scalars(line: &serde_json::Value) -> Vec<(String, f64)> {
 #[cfg(test)]
 pub(super) mod testing {
     use super::*;
+    use std::fs;
 
     /// Raises the score of the validation at a step to one that no other reaches.
     pub(in crate::train) fn raise_score(path: &Path, step: u64) {
@@ -133,6 +134,25 @@ pub(super) mod testing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_damaged_line_costs_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let line = |step, end: &[u8]| {
+            let text = format!("{{\"step\":{step},\"miou\":0.5,\"pixel_accuracy\":0.5}}");
+            [text.as_bytes(), end].concat()
+        };
+        let lines = [line(2, b"\n"), line(4, b"\n"), line(6, b"\xff\x00")];
+        fs::write(&path, lines.concat()).unwrap();
+        assert_eq!(last_step(&path), 4);
+        let mut metrics = Metrics::open(&path, 2).unwrap();
+        assert_eq!(metrics.best_validation(None).map(|line| line.step), Some(2));
+        metrics.write(&serde_json::json!({"step": 3})).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 2, "{text}");
+    }
 
     #[test]
     fn lines_past_the_checkpoint_are_taken_again() {

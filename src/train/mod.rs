@@ -8,7 +8,7 @@
 //! | `supervision`, `repa` | the teacher and class weights |
 //! | `tokens` | the tokens of a frozen encoder, on disk |
 //! | `parallel/` | several devices |
-//! | `run`, `stage`, `validate`, `restore`, `prepare`, `class_order` | a run and its loop |
+//! | `run`, `stage`, `validate`, `restore`, `start`, `prepare`, `class_order` | a run and its loop |
 //! | `folder`, `checkpoint`, `earlier_models`, `metrics`, `score_kind`, `tensorboard`, `provenance` | the run folder |
 //! | `judgement` | what the scores of a finished run say |
 //! | `memory`, `dry_run`, `measure` | the cost of a run |
@@ -41,6 +41,7 @@ mod run;
 mod running_metrics;
 mod score_kind;
 mod stage;
+mod start;
 pub mod state;
 pub mod supervision;
 mod tensorboard;

@@ -22,6 +22,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Separates the projector's random stream from the network's.
 const PROJECTOR_SEED: u64 = 0x0070_726f_6a65_6374;
@@ -84,6 +85,8 @@ pub struct Teacher {
     digest: String,
     /// The folder of this teacher's cached features.
     cache: Option<PathBuf>,
+    /// Whether a write into the cache has failed; nothing is written after that.
+    failed: AtomicBool,
 }
 
 impl Teacher {
@@ -106,6 +109,7 @@ impl Teacher {
             encoder,
             digest: hex(&Sha256::digest(&bytes))[..16].to_owned(),
             cache: None,
+            failed: AtomicBool::new(false),
         };
         teacher.set_cache(cache)?;
         Ok(teacher)
@@ -117,6 +121,7 @@ impl Teacher {
     /// If the folder cannot be created.
     pub fn set_cache(&mut self, cache: Option<&Path>) -> Result<(), TrainError> {
         self.cache = cache.map(|folder| folder.join(&self.digest));
+        self.failed = AtomicBool::new(false);
         match &self.cache {
             None => Ok(()),
             Some(folder) => Ok(files::create_folder(folder)?),
@@ -199,7 +204,7 @@ impl Teacher {
             let found = read(self.encode(&some, missing.len(), size, device));
             for (&i, tokens) in missing.iter().zip(found.chunks_exact(numbers)) {
                 let shape = vec![own[0] * own[1], self.width()];
-                write_cached(&files[i], shape, tokens);
+                keep(&self.failed, || write_cached(&files[i], shape, tokens));
                 let rounded = tokens.iter().map(|&v| half::f16::from_f32(v).to_f32());
                 rows[i] = Some(rounded.collect());
             }
@@ -235,27 +240,48 @@ fn read_cached(file: &Path, numbers: usize) -> Option<Vec<f32>> {
     (tokens.len() == numbers).then_some(tokens)
 }
 
-/// Caches tokens. A failed write costs time later but does not stop the run.
-fn write_cached(file: &Path, shape: Vec<usize>, tokens: &[f32]) {
+/// Writes into the cache until that fails for the first time, which is logged. It costs time later, but does not
+/// stop the run.
+fn keep(failed: &AtomicBool, write: impl FnOnce() -> Result<(), String>) {
+    if !failed.load(Ordering::Relaxed)
+        && let Err(error) = write()
+    {
+        failed.store(true, Ordering::Relaxed);
+        tracing::warn!("no more of the teacher's features are cached: {error}");
+    }
+}
+
+/// Caches tokens.
+fn write_cached(file: &Path, shape: Vec<usize>, tokens: &[f32]) -> Result<(), String> {
     let data = tokens.to_vec();
     let tensors = Tensors::from([("tokens".to_owned(), HostTensor { shape, data })]);
-    let written = tensors::to_safetensors(&tensors, HashMap::new(), Precision::Half)
+    tensors::to_safetensors(&tensors, HashMap::new(), Precision::Half)
         .map_err(|e| e.to_string())
         .and_then(|bytes| {
             let folder = file.parent().unwrap_or(Path::new("."));
             files::create_folder(folder)
                 .and_then(|()| files::write_atomic(file, &bytes))
                 .map_err(|e| e.to_string())
-        });
-    if let Err(error) = written {
-        tracing::warn!("the teacher's features are not cached: {error}");
-    }
+        })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::random::noise;
+
+    #[test]
+    fn a_cache_that_cannot_be_written_is_given_up() {
+        let failed = AtomicBool::new(false);
+        let mut written = 0;
+        for result in [Ok(()), Err("disk full".to_owned()), Ok(())] {
+            keep(&failed, || {
+                written += 1;
+                result
+            });
+        }
+        assert_eq!(written, 2);
+    }
 
     #[test]
     fn photos_are_padded_as_the_network_pads_them() {

@@ -5,6 +5,7 @@ use super::config::{Config, Stage};
 use super::folder::RunFolder;
 use super::metrics;
 use super::repa;
+use super::start;
 use super::state::TrainState;
 use super::supervision::Supervision;
 use crate::data::Dataset;
@@ -105,6 +106,11 @@ impl Setup {
             None => None,
         };
         let card = init.as_ref().and_then(|(_, bytes)| Card::read(bytes).ok());
+        if let Some((path, _)) = &init {
+            for own in [&mut state.model.card, &mut state.average.card] {
+                start::inherit(own, path, card.as_ref());
+            }
+        }
         let card = card.filter(|card| !card.classes.is_empty() && names.starts_with(&card.classes));
         let appends = card
             .as_ref()
@@ -191,23 +197,8 @@ fn changed_classes(run: &[String], data: &[String]) -> Option<String> {
 
 /// How the encoding, the prediction or the source of a run differ from the settings.
 fn changed_method(card: &Card, config: &Config) -> Option<String> {
-    let assigned = if card.order.is_empty() {
-        Order::Index
-    } else {
-        Order::Assigned
-    };
-    let order = card.base_classes.is_some() || assigned == config.model.order;
-    let rules = [
-        (card.encoding == config.model.encoding, "model.encoding"),
-        (order, "model.order"),
-        (
-            card.prediction == config.prediction(),
-            "model.prediction or loss.objective",
-        ),
-        (card.source == config.flow.source, "flow.source"),
-    ];
-    let differing = rules.into_iter().find(|(same, _)| !same);
-    differing.map(|(_, key)| {
+    let differing = start::differing_method(card, config).into_iter().next();
+    differing.map(|(key, _)| {
         format!("{key} is not what it was when the run started: set it back as in config.toml of the run")
     })
 }

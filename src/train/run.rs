@@ -86,7 +86,7 @@ pub(crate) fn run_on(
         data: data.clone(),
     };
     let (mut state, loaded) = setup.restore(&supervision, device)?;
-    folder.check_room(&state)?;
+    folder.check_room(&state, &plan)?;
     let group = WorkerGroup::new(&setup, devices)?;
     provenance::write(config, &prepared, devices, &folder.path(CONFIG))?;
     let metrics = Metrics::open(&folder.path(METRICS), state.progress.step)?;

@@ -94,6 +94,12 @@ impl RunningMetrics {
         }
     }
 
+    /// Whether the last step was skipped; waits for it.
+    pub(super) fn ends_skipped(&self) -> bool {
+        let in_a_row = self.in_a_row.clone().map(read);
+        in_a_row.is_some_and(|numbers| numbers[0] > 0.0)
+    }
+
     /// Adds time spent waiting for data.
     pub(super) fn waited(&mut self, time: Duration) {
         self.waited += time;
@@ -194,7 +200,9 @@ mod tests {
     fn the_norm_of_a_skipped_step_is_not_logged() {
         let mut running = RunningMetrics::default();
         running.add(&output(2.0), 1);
+        assert!(!running.ends_skipped());
         running.add(&output(f32::INFINITY), 1);
+        assert!(running.ends_skipped());
         // As a run that resumes there.
         let resumed = RunningMetrics::resume(&running.unlogged(), &Device::flex());
         for mut running in [running, resumed] {

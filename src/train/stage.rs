@@ -15,7 +15,7 @@ use super::{TrainError, validate};
 use crate::data::{Dataset, Loader, LoaderConfig};
 use crate::model;
 use crate::model::tensors::Precision;
-use crate::run_format::{BEST, CHECKPOINTS, MODEL, SkippedLine, ValidationLine, checkpoint_step};
+use crate::run_format::{BEST, MODEL, SkippedLine, ValidationLine, checkpoint_step};
 use std::path::PathBuf;
 use std::sync::Arc;
 use web_time::Instant;
@@ -148,6 +148,7 @@ impl TrainLoop<'_> {
         };
         let data = Arc::new(self.data.weighted(&config.data.weights));
         let mut loader = Loader::new(data, loader, step, stage.last)?;
+        let mut due = false;
         while self.trainer.state.progress.step < stage.last {
             if (self.stop)() {
                 return Ok(true);
@@ -171,9 +172,11 @@ impl TrainLoop<'_> {
             if self.validation_is_due(config, step) && !self.validate(config)? {
                 return Ok(true);
             }
-            let due = step.is_multiple_of(config.train.checkpoint_every);
-            if due && step < self.last() {
+            due |= step.is_multiple_of(config.train.checkpoint_every);
+            // Weights whose gradient is not finite would take the place of usable ones.
+            if due && step < self.last() && !self.running.ends_skipped() {
                 self.save(config)?;
+                due = false;
             }
         }
         Ok(false)
@@ -245,11 +248,10 @@ impl TrainLoop<'_> {
             (self.report)(Event::Skipped(line));
         }
         if summary.in_a_row >= config.train.bad_steps {
-            let saved = self.folder.saved().pop();
             return Err(TrainError::Diverged {
                 step,
                 in_a_row: summary.in_a_row,
-                checkpoint: saved.unwrap_or_else(|| self.folder.path(CHECKPOINTS)),
+                checkpoint: self.folder.return_to_finite(),
             });
         }
         Ok(())
@@ -356,7 +358,7 @@ fn saved_at(step: u64, error: TrainError) -> TrainError {
 mod tests {
     use super::*;
     use crate::model::Card;
-    use crate::run_format::{METRICS, SAMPLES, checkpoint_name};
+    use crate::run_format::{CHECKPOINTS, METRICS, SAMPLES, checkpoint_name};
     use crate::train;
     use crate::train::metrics::testing::raise_score;
     use burn::tensor::Device;

@@ -183,7 +183,7 @@ impl TrainState {
 }
 
 /// Recommends the solver steps that a run validates with. Without validation, the card stays as it is.
-fn recommend_steps(card: &mut Card, config: &Config) {
+pub(super) fn recommend_steps(card: &mut Card, config: &Config) {
     if config.train.validate_every > 0 {
         card.sampling_steps = Some(config.train.validate_steps);
     }

@@ -7,7 +7,7 @@ use super::config::{Config, Schedule, Stage};
 use super::optimizer::{self, OptimizerOutput, ParameterGroup};
 use super::parallel::{PeerLost, Rank};
 use super::recompute;
-use super::state::TrainState;
+use super::state::{TrainState, recommend_steps};
 use super::supervision::Supervision;
 use super::tokens::TokenFile;
 use super::trainee::Trainee;
@@ -95,6 +95,8 @@ impl Trainer {
         for card in [&mut self.state.model.card, &mut self.state.average.card] {
             card.size = config.data.size;
             card.fit = config.fit();
+            // A later stage without validation keeps what the last one with it recommends.
+            recommend_steps(card, config);
         }
         self.supervision.enter(config, data)?;
         self.stage = stage.clone();

@@ -274,7 +274,7 @@ section! {
         seed: u64 = 0,
         /// Steps between logged lines of loss.
         log_every: u64 = 20,
-        /// Steps between checkpoints.
+        /// Steps between checkpoints. One that is due after a skipped step waits for the next that is not.
         checkpoint_every: u64 = 250,
         /// Number of checkpoints to keep, besides the best model.
         keep: usize = 2,
