@@ -162,7 +162,7 @@ fn mistakes_are_found_before_anything_is_trained() {
     fails(race(&out).arg(&config), &["small.toml", "speed"]);
     fails(
         race(&out).args(["--steps", "0"]),
-        &["steps = 0", "1 to 1000000"],
+        &["steps is 0", "1 to 1000000"],
     );
     fails(race(&out).arg("none.toml"), &["none.toml"]);
     assert!(!out.exists());

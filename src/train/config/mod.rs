@@ -9,6 +9,7 @@ mod stages;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use checks::rule;
 pub use error::ConfigError;
 pub use of_model::{FINE_TUNE, OfModel, settings_of};
 pub use sections::{
