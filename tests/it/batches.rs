@@ -484,7 +484,7 @@ fn repeated_photos_are_segmented_once_and_unreadable_ones_counted() {
 }
 
 #[test]
-fn wishes_that_cannot_be_met_are_refused_before_the_work() {
+fn options_that_cannot_be_met_are_refused_before_the_work() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let picture = photo(folder.path(), "a.png");

@@ -327,7 +327,7 @@ fn a_batch_in_parts_is_given_up_between_them() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn two_signals_at_once_are_one_wish() {
+fn two_signals_at_once_count_as_one() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     let child = started(&train(&run, LONG));
