@@ -357,8 +357,8 @@ mod tests {
     use super::*;
     use crate::model::Card;
     use crate::run_format::{METRICS, SAMPLES, checkpoint_name};
-    use crate::train::metrics::testing::raise_score;
     use crate::train;
+    use crate::train::metrics::testing::raise_score;
     use burn::tensor::Device;
     use std::fs;
     use std::path::Path;

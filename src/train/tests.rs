@@ -5,9 +5,7 @@ use super::metrics::testing::raise_score;
 use super::{Event, Outcome, TrainError};
 use crate::model::tensors::Precision;
 use crate::model::{self, Card};
-use crate::run_format::{
-    AVERAGE, BEST, CHECKPOINTS, METRICS, MODEL, checkpoint_name,
-};
+use crate::run_format::{AVERAGE, BEST, CHECKPOINTS, METRICS, MODEL, checkpoint_name};
 use burn::tensor::Device;
 use std::cell::Cell;
 use std::fs;
