@@ -131,7 +131,7 @@ pub(crate) const TABLE: &[Entry] = table! {
     }
     "View" {
         Action::Show(Layer::Photo), "Photo", [key(Key::Num1)], ICON_IMAGE;
-        Action::Show(Layer::Raw), "Raw state", [key(Key::Num2)], ICON_BLUR_ON;
+        Action::Show(Layer::Raw), "State", [key(Key::Num2)], ICON_BLUR_ON;
         Action::Show(Layer::Map), "Mask", [key(Key::Num3)], ICON_MAP;
         Action::Show(Layer::Overlay), "Overlay", [key(Key::Num4)], ICON_LAYERS;
         Action::Show(Layer::Truth), "Ground truth", [key(Key::Num5)], ICON_CHECK;

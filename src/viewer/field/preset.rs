@@ -15,7 +15,7 @@ pub enum Preset {
     Fig1a,
     /// Figure 1 (b): the reshaped field in the same slice.
     Fig1b,
-    /// Figure 1 (c): the length of the gradient from the centroid to the decision boundary.
+    /// Figure 1 (c): the field magnitude from the centroid to the decision boundary.
     Fig1c,
     /// The photo's pixels on their way to their centroids.
     Cloud,
