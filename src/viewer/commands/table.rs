@@ -342,6 +342,7 @@ fn presses(event: &egui::Event, keys: &KeyboardShortcut) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::viewer::view::LAYERS;
 
     #[test]
     fn a_mac_shows_its_own_keys() {
@@ -361,6 +362,17 @@ mod tests {
                 command,
                 "{text}"
             );
+        }
+    }
+
+    /// Buttons shorten three names, which their tooltips give in full.
+    #[test]
+    fn layers_have_one_name_on_buttons_and_in_the_menu() {
+        let short = [Layer::Truth, Layer::Second, Layer::Disagreement];
+        for (layer, name, _) in LAYERS {
+            let shown = |entry: &&Entry| entry.action == Action::Show(layer);
+            let in_menu = TABLE.iter().find(shown).map(|entry| entry.name);
+            assert_eq!(in_menu == Some(name), !short.contains(&layer), "{name}");
         }
     }
 

@@ -39,7 +39,9 @@ impl Preset {
         match self {
             Preset::Fig1a => "The vanilla field in a slice through the target and its neighbours",
             Preset::Fig1b => "The reshaped field in the same slice",
-            Preset::Fig1c => "The gradient from the target's centroid to its decision boundary",
+            Preset::Fig1c => {
+                "The field magnitude from the target's centroid to its decision boundary"
+            }
             Preset::Cloud => "Every pixel of the open photo as a point on its way to its centroid",
         }
     }
