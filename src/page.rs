@@ -19,7 +19,7 @@ use web_sys::{
 const CANVAS: &str = "flowseg";
 /// What is shown until the window is there, and in its place if it cannot be.
 const LOADING: &str = "loading";
-/// Where errors are told.
+/// Where errors are shown.
 const MESSAGE: &str = "message";
 /// The field for files.
 const FILES: &str = "files";

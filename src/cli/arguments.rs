@@ -61,18 +61,6 @@ impl DeviceArgument {
     }
 }
 
-/// How the flow is solved, apart from the number of steps.
-#[derive(clap::Args)]
-pub(super) struct SolverArguments {
-    /// Solver of the ODE
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) solver: Solver,
-    /// Where the steps are, 0.001 to 1000: with 1 they are equally long; below, the first are longer and
-    /// the last shorter; above, the other way round
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = shift)]
-    pub(super) shift: f64,
-}
-
 fn shift(text: &str) -> Result<f64, String> {
     let factor = text.parse().ok();
     factor
@@ -97,19 +85,31 @@ pub(super) enum Quality {
     Best,
 }
 
-/// Test-time augmentation, and the tiles of every pass.
+/// How photos are segmented, apart from the number of solver steps.
 #[derive(clap::Args)]
-pub(super) struct LooksArgument {
+pub(super) struct SamplingArguments {
+    /// Solver of the ODE
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) solver: Solver,
+    /// Where the steps are, 0.001 to 1000: with 1 they are equally long; below, the first are longer and
+    /// the last shorter; above, the other way round
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = shift)]
+    pub(super) shift: f64,
+    /// Seed of the noise, for models whose flow starts from noise
+    #[arg(long, default_value_t = 0, value_parser = any_whole::<u64>)]
+    pub(super) seed: u64,
+    #[command(flatten)]
+    scale: ScaleArgument,
     /// Test-time augmentation: segment every photo at several sizes, such as 1,1.5,2, and add up the votes
     /// of these passes; replaces --scale
     #[arg(long, value_name = "FACTOR,...", value_delimiter = ',', value_parser = scale, conflicts_with = "scale")]
-    pub(super) scales: Vec<f64>,
+    scales: Vec<f64>,
     /// Also segment the mirror image of every photo and add up the votes
     #[arg(long)]
-    pub(super) flip: bool,
+    flip: bool,
     /// Speed or quality, instead of --scale, --scales and --flip
     #[arg(long, value_enum, conflicts_with_all = ["scale", "scales", "flip"])]
-    pub(super) quality: Option<Quality>,
+    quality: Option<Quality>,
     /// Segment large photos in overlapping tiles of the network's training size. N, 1 to 64: tiles along
     /// the side that needs more, fewer if the photo would be enlarged more than 8 times; auto: enough that
     /// a network pixel covers at most 4 x 4 photo pixels; off: the whole photo at once
@@ -126,16 +126,19 @@ pub(super) struct OutlinesArgument {
     pub(super) outlines: Outlines,
 }
 
-impl LooksArgument {
+impl SamplingArguments {
     /// The looks at every photo for a model with this card.
-    pub(super) fn looks(&self, scale: &ScaleArgument, card: &Card) -> anyhow::Result<Vec<Look>> {
+    ///
+    /// # Errors
+    /// `--quality best` for a model whose card does not say what that is.
+    pub(super) fn looks(&self, card: &Card) -> anyhow::Result<Vec<Look>> {
         if self.quality == Some(Quality::Best) {
             return Look::best(card).context(
                 "the model's card has no entry for --quality best: use --scales and --flip",
             );
         }
         let scales = match self.scales.as_slice() {
-            [] => &[scale.scale],
+            [] => &[self.scale.scale],
             scales => scales,
         };
         Ok(Look::all(scales, self.flip))

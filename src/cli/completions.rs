@@ -10,7 +10,7 @@ For bash: flowseg completions bash > ~/.local/share/bash-completion/completions/
 For zsh: flowseg completions zsh > _flowseg, in a folder of $fpath
 For fish: flowseg completions fish > ~/.config/fish/completions/flowseg.fish")]
 pub(super) struct Arguments {
-    /// The shell
+    /// The shell to write completions for
     #[arg(value_enum)]
     shell: Shell,
 }

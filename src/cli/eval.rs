@@ -2,8 +2,7 @@
 
 use super::agreement;
 use super::arguments::{
-    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument,
-    SolverArguments, any_whole, whole,
+    DeviceArgument, ModelArgument, PrecisionArgument, SamplingArguments, whole,
 };
 use super::compiling::Compiling;
 use super::contact_sheet;
@@ -48,14 +47,7 @@ pub(super) struct Arguments {
     #[arg(long, value_delimiter = ',', value_parser = whole(1..=1000))]
     steps: Vec<u64>,
     #[command(flatten)]
-    solver: SolverArguments,
-    /// Seed of the noise, for models whose flow starts from noise
-    #[arg(long, default_value_t = 0, value_parser = any_whole::<u64>)]
-    seed: u64,
-    #[command(flatten)]
-    scale: ScaleArgument,
-    #[command(flatten)]
-    looks: LooksArgument,
+    sampling: SamplingArguments,
     /// Score at the labels' own size, at the size that the network sees, or both
     #[arg(long, value_enum, default_value_t)]
     resolution: Resolutions,
@@ -171,16 +163,17 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
     if steps.is_empty() {
         steps.push(model.card.default_steps());
     }
+    let sampling = &arguments.sampling;
     let scoring = Scoring {
-        solver: arguments.solver.solver,
-        shift: arguments.solver.shift,
+        solver: sampling.solver,
+        shift: sampling.shift,
         steps,
         resolutions: arguments.resolution.all(),
         batch: arguments.batch as usize,
-        seed: arguments.seed,
-        looks: arguments.looks.looks(&arguments.scale, &model.card)?,
-        tiling: arguments.looks.tiles,
-        outlines: arguments.looks.outlines.outlines,
+        seed: sampling.seed,
+        looks: sampling.looks(&model.card)?,
+        tiling: sampling.tiles,
+        outlines: sampling.outlines.outlines,
         ..Scoring::default()
     };
     if arguments.agreement {
@@ -232,7 +225,7 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
             "scale": scales.first(),
             "scales": scales,
             "flip": scoring.looks.iter().any(|look| look.mirrored),
-            "tiles": arguments.looks.tiles.to_string(),
+            "tiles": arguments.sampling.tiles.to_string(),
             "outlines": scoring.outlines,
             "solver": scoring.solver,
             "shift": scoring.shift,

@@ -3,11 +3,11 @@
 //! A signal that was ignored when the program started stays ignored. That is how `nohup`, `setsid`
 //! and a shell's background jobs keep a program running; a handler would undo it.
 
+mod signals;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
-mod wishes;
 
 #[cfg(unix)]
 use unix as system;
@@ -16,6 +16,7 @@ use windows as system;
 
 use crate::files;
 use crate::terminal::err;
+use signals::{Answer, Signal, Signals};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -23,7 +24,6 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
-use wishes::{Answer, Signal, Wishes};
 
 /// How long a signal waits for its line to be printed.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -45,25 +45,27 @@ impl Stop {
     /// [`listen`](Self::listen) for a command that stops after something else than a step.
     ///
     /// # Errors
-    /// A system that lets nobody listen.
+    /// A handler that cannot be installed.
     pub(super) fn listen_until(end: &'static str) -> anyhow::Result<Self> {
         let asked = Arc::new(AtomicU8::new(0));
         let of_listener = asked.clone();
-        let mut wishes = Wishes::default();
-        system::listen(move |signal| match wishes.hear(signal, Instant::now()) {
-            Answer::Stop => {
-                of_listener.store(signal.status(), Ordering::Relaxed);
-                say(move || {
-                    // Stop even if the terminal is gone.
-                    let _ = writeln!(
-                        std::io::stderr(),
-                        "stopping after {end}; press Ctrl-C again to exit at once"
-                    );
-                });
-            }
-            Answer::Leave => leave(signal),
-            Answer::Nothing => {}
-        })?;
+        let mut signals = Signals::default();
+        system::listen(
+            move |signal| match signals.on_signal(signal, Instant::now()) {
+                Answer::Stop => {
+                    of_listener.store(signal.status(), Ordering::Relaxed);
+                    say(move || {
+                        // Stop even if the terminal is gone.
+                        let _ = writeln!(
+                            std::io::stderr(),
+                            "stopping after {end}; press Ctrl-C again to exit at once"
+                        );
+                    });
+                }
+                Answer::Leave => leave(signal),
+                Answer::Nothing => {}
+            },
+        )?;
         Ok(Self(asked))
     }
 

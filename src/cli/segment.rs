@@ -11,8 +11,7 @@ mod records;
 mod work;
 
 use super::arguments::{
-    DeviceArgument, LooksArgument, ModelArgument, PrecisionArgument, ScaleArgument,
-    SolverArguments, any_whole, whole,
+    DeviceArgument, ModelArgument, PrecisionArgument, SamplingArguments, whole,
 };
 use super::compiling::Compiling;
 use super::inputs::{self, Input};
@@ -63,14 +62,7 @@ pub(super) struct Arguments {
     #[arg(long, value_parser = whole(1..=1000))]
     steps: Option<u64>,
     #[command(flatten)]
-    solver: SolverArguments,
-    /// Seed of the noise, for models whose flow starts from noise
-    #[arg(long, default_value_t = 0, value_parser = any_whole::<u64>)]
-    seed: u64,
-    #[command(flatten)]
-    scale: ScaleArgument,
-    #[command(flatten)]
-    looks: LooksArgument,
+    sampling: SamplingArguments,
     /// Leave a pixel without a class (255, or 65535 in 16 bits) if its most probable class, before
     /// --merge, has less than this probability, 0 to 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
@@ -392,20 +384,21 @@ fn work<'a>(arguments: &Arguments, model: &'a Model, tables: &Tables) -> anyhow:
     let (selection, cutout) = arguments.choice.of_model(&model.card.classes)?;
     let centroids = model.centroids();
     let steps = arguments.steps.map(|steps| steps as usize);
+    let sampling = &arguments.sampling;
     Ok(Work {
         model,
         model_name: arguments.model.model.to_string_lossy().into_owned(),
         viewing: Viewing {
-            looks: arguments.looks.looks(&arguments.scale, &model.card)?,
-            tiling: arguments.looks.tiles,
+            looks: sampling.looks(&model.card)?,
+            tiling: sampling.tiles,
             sampling: Sampling {
-                solver: arguments.solver.solver,
-                shift: arguments.solver.shift,
+                solver: sampling.solver,
+                shift: sampling.shift,
                 steps: steps.unwrap_or(model.card.default_steps()),
-                seed: arguments.seed,
+                seed: sampling.seed,
                 ..Sampling::default()
             },
-            outlines: arguments.looks.outlines.outlines,
+            outlines: sampling.outlines.outlines,
             ignore_below: arguments.ignore_below,
         },
         keeps_states: arguments.keeps_states(),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 pub struct Contents {
     /// The name of the data set, if a file states it.
     pub name: Option<String>,
-    /// The classes.
+    /// The names of the classes, by index.
     pub classes: ClassTable,
     /// Raw label -> class index.
     pub mapping: LabelMapping,

@@ -296,7 +296,7 @@ impl Dataset {
         &self.name
     }
 
-    /// The classes.
+    /// The names of the classes, by index.
     pub fn classes(&self) -> &ClassTable {
         &self.classes
     }

@@ -25,6 +25,18 @@ pub(super) struct RawLabels {
     pub data: Vec<u16>,
 }
 
+impl RawLabels {
+    /// Class indices instead of raw labels. They have 16 bits, so that 255 is a class like any other.
+    pub(super) fn of_classes([width, height]: [usize; 2], data: Vec<u16>) -> Self {
+        Self {
+            width,
+            height,
+            bits: 16,
+            data,
+        }
+    }
+}
+
 /// Reads a label map: `(width, height, labels)`, row-major, with values exactly as stored: grey values
 /// are never scaled to 8 bits, and in a palette image the index is the label.
 ///

@@ -111,6 +111,35 @@ mod tests {
     use crate::labels::{IGNORE, LabelMap};
     use crate::votes::Votes;
 
+    /// Adds a photo of `side` by `side` pixels, all of which have the same label, and what is predicted for it.
+    fn add(
+        worst: &mut Worst,
+        index: usize,
+        label: u16,
+        side: usize,
+        prediction: &[u16],
+        votes: Votes,
+    ) {
+        let sample = Sample {
+            name: format!("p{index}"),
+            image: RgbImage::new(side as u32, side as u32),
+            labels: LabelMap {
+                width: side,
+                height: side,
+                data: vec![label; side * side],
+            },
+        };
+        worst.add(&Seen {
+            index,
+            steps: 1,
+            sample: &sample,
+            size: [side, side],
+            known: &[true; 3],
+            prediction,
+            segmented: &Segmented::whole(votes),
+        });
+    }
+
     #[test]
     fn only_the_worst_are_kept_in_order() {
         let mut worst = Worst::new(2, WorstBy::Iou);
@@ -118,24 +147,8 @@ mod tests {
         for (index, wrong) in [1usize, 3, 0, 2, 4].into_iter().enumerate() {
             let prediction: Vec<u16> = (0..4).map(|p| u16::from(p < wrong)).collect();
             let label = if index == 4 { IGNORE } else { 0 };
-            let sample = Sample {
-                name: format!("p{index}"),
-                image: RgbImage::new(2, 2),
-                labels: LabelMap {
-                    width: 2,
-                    height: 2,
-                    data: vec![label; 4],
-                },
-            };
-            worst.add(&Seen {
-                index,
-                steps: 1,
-                sample: &sample,
-                size: [2, 2],
-                known: &[true; 2],
-                prediction: &prediction,
-                segmented: &Segmented::whole(Votes::for_labels(&prediction, 10, [2, 2])),
-            });
+            let votes = Votes::for_labels(&prediction, 10, [2, 2]);
+            add(&mut worst, index, label, 2, &prediction, votes);
         }
         let names: Vec<&str> = worst.ranked().iter().map(|r| r.name.as_str()).collect();
         assert_eq!(names, ["p1", "p3"]);
@@ -152,24 +165,8 @@ mod tests {
         // Photos of one pixel on the way from class 0 to class 1.
         for (index, share) in [0.0f32, 0.5, 0.2].into_iter().enumerate() {
             let state = [0, 1, 2].map(|a| code(0, a) + share * (code(1, a) - code(0, a)));
-            let sample = Sample {
-                name: format!("p{index}"),
-                image: RgbImage::new(1, 1),
-                labels: LabelMap {
-                    width: 1,
-                    height: 1,
-                    data: vec![0],
-                },
-            };
-            worst.add(&Seen {
-                index,
-                steps: 1,
-                sample: &sample,
-                size: [1, 1],
-                known: &[true; 3],
-                prediction: &[0],
-                segmented: &Segmented::whole(Votes::of(&centroids, &state, [1, 1])),
-            });
+            let votes = Votes::of(&centroids, &state, [1, 1]);
+            add(&mut worst, index, 0, 1, &[0], votes);
         }
         let names: Vec<&str> = worst.ranked().iter().map(|r| r.name.as_str()).collect();
         assert_eq!(names, ["p1", "p2"]);

@@ -18,6 +18,14 @@ fn random<const R: usize>(shape: [usize; R], seed: u64) -> Tensor<R> {
     Tensor::from_data(TensorData::new(values, shape), &device).require_grad()
 }
 
+/// Features `[patches, pixels, e]`, weights and norm of a neural field whose hidden width is `ratio * e`.
+fn field_inputs(shape: [usize; 4], seed: u64) -> (Tensor<3>, Tensor<2>, Tensor<1>) {
+    let [patches, pixels, e, ratio] = shape;
+    let z = random([patches, pixels, e], seed);
+    let w = random([patches, 2 * e * ratio * e], seed + 1);
+    (z, w, random([e], seed + 2))
+}
+
 fn values<const R: usize>(x: Tensor<R>) -> Vec<f32> {
     x.into_data().try_to_vec::<f32>().unwrap()
 }
@@ -333,10 +341,7 @@ proptest! {
         (patches, side, e, ratio) in (1usize..9, 1usize..9, 2usize..70, 1usize..4),
         seed in 0u64..1000,
     ) {
-        let (pixels, m) = (side * side, ratio * e);
-        let z = random([patches, pixels, e], seed);
-        let w = random([patches, 2 * e * m], seed + 1);
-        let norm = random([e], seed + 2);
+        let (z, w, norm) = field_inputs([patches, side * side, e, ratio], seed);
         compare!(
             neural_field(z.clone(), w.clone(), norm.clone(), MatmulPrecision::Single),
             reference::neural_field(z.clone(), w.clone(), norm.clone()),
@@ -352,9 +357,7 @@ proptest! {
         (patches, side, e, ratio) in (1usize..9, 1usize..9, 2usize..70, 1usize..4),
         seed in 0u64..1000,
     ) {
-        let z = random([patches, side * side, e], seed);
-        let w = random([patches, 2 * ratio * e * e], seed + 1);
-        let norm = random([e], seed + 2);
+        let (z, w, norm) = field_inputs([patches, side * side, e, ratio], seed);
         let field = |precision| values(neural_field(z.clone(), w.clone(), norm.clone(), precision));
         let single = field(MatmulPrecision::Single);
         let rounded = field(MatmulPrecision::Bfloat16);
@@ -369,11 +372,8 @@ proptest! {
 
 #[test]
 fn neural_field_gradient_is_a_finite_difference() {
-    let (patches, pixels, e, m) = (2, 4, 4, 8);
-    let z = random([patches, pixels, e], 1);
-    let w = random([patches, 2 * e * m], 2);
-    let norm = random([e], 3);
-    let direction = random([patches, 2 * e * m], 4).detach();
+    let (z, w, norm) = field_inputs([2, 4, 4, 2], 1);
+    let direction = random(w.dims(), 4).detach();
     let grads = neural_field(z.clone(), w.clone(), norm.clone(), MatmulPrecision::Single)
         .square()
         .sum()

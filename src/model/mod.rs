@@ -35,9 +35,9 @@ use tensors::{Precision, TensorsError};
 /// A network with its card: everything needed to use it.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// The network.
+    /// The network with its weights, on one device.
     pub network: Network,
-    /// What it is.
+    /// How it was trained and how it is used.
     pub card: Card,
 }
 

@@ -72,7 +72,7 @@ impl Message {
         self.0.len()
     }
 
-    /// The bytes.
+    /// The message, encoded.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.0
     }

@@ -6,7 +6,7 @@ use crate::encoding::Order;
 use crate::flow::Prediction;
 use crate::potential::Operator;
 use crate::text_file;
-use crate::train::config::Config;
+use crate::train::config::{Config, rule};
 use crate::train::objective::{Objective, TimeDistribution};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -189,14 +189,6 @@ impl Side {
     }
 }
 
-/// A number outside its range.
-fn rule<T: std::fmt::Display>(ok: bool, key: &str, value: T, rule: &str) -> Result<(), RaceError> {
-    if ok {
-        return Ok(());
-    }
-    Err(RaceError::Config(format!("{key} = {value}: use {rule}")))
-}
-
 impl RaceConfig {
     /// Reads the settings of a race from a TOML file.
     ///
@@ -233,7 +225,6 @@ impl RaceConfig {
     /// # Errors
     /// The first value out of its range.
     pub fn check(&self) -> Result<(), RaceError> {
-        let [height, width] = self.size;
         rule(
             self.data.is_some() || CLASSES.contains(&self.classes),
             "classes",
@@ -241,8 +232,7 @@ impl RaceConfig {
             "a number from 2 to 12",
         )?;
         let sides = self.size.iter().all(|side| (8..=256).contains(side));
-        let size = format!("[{height}, {width}]");
-        rule(sides, "size", size, "two numbers from 8 to 256")?;
+        rule(sides, "size", self.size, "two numbers from 8 to 256")?;
         for (key, value, least, most) in [
             // TOML has no larger integers.
             ("seed", self.seed, 0, i64::MAX as u64),
@@ -253,7 +243,7 @@ impl RaceConfig {
             ("batch_size", self.batch_size as u64, 1, 64),
         ] {
             let wanted = format!("a number from {least} to {most}");
-            rule((least..=most).contains(&value), key, value, &wanted)?;
+            rule((least..=most).contains(&value), key, value, wanted)?;
         }
         if let Some(seconds) = self.seconds {
             let ok = (1.0..=1e6).contains(&seconds);
@@ -269,7 +259,7 @@ impl RaceConfig {
             ("network.field_blocks", n.field_blocks, 1, 4),
         ] {
             let wanted = format!("a number from {least} to {most}");
-            rule((least..=most).contains(&value), key, value, &wanted)?;
+            rule((least..=most).contains(&value), key, value, wanted)?;
         }
         let tokens = self.size.map(|side| side.div_ceil(n.patch_size));
         rule(
@@ -398,16 +388,20 @@ mod tests {
     fn mistakes_are_one_line_that_names_the_key() {
         for (text, named) in [
             ("clases = 3", "clases"),
-            ("classes = 13", "classes = 13"),
-            ("size = [4, 48]", "size"),
+            (
+                "classes = 13",
+                "classes is 13: it must be a number from 2 to 12",
+            ),
+            ("size = [4, 48]", "size is [4,48]"),
             ("steps = 0", "steps"),
-            ("seconds = nan", "seconds"),
+            ("seconds = nan", "seconds is NaN"),
+            ("seconds = 0.5", "seconds is 0.5"),
             ("held_out = 1000", "held_out"),
             ("[network]\nhidden_size = 100000", "network.hidden_size"),
             ("[network]\nhidden_size = 97", "hidden_size"),
             (
                 "size = [256, 256]\nnetwork.patch_size = 4",
-                "network.patch_size = 4",
+                "network.patch_size is 4",
             ),
             ("[a]\ntemperature = -1", "side a: loss.temperature"),
             ("[b]\nobjective = 'fast'", "fast"),

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// Why a race fails.
 #[derive(Debug, thiserror::Error)]
 pub enum RaceError {
-    /// A setting that is unknown or out of range.
+    /// TOML that is no settings, or settings with which a side cannot be trained.
     #[error("{0}")]
     Config(String),
     /// The same, in a file.

@@ -36,7 +36,7 @@ pub(super) struct SideWorker {
     pub device: Device,
     pub low_priority: bool,
     pub work: Receiver<Work>,
-    /// Told of the first training step.
+    /// Receives a message after the first training step.
     pub first_step: SyncSender<()>,
     pub events: SyncSender<Event>,
     pub control: Arc<Control>,

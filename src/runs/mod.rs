@@ -8,6 +8,8 @@ mod folder;
 mod follow;
 mod outcome;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod watcher;
 

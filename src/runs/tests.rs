@@ -1,9 +1,9 @@
 use super::folder::Followed;
 use super::follow::Follower;
+use super::testing::append;
 use super::*;
 use proptest::prelude::*;
 use std::fs::{self, OpenOptions};
-use std::io::Write;
 use std::time::{Instant, SystemTime};
 
 fn line(step: u64, loss: f64) -> String {
@@ -11,15 +11,6 @@ fn line(step: u64, loss: f64) -> String {
         "{{\"gradient_norm\":1.0,\"learning_rate\":0.001,\"loss\":{loss},\
          \"photos_per_second\":16.0,\"step\":{step},\"waiting\":0.25}}\n"
     )
-}
-
-fn append(path: &Path, text: &str) {
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .unwrap();
-    file.write_all(text.as_bytes()).unwrap();
 }
 
 fn never() -> bool {

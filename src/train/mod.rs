@@ -46,6 +46,8 @@ pub mod state;
 pub mod supervision;
 mod tensorboard;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod tokens;
 mod trainee;

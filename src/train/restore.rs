@@ -1,7 +1,7 @@
 //! The initial state of a run.
 
 use super::TrainError;
-use super::config::{Config, Stage};
+use super::config::{Config, Stage, sizes};
 use super::folder::RunFolder;
 use super::metrics;
 use super::repa;
@@ -205,18 +205,6 @@ fn changed_method(card: &Card, config: &Config) -> Option<String> {
 
 /// The first size in which the network of a run differs from that of the settings.
 fn changed_network(run: &NetworkConfig, now: &NetworkConfig) -> Option<String> {
-    let sizes = |network: &NetworkConfig| {
-        [
-            ("model.patch_size", network.patch_size),
-            ("model.hidden_size", network.hidden_size),
-            ("model.heads", network.heads),
-            ("model.pixel_width", network.pixel_width),
-            ("model.transformer_blocks", network.transformer_blocks),
-            ("model.field_blocks", network.field_blocks),
-            ("model.code_dims", network.state_channels),
-            ("model.stem_width", network.stem_width),
-        ]
-    };
     let mut pairs = sizes(run).into_iter().zip(sizes(now));
     if let Some(((key, before), (_, now))) = pairs.find(|(before, now)| before != now) {
         return Some(format!(

@@ -360,28 +360,10 @@ mod tests {
     use crate::model::Card;
     use crate::run_format::{CHECKPOINTS, METRICS, SAMPLES, checkpoint_name};
     use crate::train;
-    use crate::train::metrics::testing::raise_score;
+    use crate::train::testing::{config, raise_score};
     use burn::tensor::Device;
     use std::fs;
     use std::path::Path;
-
-    /// Settings of a run that takes no time.
-    fn config(toml: &str, settings: &[&str]) -> Config {
-        const SMALL: [&str; 9] = [
-            "model.hidden_size=16",
-            "model.heads=2",
-            "model.pixel_width=8",
-            "model.transformer_blocks=1",
-            "model.field_blocks=1",
-            "train.batch_size=2",
-            "train.warmup=2",
-            "train.keep=9",
-            "data.size=[16,24]",
-        ];
-        let settings = SMALL.iter().chain(settings);
-        let settings: Vec<String> = settings.map(ToString::to_string).collect();
-        Config::parse(toml, &settings).unwrap()
-    }
 
     fn run(
         config: &Config,

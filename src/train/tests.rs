@@ -1,7 +1,7 @@
 //! Tests of whole runs: what a resume or a start from a model keeps.
 
 use super::config::Config;
-use super::metrics::testing::raise_score;
+use super::testing::{self, raise_score};
 use super::{Event, Outcome, TrainError};
 use crate::model::tensors::Precision;
 use crate::model::{self, Card};
@@ -11,26 +11,16 @@ use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 
-/// Settings of a run that takes no time.
-const SMALL: [&str; 11] = [
-    "model.hidden_size=16",
-    "model.heads=2",
-    "model.pixel_width=8",
-    "model.transformer_blocks=1",
-    "model.field_blocks=1",
-    "train.batch_size=2",
+/// Settings that make validation short.
+const SHORT: [&str; 3] = [
     "train.warmup=1",
-    "train.keep=9",
     "train.validate_samples=2",
     "train.validate_steps=1",
-    "data.size=[16,24]",
 ];
 const SCENES: &str = "data.path=scenes:3@16x24";
 
 fn config(settings: &[&str]) -> Config {
-    let settings = SMALL.iter().chain(settings);
-    let settings: Vec<String> = settings.map(ToString::to_string).collect();
-    Config::parse("", &settings).unwrap()
+    testing::config("", &[&SHORT, settings].concat())
 }
 
 fn run(out: &Path, resume: bool, settings: &[&str]) -> Result<Outcome, TrainError> {

@@ -36,7 +36,7 @@ impl FieldKind {
         panes.contains(&FieldKind::Network)
     }
 
-    /// The weights of `mu - x` and of `-grad Phi`, where `correction` is 1 for the static target
+    /// The weights of `mu - x` and of `-grad Phi`, where `correction` is 1 for the reshaped target
     /// and t for the annealed one (section 5.3: `(1 - t) v + t (v - grad Phi)`).
     pub(crate) fn weights(self, correction: f32) -> [f32; 2] {
         match self {

@@ -39,7 +39,7 @@ pub(super) struct App {
     pub(super) capture: Option<Capture>,
     pub(super) lessons: Driver,
     frames: FrameStats,
-    /// Whether the graphics device is lost, and who is told.
+    /// Whether the graphics device is lost, and whom it notifies.
     loss: Option<(Loss, Handover)>,
 }
 
@@ -395,7 +395,7 @@ impl eframe::App for App {
         };
         egui::CentralPanel::no_frame().show(ui, |ui| self.layout.ui(&mut dock, ui));
         bars::help(&self.shared, &context, &mut commands);
-        correct::teach_dialog(&self.shared, &context, &mut commands);
+        correct::fine_tune_dialog(&self.shared, &context, &mut commands);
         correct::leave_dialog(&self.shared, &context, &mut commands);
         correct::folder_dialog(&self.shared, &context, &mut commands);
         self.dialogs(&context, &mut commands);

@@ -10,7 +10,7 @@ use crate::page;
 use eframe::egui;
 use std::panic;
 
-/// Opens the window in the page's canvas. Errors are told on the page.
+/// Opens the window in the page's canvas. Errors are shown on the page.
 ///
 /// The address may have parameters: `device` (`auto`, `cpu` or `wgpu`), `model` (the name of a
 /// built-in one), `steps`, `lesson`, `field` (any value), and `theme` (`dark` or `light`).

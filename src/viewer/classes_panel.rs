@@ -173,7 +173,7 @@ fn photo_row(ui: &mut egui::Ui, row: &Row, shown: bool) -> egui::Response {
         .truncate()
         .min_size(egui::vec2(ui.available_width(), ROW));
     ui.add(button).on_hover_text(format!(
-        "{}\n{share:.2} % of its pixels; IoU with its labels in %: {iou}; click to show it",
+        "{}\n{share:.2} % of its pixels; IoU with its ground truth in %: {iou}; click to show it",
         row.name
     ))
 }

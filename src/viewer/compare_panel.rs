@@ -149,7 +149,7 @@ fn summary(comparison: &Comparison, ui: &mut egui::Ui) {
             100.0 * b,
             signed(100.0 * (b - a))
         )),
-        _ => ui.weak("No labels are known for this photo, so neither is scored."),
+        _ => ui.weak("This photo has no known ground truth, so neither is scored."),
     };
 }
 
@@ -176,8 +176,8 @@ fn table(app: &AppState, comparison: &Comparison, classes: &JointClasses, ui: &m
             "differ %",
             "Of the pixels that either result gives to the class, the share that the other does not, in %",
         ),
-        ("A", "IoU of the first result with the labels, in %"),
-        ("B", "IoU of the second result with the labels, in %"),
+        ("A", "IoU of the first result with the ground truth, in %"),
+        ("B", "IoU of the second result with the ground truth, in %"),
         (
             "B \u{2212} A",
             "Difference of the IoU, in percentage points",

@@ -107,7 +107,7 @@ fn window(options: Options, handover: Handover, shown: Option<Shown>) -> Result<
                 tracing::warn!("{error}");
             }
             let mut app = App::new(context, state, compute.device, devices, memory, &options);
-            app.shared.correct.teach.device = choice;
+            app.shared.correct.fine_tuning.device = choice;
             if let Some(folder) = eframe::storage_dir(APP).filter(|_| remember) {
                 app.shared.correct.keep_in(folder.join("corrections"));
             }

@@ -147,7 +147,7 @@ impl MaskQueue {
         order.filter(waits).collect()
     }
 
-    /// Stores a mask.
+    /// Stores the mask of the photo at `at`, or why there is none.
     pub(super) fn add(&mut self, at: usize, mask: Result<StoredMask, String>) {
         let Some(state) = self.states.get_mut(at) else {
             return;

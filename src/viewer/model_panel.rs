@@ -4,7 +4,8 @@ use super::app_state::AppState;
 use super::commands::{Action, Command, help};
 use super::panel::Panel;
 use super::theme::{self, GRID};
-use crate::model::{Card, Fit};
+use crate::flow::{Prediction, Source};
+use crate::model::{Card, Fit, Quality};
 use crate::models;
 use eframe::egui;
 use egui_material_icons::icons;
@@ -104,14 +105,10 @@ fn about(ui: &mut egui::Ui, card: &Card) {
         || "not scored".to_owned(),
         |score| format!("{:.1} mIoU", 100.0 * score.miou),
     );
-    let best = card.quality.as_ref().map_or_else(
-        || "not measured".to_owned(),
-        |quality| {
-            let looks = quality.scales.len() * if quality.flip { 2 } else { 1 };
-            let [fast, best] = [quality.fast, quality.best].map(|miou| 100.0 * miou);
-            format!("{best:.1} mIoU with {looks} passes, {fast:.1} with one")
-        },
-    );
+    let best = card
+        .quality
+        .as_ref()
+        .map_or_else(|| "not measured".to_owned(), gain);
     let [height, width] = card.size;
     let network = &card.network;
     let encoder = network.encoder.as_ref().map_or_else(
@@ -138,7 +135,7 @@ fn about(ui: &mut egui::Ui, card: &Card) {
         ("Quality", best),
         ("Trained at", format!("height {height}, width {width}")),
         ("Fit", fit.to_owned()),
-        ("Steps", format!("{}", card.steps)),
+        ("Training steps", card.steps.to_string()),
         ("Sampling", sampling),
         (
             "Parameters",
@@ -146,8 +143,8 @@ fn about(ui: &mut egui::Ui, card: &Card) {
         ),
         ("Patch", format!("{0} x {0} pixels", network.patch_size)),
         ("Encoder", encoder),
-        ("Starts at", format!("{:?}", card.source).to_lowercase()),
-        ("Predicts", format!("{:?}", card.prediction).to_lowercase()),
+        ("Starts at", start(card.source).to_owned()),
+        ("Predicts", predicted(card.prediction).to_owned()),
         ("Licence", card.licence.clone()),
     ];
     egui::Grid::new("model card")
@@ -160,4 +157,56 @@ fn about(ui: &mut egui::Ui, card: &Card) {
                 ui.end_row();
             }
         });
+}
+
+/// The scores of both qualities, and the passes of the best one.
+fn gain(quality: &Quality) -> String {
+    let [fast, best] = [quality.fast, quality.best].map(|miou| 100.0 * miou);
+    let scales: Vec<String> = quality.scales.iter().map(f64::to_string).collect();
+    let word = if scales.len() == 1 { "scale" } else { "scales" };
+    let mirrored = if quality.flip { ", also mirrored" } else { "" };
+    let passes = format!("{word} {}{mirrored}", scales.join(", "));
+    format!("{best:.1} mIoU at best quality ({passes}), {fast:.1} at fast")
+}
+
+/// Where the flow starts.
+fn start(source: Source) -> &'static str {
+    match source {
+        Source::Image => "the photo",
+        Source::Noise => "noise",
+    }
+}
+
+/// What the network predicts.
+fn predicted(prediction: Prediction) -> &'static str {
+    match prediction {
+        Prediction::Velocity => "the velocity",
+        Prediction::Target => "the target",
+        Prediction::Logits | Prediction::Posterior => "class probabilities",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_passes_of_the_best_quality_are_named() {
+        let mut quality = Quality {
+            scales: vec![1.5],
+            flip: false,
+            fast: 0.882,
+            best: 0.89,
+            on: "photos".into(),
+        };
+        assert_eq!(
+            gain(&quality),
+            "89.0 mIoU at best quality (scale 1.5), 88.2 at fast"
+        );
+        (quality.scales, quality.flip) = (vec![1.0, 1.5], true);
+        assert_eq!(
+            gain(&quality),
+            "89.0 mIoU at best quality (scales 1, 1.5, also mirrored), 88.2 at fast"
+        );
+    }
 }

@@ -307,14 +307,12 @@ fn masks(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         |quality| {
             let [fast, best] = [quality.fast, quality.best].map(|miou| 100.0 * miou);
             format!(
-                "{best:.1} mIoU with all passes, {fast:.1} with one, on {}",
+                "Best: the passes that the model's card recommends; {best:.1} mIoU, fast: {fast:.1}, on {}",
                 quality.on
             )
         },
     );
-    let help = format!(
-        "Quality of masks. Best: several passes over a photo, as the model's card recommends.\n{gain}"
-    );
+    let help = format!("Quality of masks\n{gain}");
     egui::ComboBox::from_id_salt("quality")
         .selected_text(if best { "best" } else { "fast" })
         .width(7.0 * GRID)

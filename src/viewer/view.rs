@@ -47,7 +47,7 @@ pub(super) const LAYERS: [(Layer, &str, &str); 11] = [
     (Layer::Photo, "Photo", "The photo as it is"),
     (
         Layer::Raw,
-        "Raw",
+        "State",
         "The state x_t, its three channels read as red, green and blue",
     ),
     (Layer::Map, "Mask", "The nearest class of every pixel"),

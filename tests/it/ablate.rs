@@ -2,7 +2,7 @@
 
 use crate::common;
 
-use common::{SMALL, fails, flowseg, photo};
+use common::{SMALL, fails, flowseg, photo, succeeds};
 #[cfg(target_os = "linux")]
 use common::{signal, started, wait_for};
 use image::{GrayImage, Luma};
@@ -82,12 +82,8 @@ fn an_interrupted_table_ends_as_an_uninterrupted_one() {
     assert!(!parts.join("scores/vanilla-seed0.json").exists());
     assert_eq!(results(&parts).len(), 3);
 
-    let output = ablate(&table, &parts).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        output.status.success() && text.contains("finished before"),
-        "{text}"
-    );
+    let text = succeeds(&mut ablate(&table, &parts));
+    assert!(text.contains("finished before"), "{text}");
     assert!(text.contains("resumed after step"), "{text}");
     assert_eq!(results(&parts), expected);
     assert_eq!(fs::metadata(&finished).unwrap().modified().unwrap(), before);
@@ -116,12 +112,8 @@ fn an_interrupted_table_ends_as_an_uninterrupted_one() {
     );
     // With other score settings, models are scored again without training.
     fs::write(&table, TABLE.replace("[1, 3]", "[2]")).unwrap();
-    let output = ablate(&table, &parts).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        output.status.success() && !text.contains("photos/s"),
-        "{text}"
-    );
+    let text = succeeds(&mut ablate(&table, &parts));
+    assert!(!text.contains("photos/s"), "{text}");
     assert_eq!(results(&parts).len(), 5);
 }
 

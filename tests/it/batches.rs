@@ -4,7 +4,7 @@
 use crate::common;
 
 use assert_cmd::Command;
-use common::{fails, flowseg, names, photo};
+use common::{fails, flowseg, is_wrong_usage, names, notes, photo};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -103,9 +103,7 @@ fn masks_of_an_earlier_run_in_another_folder_are_no_photos() {
         command.assert().success();
     };
     with_overlay(&[]);
-    let output = segment(&out).arg(folder.path()).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}");
+    let text = notes(segment(&out).arg(folder.path()));
     assert!(text.contains("2 pictures left out"), "{text}");
     assert_eq!(names(&out), ["a.png"]);
     with_overlay(&["--skip-existing"]);
@@ -192,15 +190,10 @@ fn a_run_that_stopped_goes_on() {
     assert_eq!(json(&out.join("annotations.json")), after);
     assert_eq!(lines(&manifest).len(), 4);
     // What the masks were made with is compared.
-    let said = |command: &mut Command| {
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stderr).unwrap()
-    };
-    assert!(!said(&mut run()).contains("other settings"));
+    assert!(!notes(&mut run()).contains("other settings"));
     // Nothing is drawn for a flow from the photo.
-    assert!(!said(run().args(["--seed", "3"])).contains("other settings"));
-    let text = said(run().args(["--min-area", "5"]));
+    assert!(!notes(run().args(["--seed", "3"])).contains("other settings"));
+    let text = notes(run().args(["--min-area", "5"]));
     assert!(
         text.contains(
             "4 of the 4 that are done were made with other settings (min_area 0 instead of 5)"
@@ -402,9 +395,7 @@ fn masks_of_another_photo_are_made_again_and_those_of_other_settings_named() {
         command.args(["segment", "--device", "cpu", "--steps", "1"]);
         command.args(["--skip-existing", "--model"]).arg(model);
         command.arg("-o").arg(&out).arg(&picture).args(more);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stderr).unwrap()
+        notes(&mut command)
     };
     let scenes = Path::new("scenes");
     run(scenes, &[]);
@@ -484,7 +475,7 @@ fn repeated_photos_are_segmented_once_and_unreadable_ones_counted() {
 }
 
 #[test]
-fn wishes_that_cannot_be_met_are_refused_before_the_work() {
+fn options_that_cannot_be_met_are_refused_before_the_work() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let picture = photo(folder.path(), "a.png");
@@ -552,7 +543,7 @@ fn wishes_that_cannot_be_met_are_refused_before_the_work() {
     ] {
         let mut command = segment(&out);
         command.arg(&picture).args(arguments);
-        assert_eq!(command.output().unwrap().status.code(), Some(2));
+        is_wrong_usage(&mut command);
     }
 }
 

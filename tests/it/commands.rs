@@ -2,7 +2,7 @@
 
 use crate::common;
 
-use common::{fails, flowseg, photo, shared};
+use common::{fails, flowseg, is_wrong_usage, notes, photo, shared, succeeds};
 use std::fs;
 use std::path::Path;
 
@@ -16,16 +16,13 @@ fn segment(out: &Path) -> assert_cmd::Command {
 fn a_photo_becomes_a_mask_of_its_own_size() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    let output = segment(&out)
-        .arg(photo(folder.path(), "a.png"))
-        .args(["--overlay", "--trajectory", "--json", "--steps", "3"])
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let printed = succeeds(segment(&out).arg(photo(folder.path(), "a.png")).args([
+        "--overlay",
+        "--trajectory",
+        "--json",
+        "--steps",
+        "3",
+    ]));
     let mask = image::open(out.join("a.png")).unwrap();
     assert_eq!((mask.width(), mask.height()), (60, 40));
     assert_eq!(mask.color(), image::ColorType::L8);
@@ -34,7 +31,7 @@ fn a_photo_becomes_a_mask_of_its_own_size() {
     let gif = fs::File::open(out.join("a.trajectory.gif")).unwrap();
     let decoder = image::codecs::gif::GifDecoder::new(std::io::BufReader::new(gif)).unwrap();
     assert_eq!(image::AnimationDecoder::into_frames(decoder).count(), 4);
-    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&printed).unwrap();
     let shares = json["shares"].as_object().unwrap();
     let sum: f64 = shares.values().map(|v| v.as_f64().unwrap()).sum();
     assert!((sum - 1.0).abs() < 1e-9 && shares.len() == 11);
@@ -235,9 +232,7 @@ fn checkpoints_import_from_both_formats() {
         command
     };
     for file in ["pixnerd-tiny.ckpt", "pixnerd-tiny.weights.safetensors"] {
-        let output = import(file, &["--verify"]).arg(&expected).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{text}");
+        let text = succeeds(import(file, &["--verify"]).arg(&expected));
         assert_eq!(text.matches(" ok\n").count(), 4, "{text}");
         fs::remove_file(&model).unwrap();
     }
@@ -275,9 +270,7 @@ fn reference_numbers_hold_on_the_cpu() {
     ] {
         command.arg(shared(&format!("fixtures/{name}.safetensors")));
     }
-    let output = command.output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{text}");
+    let text = succeeds(&mut command);
     // Potential and gradient for 5 class counts, 3 operators, 2 temperatures; 5 tables; 2 + 19
     // scores; 4 + 5 tensors.
     assert_eq!(
@@ -289,13 +282,7 @@ fn reference_numbers_hold_on_the_cpu() {
 
 #[test]
 fn a_wgpu_adapter_agrees_with_the_cpu() {
-    let output = flowseg()
-        .args(["selftest", "--device", "wgpu"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}{errors}");
+    let text = succeeds(flowseg().args(["selftest", "--device", "wgpu"]));
     assert_eq!(
         text.lines().filter(|l| l.ends_with(" ok")).count(),
         9,
@@ -305,17 +292,11 @@ fn a_wgpu_adapter_agrees_with_the_cpu() {
 
 #[test]
 fn reference_numbers_hold_on_a_wgpu_adapter() {
-    let output = flowseg()
-        .args(["selftest", "--device", "wgpu"])
-        .arg(shared("fixtures/pixnerd-tiny.expected.safetensors"))
-        .arg(shared("fixtures/potential.safetensors"))
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        output.status.success(),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
+    let text = succeeds(
+        flowseg()
+            .args(["selftest", "--device", "wgpu"])
+            .arg(shared("fixtures/pixnerd-tiny.expected.safetensors"))
+            .arg(shared("fixtures/potential.safetensors")),
     );
     assert_eq!(
         text.lines().filter(|l| l.ends_with(" ok")).count(),
@@ -371,17 +352,7 @@ fn scores_do_not_depend_on_the_batch() {
 
 #[test]
 fn a_data_folder_is_inspected() {
-    let output = flowseg()
-        .arg("data")
-        .arg(shared("data/ade20k-samples"))
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        output.status.success(),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let text = succeeds(flowseg().arg("data").arg(shared("data/ade20k-samples")));
     assert!(text.contains("ADE20K layout, 150 classes"), "{text}");
     // Good pairs, then all kinds of bad ones: without labels, unreadable, of different sizes, with
     // unknown labels.
@@ -399,40 +370,25 @@ fn a_data_folder_is_inspected() {
 
 #[test]
 fn wrong_usage_is_status_two() {
-    let output = flowseg()
-        .args(["eval", "--batch", "many"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stderr).unwrap();
+    let text = is_wrong_usage(flowseg().args(["eval", "--batch", "many"]));
     assert!(
         text.contains("'many'") && text.contains("it must be a whole number from 1 to 1024"),
         "{text}"
     );
-    for arguments in [&["segment"][..], &["nothing"], &["eval", "--steps", "0"]] {
-        assert_eq!(
-            flowseg().args(arguments).output().unwrap().status.code(),
-            Some(2)
-        );
+    for arguments in [
+        &["segment"][..],
+        &["nothing"],
+        &["eval", "--steps", "0"],
+        &["train", "--device", "gpu"],
+    ] {
+        is_wrong_usage(flowseg().args(arguments));
     }
-    assert_eq!(
-        flowseg()
-            .args(["train", "--device", "gpu"])
-            .output()
-            .unwrap()
-            .status
-            .code(),
-        Some(2)
-    );
 }
 
 #[test]
 fn devices_are_listed() {
-    let output = flowseg().arg("devices").output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        output.status.success() && text.contains("cpu") && text.contains("auto"),
-        "{text}"
-    );
+    let text = succeeds(flowseg().arg("devices"));
+    assert!(text.contains("cpu") && text.contains("auto"), "{text}");
     fails(
         flowseg().args(["selftest", "--device", "wgpu:99"]),
         &["99", "flowseg devices"],
@@ -446,9 +402,7 @@ fn models_are_listed_with_their_cards_and_installed_ones_have_names() {
         let mut command = flowseg();
         command.env("XDG_DATA_HOME", folder.path());
         command.env("HOME", folder.path());
-        let output = command.args(arguments).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
+        succeeds(command.args(arguments))
     };
     let text = list(&["models"]);
     for word in ["street", "cells", "fashion", "scenes", "sha256", "CC0"] {
@@ -510,17 +464,12 @@ fn a_model_of_the_program_is_told_from_a_run_of_its_name() {
         command
     };
     let note = "for the one here, write ./scenes";
-    let said = |command: &mut assert_cmd::Command| {
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stderr).unwrap()
-    };
     // A folder of data has no model.
     fs::create_dir(folder.path().join("scenes")).unwrap();
-    assert!(!said(&mut with("scenes")).contains(note));
+    assert!(!notes(&mut with("scenes")).contains(note));
     fails(&mut with("./scenes"), &["holds neither model.safetensors"]);
     fs::write(folder.path().join("scenes/model.safetensors"), "no model").unwrap();
-    let text = said(&mut with("scenes"));
+    let text = notes(&mut with("scenes"));
     assert!(text.contains(note), "{text}");
     fails(
         &mut with("./scenes"),
@@ -548,9 +497,7 @@ fn a_mistyped_model_and_a_photo_without_a_command_are_told_what_was_meant() {
     }
     fails(&mut here(&["export-onnx", "scene", "-o", "x.onnx"]), &told);
     for (word, hint) in [(picture, true), ("sgment", false)] {
-        let output = here(&[word]).output().unwrap();
-        assert_eq!(output.status.code(), Some(2));
-        let text = String::from_utf8(output.stderr).unwrap();
+        let text = is_wrong_usage(&mut here(&[word]));
         let view = format!("flowseg view {word}; to segment it: flowseg segment {word} -o masks");
         assert_eq!(text.contains(&view), hint, "{text}");
     }

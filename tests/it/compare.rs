@@ -4,7 +4,7 @@ use crate::common;
 
 use assert_cmd::Command;
 use burn::tensor::Device;
-use common::{fails, flowseg, names, photo};
+use common::{fails, flowseg, is_wrong_usage, names, photo, succeeds};
 use flowseg::data::{SceneConfig, scene_classes};
 use flowseg::model::tensors::Precision;
 use flowseg::models;
@@ -47,16 +47,10 @@ fn a_model_is_compared_with_itself_at_other_steps() {
     let folder = tempfile::tempdir().unwrap();
     let photo = photo(folder.path(), "a.png");
     let (out, model) = (folder.path().join("out"), Path::new("scenes"));
-    let output = compare(model, model, &out)
-        .args(["--steps-a", "1", "--steps-b", "6", "--solver-b", "heun"])
-        .arg(&photo)
-        .output()
-        .unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
+    let printed = succeeds(
+        compare(model, model, &out)
+            .args(["--steps-a", "1", "--steps-b", "6", "--solver-b", "heun"])
+            .arg(&photo),
     );
     assert!(printed.contains("A: scenes, 1 step\n"), "{printed}");
     assert!(printed.contains("B: scenes, 6 steps, Heun\n"), "{printed}");
@@ -291,9 +285,7 @@ fn what_cannot_be_compared_is_named_and_the_rest_is_done() {
         &["b.a.png", "is the input"],
     );
     assert_eq!(fs::read(&input).unwrap(), before);
-    let nothing = compare(model, model, &out).output().unwrap();
-    assert_eq!(nothing.status.code(), Some(2));
-    let error = String::from_utf8(nothing.stderr).unwrap();
+    let error = is_wrong_usage(&mut compare(model, model, &out));
     assert!(
         error.contains("--data") && error.contains("PHOTO"),
         "{error}"

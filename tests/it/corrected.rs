@@ -3,20 +3,11 @@
 use crate::batches::{json, lines, segment};
 use crate::common;
 
-use assert_cmd::Command;
-use common::{fails, photo};
+use common::{fails, notes, photo};
 use flowseg::data::{Corrected, save_corrected};
 use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
-
-/// What a command that succeeds says on standard error.
-#[track_caller]
-fn said(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
 
 /// Saves a mask of 60 x 40 pixels of one class as another program does.
 fn correct(mask: &Path, class: u8) {
@@ -57,9 +48,7 @@ fn labels_that_were_corrected_elsewhere_are_done_and_kept() {
     // A photo is added.
     photo(&photos, "b.png");
     fails(&mut run(&[]), &["another program"]);
-    let output = run(&["--skip-existing"]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}");
+    let text = notes(&mut run(&["--skip-existing"]));
     for words in ["kept 3 corrected files", "1 of 2 photos is done already"] {
         assert!(text.contains(words), "{text}");
     }
@@ -91,7 +80,7 @@ fn a_corrected_mask_is_that_of_the_other_files_too() {
     let run = |formats: &str, more: &[&Path]| {
         let mut command = segment(&out);
         command.args(["--format", formats, "--skip-existing"]);
-        said(command.args(more).arg(&picture))
+        notes(command.args(more).arg(&picture))
     };
     let first = || {
         let manifest = [Path::new("--manifest"), &manifest];
@@ -143,7 +132,7 @@ fn a_corrected_mask_is_in_the_manifest_although_another_run_wrote_to_it() {
     let run = |photo: &Path| {
         let mut command = segment(&out);
         command.arg("--skip-existing").arg(photo);
-        said(command.arg("--manifest").arg(&manifest))
+        notes(command.arg("--manifest").arg(&manifest))
     };
     run(&one);
     correct(&out.join("a.png"), 1);
@@ -174,7 +163,7 @@ fn a_corrected_mask_is_in_the_annotations_although_another_run_wrote_to_them() {
     let run = |photo: &Path| {
         let mut command = segment(&out);
         command.args(["--format", "index,coco", "--skip-existing"]);
-        said(command.arg(photo))
+        notes(command.arg(photo))
     };
     let categories = || {
         let table = json(&out.join("annotations.json"));
@@ -218,7 +207,7 @@ fn corrections_of_the_window_are_kept() {
     );
     let words = ["x.png is a mask that was corrected by hand"];
     fails(segment(out).arg(images), &words);
-    let text = said(segment(out).arg("--skip-existing").arg(images));
+    let text = notes(segment(out).arg("--skip-existing").arg(images));
     assert!(text.contains("kept 1 corrected file\n"), "{text}");
     assert_eq!(fs::read(&saved.labels).unwrap(), before);
 }
@@ -235,7 +224,7 @@ fn masks_know_better_than_the_manifest_what_made_them() {
         if with_manifest {
             command.arg("--manifest").arg(&manifest);
         }
-        said(&mut command)
+        notes(&mut command)
     };
     run(true, &[]);
     run(false, &["--min-area", "5"]);

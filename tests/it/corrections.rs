@@ -3,7 +3,7 @@
 
 use crate::common;
 
-use common::{fails, flowseg};
+use common::{fails, flowseg, succeeds};
 use flowseg::data::{Corrected, read_labels, read_photo, save_corrected, write_labels};
 use flowseg::label_edit::{LabelEdit, Paint};
 use flowseg::model::Card;
@@ -151,20 +151,17 @@ fn correct(root: &Path, model: &Path, number: u32, classes: &[&str]) -> bool {
 /// Fine-tunes on the corrections. Returns the new model, and what was printed.
 fn fine_tune(root: &Path, model: &Path) -> (PathBuf, String) {
     let run = root.join("run-tuned");
-    let output = flowseg()
-        .args(["train", "--device", "cpu", "--init"])
-        .arg(model)
-        .arg("--data")
-        .arg(root.join("corrections"))
-        .arg("--out")
-        .arg(&run)
-        // Colours are all that tells these classes apart.
-        .args(["--set", "data.photometric=false"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}{errors}");
+    let text = succeeds(
+        flowseg()
+            .args(["train", "--device", "cpu", "--init"])
+            .arg(model)
+            .arg("--data")
+            .arg(root.join("corrections"))
+            .arg("--out")
+            .arg(&run)
+            // Colours are all that tells these classes apart.
+            .args(["--set", "data.photometric=false"]),
+    );
     (run.join("model.safetensors"), text)
 }
 

@@ -3,7 +3,7 @@
 use crate::common;
 
 use assert_cmd::Command;
-use common::{SMALL, fails, flowseg};
+use common::{fails, flowseg, train_data};
 use std::fs;
 use std::path::Path;
 
@@ -37,19 +37,9 @@ fn spoil(photo: &Path) {
 
 /// `flowseg train` with a small network and its own cache of checked pairs.
 fn train(folder: &Path, more: &[&str]) -> Command {
-    let mut command = flowseg();
-    command.env("XDG_CACHE_HOME", folder.join("cache"));
-    command.args(["train", "--device", "cpu", "--data"]);
-    command
-        .arg(folder.join("data"))
-        .arg("--out")
-        .arg(folder.join("run"));
-    for setting in SMALL
-        .iter()
-        .chain(&["train.steps=3", "train.validate_every=3"])
-    {
-        command.args(["--set", setting]);
-    }
+    let data = folder.join("data").display().to_string();
+    let settings = ["train.steps=3", "train.validate_every=3"];
+    let mut command = train_data(folder, &[&data], &settings);
     command.args(more);
     command
 }

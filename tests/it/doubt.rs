@@ -3,7 +3,7 @@
 use crate::common;
 
 use assert_cmd::Command;
-use common::{fails, flowseg, photo, train};
+use common::{fails, flowseg, is_wrong_usage, photo, succeeds, train};
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -149,7 +149,7 @@ fn the_photos_of_a_cell_and_the_most_doubtful_ones_are_found() {
 
     let (photos, json) = (path("photos.csv"), path("scores.json"));
     let (diagram, worst) = (path("reliability.png"), path("worst"));
-    let output = eval(
+    let printed = succeeds(&mut eval(
         &run,
         &[
             "--photos",
@@ -168,15 +168,7 @@ fn the_photos_of_a_cell_and_the_most_doubtful_ones_are_found() {
             &truth.to_string(),
             &names[prediction],
         ],
-    )
-    .output()
-    .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let printed = String::from_utf8(output.stdout).unwrap();
+    ));
     assert!(
         printed.contains(&format!(": {} pixels in ", count(truth, prediction))),
         "{printed}"
@@ -236,11 +228,14 @@ fn wrong_questions_about_photos_are_explained() {
         let without = &["--without", name];
         fails(&mut eval(&run, without), &["did you mean \"background\"?"]);
     }
-    let code = |more: &[&str]| eval(&run, more).output().unwrap().status.code();
-    assert_eq!(code(&["--cell", "background"]), Some(2));
     let twice = ["--cell", "background", "background"].repeat(2);
-    assert_eq!(code(&twice), Some(2));
-    assert_eq!(code(&["--worst-by", "doubt"]), Some(2));
+    for wrong in [
+        &["--cell", "background"][..],
+        &twice,
+        &["--worst-by", "doubt"],
+    ] {
+        is_wrong_usage(&mut eval(&run, wrong));
+    }
     // The run's own model is an input, and a folder without one is named.
     let model = run.join("model.safetensors").display().to_string();
     fails(&mut eval(&run, &["--json", &model]), &["is the input"]);

@@ -2,7 +2,7 @@
 
 use crate::common;
 
-use common::{SMALL, fails, flowseg, losses};
+use common::{fails, flowseg, losses, train_data};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -55,20 +55,8 @@ fn coco(root: &Path, count: usize) {
 }
 
 fn train(folder: &Path, data: &[&str], more: &[&str]) -> assert_cmd::Command {
-    let mut command = flowseg();
-    command
-        .current_dir(folder)
-        .env("XDG_CACHE_HOME", folder.join("cache"));
-    command.args(["train", "--device", "cpu", "--out", "run"]);
-    for data in data {
-        command.args(["--data", data]);
-    }
-    for setting in SMALL
-        .iter()
-        .chain(&["train.checkpoint_every=1", "train.validate_every=2"])
-    {
-        command.args(["--set", setting]);
-    }
+    let settings = ["train.checkpoint_every=1", "train.validate_every=2"];
+    let mut command = train_data(folder, data, &settings);
     command.args(more);
     command
 }

@@ -2,7 +2,7 @@
 
 use crate::common;
 
-use common::{SMALL, flowseg, photo, started, train, wait_for};
+use common::{SMALL, flowseg, notes, photo, started, train, wait_for};
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -67,9 +67,7 @@ fn segmenting_on_a_lost_device_is_continued_elsewhere() {
         .filter(|line| !line.contains("\"error\":null"));
     assert_eq!(failures.count(), 1, "{lines}");
 
-    let output = segment("cpu").output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}");
+    let text = notes(&mut segment("cpu"));
     let verb = if done == 1 { "is" } else { "are" };
     let words = format!("{done} of {COUNT} photos {verb} done already");
     assert!(text.contains(&words), "{text}");

@@ -4,7 +4,7 @@ use crate::common;
 
 use assert_cmd::Command;
 use burn::tensor::Device;
-use common::{fails, flowseg, photo};
+use common::{fails, flowseg, photo, succeeds};
 use flowseg::data::{SceneConfig, scene_classes};
 use flowseg::model::tensors::Precision;
 use flowseg::{files, models};
@@ -160,13 +160,8 @@ fn names_of_classes_from_anywhere() {
     };
     let model = model(folder.path(), rename);
     let picture = photo(folder.path(), "a.png");
-    let output = segment_with(&model, 1, &folder.path().join("out"))
-        .arg("--json")
-        .arg(picture)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
+    let out = folder.path().join("out");
+    let text = succeeds(segment_with(&model, 1, &out).arg("--json").arg(picture));
     assert!(!text.contains(['\u{1b}', '\u{9b}']) && text.lines().count() == 1);
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     let shares = json["shares"].as_object().unwrap();
@@ -179,13 +174,11 @@ fn names_of_classes_from_anywhere() {
     let model = self::model(folder.path(), |class, _| names[class].clone());
     let data = data(folder.path(), 1, &names, 255);
     let scores = folder.path().join("scores.json");
-    let output = eval(&model, &data)
-        .args(["--without", &names[3], "--json"])
-        .arg(&scores)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = succeeds(
+        eval(&model, &data)
+            .args(["--without", &names[3], "--json"])
+            .arg(&scores),
+    );
     assert!(
         text.contains("no labelled pixel") && !text.contains('\u{1b}'),
         "{text}"
@@ -225,13 +218,11 @@ mod unix {
                 return;
             }
         }
-        let output = segment(&folder.path().join("out"))
-            .args([file(b"x\xe8.png"), file(b"x\xe9.png")])
-            .arg("--json")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        let text = String::from_utf8(output.stdout).unwrap();
+        let text = succeeds(
+            segment(&folder.path().join("out"))
+                .args([file(b"x\xe8.png"), file(b"x\xe9.png")])
+                .arg("--json"),
+        );
         assert_eq!(text.matches("\"shares\"").count(), 2, "{text}");
         assert_eq!(text.matches("x\u{fffd}.png").count(), 2, "{text}");
         let masks = names(&folder.path().join("out"));

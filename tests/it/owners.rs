@@ -2,7 +2,7 @@
 
 use crate::common;
 
-use common::{fails, flowseg, losses, names, train, train_on};
+use common::{fails, flowseg, losses, names, notes, train, train_on};
 #[cfg(target_os = "linux")]
 use common::{signal, started, started_without_hang_ups, wait_for, wait_for_a_line};
 use std::fs;
@@ -150,9 +150,7 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_taken() {
         // A user's own copy, whose name sorts after every number.
         let backup = checkpoints.join("step-backup");
         fs::create_dir(&backup).unwrap();
-        let output = train(&run, SHORT).arg("--resume").output().unwrap();
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{text}");
+        let text = notes(train(&run, SHORT).arg("--resume"));
         let named = Path::new(kept[1]).join(file);
         assert!(text.contains(&*named.to_string_lossy()), "{text}");
         assert!(text.contains("damaged-step-00000006"), "{text}");
@@ -186,12 +184,8 @@ fn a_run_that_was_killed_before_its_first_checkpoint_begins_again() {
     fs::remove_dir_all(run.join("checkpoints")).unwrap();
     fs::remove_file(run.join("model.safetensors")).unwrap();
     fs::write(run.join("metrics.jsonl"), "{\"step\":1,\"loss\":9.0}\n").unwrap();
-    let output = train(&run, SHORT).arg("--resume").output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        output.status.success() && text.contains("it starts again"),
-        "{text}"
-    );
+    let text = notes(train(&run, SHORT).arg("--resume"));
+    assert!(text.contains("it starts again"), "{text}");
     assert_eq!(losses(&run), expected);
 }
 
@@ -327,7 +321,7 @@ fn a_batch_in_parts_is_given_up_between_them() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn two_signals_at_once_are_one_wish() {
+fn two_signals_at_once_count_as_one() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     let child = started(&train(&run, LONG));

@@ -3,16 +3,14 @@
 
 use crate::common;
 
-use common::{fails, flowseg, names};
+use common::{fails, flowseg, is_wrong_usage, names, succeeds};
 use std::fs;
 use std::process::Command;
 
 /// What a command prints.
 #[track_caller]
 fn output(arguments: &[&str]) -> String {
-    let output = flowseg().args(arguments).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
+    succeeds(flowseg().args(arguments))
 }
 
 /// The commands that the help lists.
@@ -57,8 +55,7 @@ fn every_shell_gets_a_script_with_every_command() {
         assert!(script.contains("skip-existing"), "{shell}");
         assert!(!script.contains("\\u00"), "{shell}: an escaped character");
     }
-    let wrong = flowseg().args(["completions", "csh"]).output().unwrap();
-    assert_eq!(wrong.status.code(), Some(2));
+    is_wrong_usage(flowseg().args(["completions", "csh"]));
 }
 
 /// The script in the shell that it is for.

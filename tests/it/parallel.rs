@@ -2,7 +2,7 @@
 
 use crate::common;
 
-use common::{fails, losses, shared, train_on};
+use common::{fails, losses, shared, succeeds, train_on};
 use std::fs;
 use std::path::Path;
 
@@ -115,12 +115,11 @@ fn devices_that_cannot_share_a_batch_are_refused() {
         &["batch of 2", "3 devices", "train.batch_size"],
     );
     assert!(!run.exists());
-    let output = train_on("cpu,cpu", &run, &["train.batch_size=4"])
-        .args(["--dry-run", "--measure", "1"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{text}");
+    let text = succeeds(train_on("cpu,cpu", &run, &["train.batch_size=4"]).args([
+        "--dry-run",
+        "--measure",
+        "1",
+    ]));
     for words in [
         "each of 2 devices",
         "s per step",

@@ -3,7 +3,7 @@
 use crate::common;
 
 use assert_cmd::Command;
-use common::{fails, flowseg, names};
+use common::{fails, flowseg, names, succeeds};
 #[cfg(target_os = "linux")]
 use common::{signal, started};
 use serde_json::Value;
@@ -58,12 +58,8 @@ fn a_race_writes_its_files_and_its_settings_can_be_reused() {
     let config = folder.path().join("small.toml");
     fs::write(&config, SMALL).unwrap();
     let out = folder.path().join("out");
-    let output = race(&out).arg(&config).arg("--animation").output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        output.status.success() && text.contains("step 6: mIoU: vanilla"),
-        "{text}"
-    );
+    let text = succeeds(race(&out).arg(&config).arg("--animation"));
+    assert!(text.contains("step 6: mIoU: vanilla"), "{text}");
     let files = [
         "curves.csv",
         "curves.png",
@@ -162,7 +158,7 @@ fn mistakes_are_found_before_anything_is_trained() {
     fails(race(&out).arg(&config), &["small.toml", "speed"]);
     fails(
         race(&out).args(["--steps", "0"]),
-        &["steps = 0", "1 to 1000000"],
+        &["steps is 0", "1 to 1000000"],
     );
     fails(race(&out).arg("none.toml"), &["none.toml"]);
     assert!(!out.exists());

@@ -3,7 +3,7 @@
 use crate::common;
 
 use burn::tensor::{Device, Tensor};
-use common::{fails, flowseg, losses, shared, train};
+use common::{fails, flowseg, losses, shared, succeeds, train};
 use flowseg::data::{Batch, Dataset, LoaderConfig, SceneConfig, batch_at};
 use flowseg::model::tensors::{Precision, Tensors, export, import, read};
 use flowseg::model::{Card, Model};
@@ -406,9 +406,7 @@ fn stages_follow_each_other_and_a_resume_lands_in_its_own() {
         }
         command
     };
-    let output = command("whole").output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{text}");
+    let text = succeeds(&mut command("whole"));
     assert!(
         text.contains("stage 1 of 2: 16 x 24, 3 photos per step, to step 4"),
         "{text}"
@@ -442,9 +440,7 @@ fn stages_follow_each_other_and_a_resume_lands_in_its_own() {
         for later in (step + 1)..=8 {
             let _ = fs::remove_dir_all(out.join(format!("checkpoints/step-{later:08}")));
         }
-        let output = command(name).arg("--resume").output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{text}");
+        let text = succeeds(command(name).arg("--resume"));
         assert_eq!(text.contains("stage 1 of 2"), step < 4, "{text}");
         assert_eq!(losses(&out), losses(&whole), "{name}");
     }
@@ -470,10 +466,7 @@ fn a_public_checkpoint_is_a_starting_point() {
             "train.validate_every=0",
             &init,
         ];
-        let output = train(&run, &sizes).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let errors = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success(), "{text}{errors}");
+        let text = succeeds(&mut train(&run, &sizes));
         assert!(text.contains("100.0 % of the parameters"), "{text}");
         for fitted in [
             "patch_embedder.weight (the image's channels start at zero)",
@@ -484,15 +477,9 @@ fn a_public_checkpoint_is_a_starting_point() {
         }
         assert_eq!(losses(&run).len(), 2);
         // A resumed run continues from its own checkpoint, not from the starting point.
-        let output = train(&run, &[&sizes[..], &["train.steps=3"]].concat())
-            .arg("--resume")
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(
-            output.status.success() && !text.contains("started from"),
-            "{text}"
-        );
+        let longer = [&sizes[..], &["train.steps=3"]].concat();
+        let text = succeeds(train(&run, &longer).arg("--resume"));
+        assert!(!text.contains("started from"), "{text}");
     }
     let run = folder.path().join("wrong");
     let init = format!(

@@ -2,7 +2,7 @@
 
 use crate::common;
 
-use common::{fails, flowseg, names, photo, shared, train};
+use common::{fails, flowseg, is_wrong_usage, names, photo, shared, succeeds, train};
 use flowseg::data::Dataset;
 use image::imageops::crop_imm;
 use std::fs;
@@ -85,13 +85,7 @@ fn scores_matrix_and_worst_photos_tell_one_story() {
         "--without",
         "background",
     ];
-    let output = eval(&model, &arguments).output().unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let printed = succeeds(&mut eval(&model, &arguments));
     assert!(printed.contains("without background: mIoU"), "{printed}");
 
     let report: serde_json::Value =
@@ -227,8 +221,7 @@ fn a_shift_moves_the_steps() {
     );
     for wrong in ["0", "-1", "nan", "x"] {
         let shift = format!("--shift={wrong}");
-        let output = eval(&model, &[&shift]).output().unwrap();
-        assert_eq!(output.status.code(), Some(2));
+        is_wrong_usage(&mut eval(&model, &[&shift]));
     }
 }
 
@@ -258,8 +251,7 @@ fn a_scale_is_a_factor_on_what_the_network_sees() {
         serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
     assert_eq!(report["scale"], 2.0);
     for wrong in ["0.1", "5", "nan", "x"] {
-        let output = eval(&model, &["--scale", wrong]).output().unwrap();
-        assert_eq!(output.status.code(), Some(2));
+        is_wrong_usage(&mut eval(&model, &["--scale", wrong]));
     }
 }
 
@@ -289,14 +281,7 @@ fn wrong_usage_of_eval_is_explained() {
         &mut eval_on("scenes:4", &model, &[]),
         &["the model lacks: \"magenta"],
     );
-    assert_eq!(
-        eval(&model, &["--worst", "3"])
-            .output()
-            .unwrap()
-            .status
-            .code(),
-        Some(2)
-    );
+    is_wrong_usage(&mut eval(&model, &["--worst", "3"]));
 }
 
 #[test]
@@ -397,9 +382,7 @@ fn photos_without_labels_give_neither_a_sheet_nor_a_list_of_the_worst() {
             "--steps", "1", "--sheet", &to_sheet, "--worst", "2", "--out", &to_worst,
         ],
     );
-    let output = command.output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{text}");
+    let text = succeeds(&mut command);
     assert_eq!(
         text.matches("no photo has a labelled pixel").count(),
         2,

@@ -3,7 +3,7 @@
 use crate::common;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use common::{fails, flowseg, losses, shared, train};
+use common::{fails, flowseg, losses, shared, succeeds, train};
 use flowseg::model::dinov2::Dinov2;
 use flowseg::model::tensors::{HostTensor, Tensors, from_safetensors, read};
 use flowseg::train::objective::misalignment;
@@ -17,14 +17,12 @@ fn the_teacher_matches_its_reference() {
     let small = shared_file("fixtures/dinov2-small-128x160.safetensors");
     let weights = shared_file("weights/dinov2-small.safetensors");
     for arguments in [vec![tiny.as_str()], vec![&small, "--weights", &weights]] {
-        let output = flowseg()
-            .args(["selftest", "--device", "cpu"])
-            .args(&arguments)
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
+        let text = succeeds(
+            flowseg()
+                .args(["selftest", "--device", "cpu"])
+                .args(&arguments),
+        );
         println!("{text}");
-        assert!(output.status.success(), "{text}");
         assert!(
             text.contains("patch_tokens") && text.contains("ok"),
             "{text}"

@@ -2,7 +2,7 @@
 
 use crate::common;
 
-use common::{fails, flowseg, losses, shared, train, wait_for};
+use common::{fails, flowseg, losses, shared, succeeds, train, wait_for};
 #[cfg(target_os = "linux")]
 use common::{signal, started, train_on};
 use std::fs;
@@ -184,9 +184,7 @@ fn a_run_whose_checkpoints_are_gone_is_not_started_over() {
     let checkpoints = run.join("checkpoints");
     let (last, replaced) = ("step-00000010", ".flowseg-replaced");
     fs::rename(checkpoints.join(last), checkpoints.join(replaced)).unwrap();
-    let resumed = train(&run, TEN).arg("--resume").output().unwrap();
-    assert!(resumed.status.success(), "{resumed:?}");
-    let text = String::from_utf8(resumed.stdout).unwrap();
+    let text = succeeds(train(&run, TEN).arg("--resume"));
     assert!(
         text.contains("no step was taken: the run is at step 10 already"),
         "{text}"

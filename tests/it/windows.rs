@@ -2,7 +2,7 @@
 
 use crate::common;
 
-use common::{fails, flowseg, names, photo};
+use common::{fails, flowseg, is_wrong_usage, names, photo, succeeds};
 use image::codecs::gif::GifEncoder;
 use image::{Delay, Rgba, RgbaImage};
 use std::fs::{self, File};
@@ -16,9 +16,7 @@ fn segment(out: &Path, arguments: &[&str], inputs: &[&Path]) -> Vec<serde_json::
         command.args(["--model", "scenes"]);
     }
     command.args(arguments).args(inputs).arg("-o").arg(out);
-    let output = command.output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{:?}", output.stderr);
+    let text = succeeds(&mut command);
     let line = |line: &str| serde_json::from_str(line).unwrap();
     text.lines().map(line).collect()
 }
@@ -54,9 +52,7 @@ fn one_window_is_the_whole_photo_and_more_show_more_of_it() {
     assert_eq!(line["network_size"], serde_json::json!([213, 320]));
     let size = image::open(folder.path().join("three/a.png")).unwrap();
     assert_eq!((size.width(), size.height()), (60, 40));
-    let mut wrong = flowseg();
-    wrong.args(["segment", "--tiles", "0", "-o", "x", "y"]);
-    assert_eq!(wrong.output().unwrap().status.code(), Some(2));
+    is_wrong_usage(flowseg().args(["segment", "--tiles", "0", "-o", "x", "y"]));
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! Signals of Unix.
 
-use super::wishes::Signal;
+use super::signals::Signal;
 use anyhow::Context;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// Calls `hear` on a thread of its own for every signal that was not ignored when the program started.
+/// Calls `on_signal` on a thread of its own for every signal that was not ignored when the program started.
 /// Call it once per process.
 ///
 /// # Errors
 /// A handler that cannot be installed.
-pub(crate) fn listen(mut hear: impl FnMut(Signal) + Send + 'static) -> anyhow::Result<()> {
+pub(crate) fn listen(mut on_signal: impl FnMut(Signal) + Send + 'static) -> anyhow::Result<()> {
     let wanted = [SIGINT, SIGTERM, SIGHUP];
     let wanted = wanted.into_iter().filter(|&signal| !is_ignored(signal));
     let mut signals = Signals::new(wanted).context("cannot listen for Ctrl-C")?;
@@ -18,7 +18,7 @@ pub(crate) fn listen(mut hear: impl FnMut(Signal) + Send + 'static) -> anyhow::R
         .name("flowseg-signals".into())
         .spawn(move || {
             for signal in signals.forever() {
-                hear(match signal {
+                on_signal(match signal {
                     SIGHUP => Signal::HangUp,
                     SIGTERM => Signal::Terminate,
                     _ => Signal::Interrupt,

@@ -1,6 +1,6 @@
 //! Events of a console of Windows.
 
-use super::wishes::Signal;
+use super::signals::Signal;
 use anyhow::Context;
 use std::io;
 use std::sync::OnceLock;
@@ -10,18 +10,18 @@ use windows_sys::core::BOOL;
 
 static EVENTS: OnceLock<SyncSender<Signal>> = OnceLock::new();
 
-/// Calls `hear` on a thread of its own for Ctrl-C, Ctrl-Break, and when the console is closed or the user
+/// Calls `on_signal` on a thread of its own for Ctrl-C, Ctrl-Break, and when the console is closed or the user
 /// logs off. A process that was started with Ctrl-C switched off does not receive it. Call it once per
 /// process.
 ///
 /// # Errors
 /// A handler that cannot be installed.
-pub(crate) fn listen(mut hear: impl FnMut(Signal) + Send + 'static) -> anyhow::Result<()> {
+pub(crate) fn listen(mut on_signal: impl FnMut(Signal) + Send + 'static) -> anyhow::Result<()> {
     let (sender, events) = sync_channel(8);
     EVENTS.get_or_init(|| sender);
     std::thread::Builder::new()
         .name("flowseg-signals".into())
-        .spawn(move || events.iter().for_each(&mut hear))
+        .spawn(move || events.iter().for_each(&mut on_signal))
         .context("cannot listen for Ctrl-C")?;
     // SAFETY: the handler stays valid as long as the process.
     if unsafe { SetConsoleCtrlHandler(Some(handle), 1) } == 0 {
@@ -37,7 +37,7 @@ unsafe extern "system" fn handle(event: u32) -> BOOL {
         _ => Signal::HangUp,
     };
     if let Some(events) = EVENTS.get() {
-        // Eight events that nobody has heard yet say enough.
+        // Eight pending events are enough.
         let _ = events.try_send(signal);
     }
     if signal == Signal::HangUp {

@@ -239,7 +239,7 @@ impl Outputs {
         })
     }
 
-    /// All paths.
+    /// The paths of masks, corrected masks and flows.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let masks = self.masks.iter().map(|(_, path)| path.as_path());
         let corrected = self.corrected.iter().map(|(_, path)| path.as_path());

@@ -67,12 +67,7 @@ impl Canvas {
     }
 
     pub(super) fn into_labels(self) -> RawLabels {
-        RawLabels {
-            width: self.width,
-            height: self.height,
-            bits: 16,
-            data: self.labels,
-        }
+        RawLabels::of_classes([self.width, self.height], self.labels)
     }
 
     /// Fills a polygon, `x y x y ...` in fifths of a pixel. Fewer than three corners fill nothing.

@@ -549,12 +549,7 @@ impl Draw for Panoptic {
             }
             data.push(class);
         }
-        Ok(RawLabels {
-            width,
-            height,
-            bits: 16,
-            data,
-        })
+        Ok(RawLabels::of_classes([width, height], data))
     }
 
     fn described_in(&self) -> Option<&Path> {

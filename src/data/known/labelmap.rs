@@ -267,12 +267,7 @@ impl Draw for LabelFile {
         };
         let (width, height) = size;
         fit(Some([width as u64, height as u64]))?;
-        Ok(RawLabels {
-            width,
-            height,
-            bits: 16,
-            data,
-        })
+        Ok(RawLabels::of_classes([width, height], data))
     }
 
     fn described_in(&self) -> Option<&Path> {

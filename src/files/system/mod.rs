@@ -1,6 +1,6 @@
 //! What the file systems of Unix and Windows do differently.
 //!
-//! Each system has one file with the same items:
+//! Each system has one file with the same items; those of systems that are not Unix share some:
 //! - `FileId` and `file_id`: which file a path leads to, whatever it is called;
 //! - `free_space`: bytes that this user may still write;
 //! - `special`: whether a path is not a file but a stream or a device, by its name;
@@ -11,6 +11,8 @@
 //!   one is not; where that cannot be told, none is;
 //! - `keep`: marks a temporary file as one that stays.
 
+#[cfg(not(unix))]
+mod not_unix;
 #[cfg(not(any(unix, windows)))]
 mod other;
 mod special;

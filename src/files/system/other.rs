@@ -1,7 +1,10 @@
 //! Systems that are neither Unix nor Windows, such as a browser.
 
+pub(crate) use super::not_unix::{
+    hold, is_block_device, is_held_by_nobody, open_stream, standard, with_mode,
+};
 use super::special::Special;
-use std::fs::{File, FileType, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,27 +24,7 @@ pub(crate) fn special(_: &Path, _: &Path) -> Option<Special> {
     None
 }
 
-pub(crate) fn is_block_device(_: FileType) -> bool {
-    false
-}
-
-pub(crate) fn standard(_: impl io::Write) -> io::Result<File> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-pub(crate) fn open_stream(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).open(path)
-}
-
 pub(crate) fn is_held(_: &io::Error) -> bool {
-    false
-}
-
-pub(crate) fn with_mode(_: &mut tempfile::Builder<'_, '_>, _: u32) {}
-
-pub(crate) fn hold(_: &File) {}
-
-pub(crate) fn is_held_by_nobody(_: &Path) -> bool {
     false
 }
 

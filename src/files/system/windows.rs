@@ -1,7 +1,10 @@
 //! Windows.
 
+pub(crate) use super::not_unix::{
+    hold, is_block_device, is_held_by_nobody, open_stream, standard, with_mode,
+};
 use super::special::Special;
-use std::fs::{File, FileType, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::AsRawHandle;
@@ -55,19 +58,6 @@ pub(crate) fn special(path: &Path, _: &Path) -> Option<Special> {
     }
 }
 
-pub(crate) fn is_block_device(_: FileType) -> bool {
-    false
-}
-
-/// No path here means a standard stream.
-pub(crate) fn standard(_: impl io::Write) -> io::Result<File> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-pub(crate) fn open_stream(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).open(path)
-}
-
 /// Files that a virus scanner, an indexer or a window has open or mapped can often not be replaced or
 /// removed. The system also says "access denied" then, as for files that are protected.
 pub(crate) fn is_held(error: &io::Error) -> bool {
@@ -83,16 +73,6 @@ pub(crate) fn is_held(error: &io::Error) -> bool {
                 | ERROR_USER_MAPPED_FILE
         )
     )
-}
-
-/// New files inherit their permissions from the folder.
-pub(crate) fn with_mode(_: &mut tempfile::Builder<'_, '_>, _: u32) {}
-
-/// A lock would keep the file from being read here, also by this process.
-pub(crate) fn hold(_: &File) {}
-
-pub(crate) fn is_held_by_nobody(_: &Path) -> bool {
-    false
 }
 
 /// Tells the system that it should write the file to disk, which it avoids for temporary files.

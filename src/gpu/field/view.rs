@@ -21,7 +21,7 @@ pub struct FieldView {
     pub table: Arc<CentroidTable>,
     pub potential: Potential,
     pub target: usize,
-    /// Weight of `-grad Phi`: 1 for the static target, t for the annealed one.
+    /// Weight of `-grad Phi`: 1 for the reshaped target, t for the annealed one.
     pub correction: f32,
     /// Entering it counts as a traversal; the slice shades that of the target.
     pub neighbourhood: Neighbourhood,

@@ -30,10 +30,7 @@ proptest! {
         (patches, side, e, ratio) in (1usize..9, 1usize..9, 2usize..70, 1usize..4),
         seed in 0u64..1000,
     ) {
-        let (pixels, m) = (side * side, ratio * e);
-        let z = random([patches, pixels, e], seed);
-        let w = random([patches, 2 * e * m], seed + 1);
-        let norm = random([e], seed + 2);
+        let (z, w, norm) = field_inputs([patches, side * side, e, ratio], seed);
         let expected = reference::neural_field(z.clone(), w.clone(), norm.clone());
         let (z2, w2, norm2) = (there(&z), there(&w), there(&norm));
         let found = neural_field(z2.clone(), w2.clone(), norm2.clone(), MatmulPrecision::Single);

@@ -11,6 +11,8 @@ use crate::model::config::can_join;
 use crate::train::objective::Objective;
 use crate::train::wrong_states::States;
 use serde::Serialize;
+use std::borrow::Cow;
+use std::fmt::Debug;
 use toml::{Table, Value};
 
 /// More than any run needs, and far below the limit of counting steps in single precision.
@@ -22,17 +24,22 @@ const MOST_VIEWS: u64 = 1_000_000;
 /// 16 TiB.
 const MOST_CACHE_MIB: usize = 1 << 24;
 
-fn rule(
+/// Refuses the value of a setting unless it is `ok`. `rule` says what it must be.
+pub(crate) fn rule(
     ok: bool,
     key: &'static str,
-    value: impl Serialize,
-    rule: &'static str,
+    value: impl Serialize + Debug,
+    rule: impl Into<Cow<'static, str>>,
 ) -> Result<(), ConfigError> {
     if ok {
         return Ok(());
     }
-    // As a configuration spells it, apart from numbers that are not finite.
-    let value = serde_json::to_string(&value).unwrap_or_default();
+    let rule = rule.into();
+    // As a configuration spells it. JSON has no numbers that are not finite.
+    let value = serde_json::to_string(&value)
+        .ok()
+        .filter(|text| text != "null")
+        .unwrap_or_else(|| format!("{value:?}"));
     Err(ConfigError::Range { key, value, rule })
 }
 
@@ -78,7 +85,7 @@ impl Config {
                 return Err(ConfigError::Range {
                     key: key.name,
                     value: value.to_string(),
-                    rule: "finite",
+                    rule: "finite".into(),
                 });
             }
         }

@@ -1,6 +1,7 @@
 //! Errors of a configuration.
 
 use crate::model::config::InvalidNetwork;
+use std::borrow::Cow;
 
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +24,7 @@ pub enum ConfigError {
     Range {
         key: &'static str,
         value: String,
-        rule: &'static str,
+        rule: Cow<'static, str>,
     },
     /// An invalid stage.
     #[error("stage {number}: {reason}")]

@@ -9,7 +9,9 @@ mod stages;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use checks::rule;
 pub use error::ConfigError;
+pub(super) use of_model::sizes;
 pub use of_model::{FINE_TUNE, OfModel, settings_of};
 pub use sections::{
     DataSection, FlowSection, Key, LossSection, ModelSection, RepaSection, Schedule, TrainSection,

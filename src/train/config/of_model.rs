@@ -5,6 +5,7 @@ use super::settings::{get, key_and_value, take_stages, unset_word};
 use super::{Config, PROVENANCE};
 use crate::encoding::Order;
 use crate::flow::Prediction;
+use crate::model::config::NetworkConfig;
 use crate::model::{Card, Fit};
 use serde::Serialize;
 use std::path::Path;
@@ -78,17 +79,12 @@ pub fn settings_of(card: &Card, path: &Path) -> Result<OfModel, ConfigError> {
     let mut settings = vec![
         setting("model.condition", network.condition)?,
         setting("model.encoding", card.encoding)?,
-        setting("model.code_dims", network.state_channels)?,
         setting("model.patch_output", network.patch_output)?,
-        setting("model.stem_width", network.stem_width)?,
-        setting("model.patch_size", network.patch_size)?,
-        setting("model.hidden_size", network.hidden_size)?,
-        setting("model.heads", network.heads)?,
-        setting("model.pixel_width", network.pixel_width)?,
-        setting("model.transformer_blocks", network.transformer_blocks)?,
-        setting("model.field_blocks", network.field_blocks)?,
         setting("flow.source", card.source)?,
     ];
+    for (key, size) in sizes(network) {
+        settings.push(setting(key, size)?);
+    }
     let mut defaults = vec![
         setting("data.size", card.size)?,
         setting("data.crop", card.fit == Fit::Aspect)?,
@@ -133,6 +129,20 @@ pub fn settings_of(card: &Card, path: &Path) -> Result<OfModel, ConfigError> {
         network: settings,
         defaults,
     })
+}
+
+/// The settings that are sizes of a network, with their values for this one.
+pub(crate) fn sizes(network: &NetworkConfig) -> [(&'static str, usize); 8] {
+    [
+        ("model.patch_size", network.patch_size),
+        ("model.hidden_size", network.hidden_size),
+        ("model.heads", network.heads),
+        ("model.pixel_width", network.pixel_width),
+        ("model.transformer_blocks", network.transformer_blocks),
+        ("model.field_blocks", network.field_blocks),
+        ("model.code_dims", network.state_channels),
+        ("model.stem_width", network.stem_width),
+    ]
 }
 
 fn setting(key: &str, value: impl Serialize) -> Result<String, ConfigError> {

@@ -44,7 +44,7 @@ macro_rules! section {
 }
 
 section! {
-    /// The network.
+    /// The network, what it predicts, and the weights that it starts from.
     ModelSection "model" {
         /// Preset for all sizes: tiny, small, base, large or xlarge.
         preset: Preset = Preset::Tiny,
@@ -127,7 +127,7 @@ section! {
 }
 
 section! {
-    /// The path.
+    /// The path of the flow, and the times and states that are seen in training.
     FlowSection "flow" {
         /// Where the path starts: image or noise.
         source: Source = Source::Image,
@@ -170,7 +170,7 @@ section! {
 }
 
 section! {
-    /// The data.
+    /// The photos and labels, and how they are prepared.
     DataSection "data" {
         /// A data folder in any known layout, or scenes:N for N classes of procedural scenes. A list of
         /// several trains on all of them; the first alone is validated on.

@@ -131,7 +131,7 @@ pub(crate) const TABLE: &[Entry] = table! {
     }
     "View" {
         Action::Show(Layer::Photo), "Photo", [key(Key::Num1)], ICON_IMAGE;
-        Action::Show(Layer::Raw), "Raw state", [key(Key::Num2)], ICON_BLUR_ON;
+        Action::Show(Layer::Raw), "State", [key(Key::Num2)], ICON_BLUR_ON;
         Action::Show(Layer::Map), "Mask", [key(Key::Num3)], ICON_MAP;
         Action::Show(Layer::Overlay), "Overlay", [key(Key::Num4)], ICON_LAYERS;
         Action::Show(Layer::Truth), "Ground truth", [key(Key::Num5)], ICON_CHECK;
@@ -342,6 +342,7 @@ fn presses(event: &egui::Event, keys: &KeyboardShortcut) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::viewer::view::LAYERS;
 
     #[test]
     fn a_mac_shows_its_own_keys() {
@@ -361,6 +362,17 @@ mod tests {
                 command,
                 "{text}"
             );
+        }
+    }
+
+    /// Buttons shorten three names, which their tooltips give in full.
+    #[test]
+    fn layers_have_one_name_on_buttons_and_in_the_menu() {
+        let short = [Layer::Truth, Layer::Second, Layer::Disagreement];
+        for (layer, name, _) in LAYERS {
+            let shown = |entry: &&Entry| entry.action == Action::Show(layer);
+            let in_menu = TABLE.iter().find(shown).map(|entry| entry.name);
+            assert_eq!(in_menu == Some(name), !short.contains(&layer), "{name}");
         }
     }
 

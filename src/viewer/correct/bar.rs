@@ -1,7 +1,7 @@
 //! The toolbar for correcting a mask, above the canvas.
 
 use super::folder::folder_name;
-use super::request::{Correction, DIAMETER, Request, Tool, Wish};
+use super::request::{Correction, DIAMETER, FineTuneRequest, Request, Tool};
 use super::requests;
 use crate::labels::IGNORE;
 use crate::viewer::app_state::AppState;
@@ -234,7 +234,7 @@ fn history(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
 /// Draws the buttons for saving and fine-tuning, from right to left.
 fn keep(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     let tune = Action::Correct(Correction::FineTune);
-    let text = if app.correct.teach.is_running() {
+    let text = if app.correct.fine_tuning.is_running() {
         "Fine-tuning"
     } else {
         "Fine-tune"
@@ -307,9 +307,14 @@ fn status(app: &AppState) -> Option<(&str, &str)> {
 }
 
 /// A button of the fine-tuning dialog.
-pub(super) fn wish(ui: &mut egui::Ui, text: &str, wish: Wish, commands: &mut Vec<Command>) {
+pub(super) fn fine_tune_button(
+    ui: &mut egui::Ui,
+    text: &str,
+    request: FineTuneRequest,
+    commands: &mut Vec<Command>,
+) {
     if ui.button(text).clicked() {
-        commands.push(Command::Correct(Request::Teach(wish)));
+        commands.push(Command::Correct(Request::FineTune(request)));
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! [`Correct`] is its part of the shared state. `pointer` turns the mouse's actions over the canvas
 //! into [`Request`]s, `bar` draws the tools, `leave` asks before corrections are lost, `storage` saves
-//! and prepares on separate threads, and `teach` runs `flowseg train` and reports the result.
+//! and prepares on separate threads, and `fine_tune` runs `flowseg train` and reports the result.
 
 mod bar;
+mod fine_tune;
+mod fine_tune_dialog;
+mod fine_tune_requests;
 mod folder;
 mod leave;
 mod listed;
@@ -20,15 +23,12 @@ mod saving;
 mod session;
 mod state;
 mod storage;
-mod teach;
-mod teach_dialog;
-mod teach_requests;
 
 pub(super) use bar::bar;
+pub(super) use fine_tune_dialog::dialog as fine_tune_dialog;
 pub(super) use folder::dialog as folder_dialog;
 pub(super) use leave::dialog as leave_dialog;
 pub(super) use pointer::Pointer;
 pub(super) use request::{Correction, Request, Tool};
 pub(super) use requests::{act, act_on_nth, request};
 pub(super) use state::Correct;
-pub(super) use teach_dialog::dialog as teach_dialog;

@@ -50,7 +50,7 @@ pub(crate) enum Request {
     /// The folder for corrected photos that was typed; nothing if that was given up.
     Folder(Option<PathBuf>),
     Leave(Answer),
-    Teach(Wish),
+    FineTune(FineTuneRequest),
 }
 
 /// An answer to a question about saving.
@@ -69,7 +69,7 @@ pub(crate) enum Answer {
 
 /// A button of the dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum FineTuneRequest {
     Open,
     Close,
     /// Starts a new run.

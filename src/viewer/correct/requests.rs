@@ -1,13 +1,13 @@
 //! Effects of requests, keys and reports.
 
+use super::fine_tune_requests;
 use super::folder::folder;
 use super::note::Note;
-use super::request::{Correction, GROWTH, Request, Tool, Wish};
+use super::request::{Correction, FineTuneRequest, GROWTH, Request, Tool};
 use super::saving::{self, ask_folder, name_of_photo, save, take_folder};
 use super::session::Session;
 use super::state::Correct;
 use super::storage::{Preparation, Prepared, Report};
-use super::teach_requests as teach;
 use crate::gpu::canvas::Layer;
 use crate::labels::IGNORE;
 use crate::viewer::app_state::AppState;
@@ -48,7 +48,7 @@ pub(crate) fn request(app: &mut AppState, request: Request) {
             take_folder(app, folder);
         }
         Request::Leave(answer) => saving::answer(app, answer),
-        Request::Teach(wish) => teach::wish(app, wish),
+        Request::FineTune(request) => fine_tune_requests::request(app, request),
     }
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn act(app: &mut AppState, correction: Correction) {
             app.correct.saves = false;
             ask_folder(app);
         }
-        Correction::FineTune => teach::wish(app, Wish::Open),
+        Correction::FineTune => fine_tune_requests::request(app, FineTuneRequest::Open),
     }
 }
 
@@ -248,7 +248,7 @@ impl AppState {
             session.kept();
             self.correct.storage.keep(session, false);
         }
-        teach::receive(self);
+        fine_tune_requests::receive(self);
     }
 
     /// The time until the window must be drawn without input.

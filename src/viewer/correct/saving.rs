@@ -1,11 +1,11 @@
 //! Saving corrections as labels: the folder that they go to, what is there already, and what comes of it.
 
+use super::fine_tune_requests;
 use super::folder::folder;
 use super::note::Note;
-use super::request::{Answer, Wish};
+use super::request::{Answer, FineTuneRequest};
 use super::session::Base;
 use super::storage::{Labels, Saved};
-use super::teach_requests as teach;
 use crate::viewer::app_state::AppState;
 use crate::viewer::photo_list::Item;
 use std::path::{Path, PathBuf};
@@ -37,8 +37,8 @@ pub(super) fn take_folder(app: &mut AppState, chosen: Option<PathBuf>) {
     } else if changes {
         app.prepare_again();
     }
-    if app.correct.teach.open {
-        teach::wish(app, Wish::Open);
+    if app.correct.fine_tuning.open {
+        fine_tune_requests::request(app, FineTuneRequest::Open);
     }
 }
 
@@ -129,8 +129,8 @@ pub(super) fn saved(app: &mut AppState, saved: Saved) {
     let note = format!("Saved {}{use_of}", name.to_string_lossy());
     // Strokes painted in the meantime are not saved.
     correct.note = (!correct.is_unsaved()).then(|| Note::new("Saved", note));
-    if correct.teach.open {
-        teach::wish(app, Wish::Open);
+    if correct.fine_tuning.open {
+        fine_tune_requests::request(app, FineTuneRequest::Open);
     }
     if !app.correct.is_unsaved() {
         app.correct.ready = app.correct.leaving.take();

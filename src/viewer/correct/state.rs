@@ -1,11 +1,11 @@
 //! The state of correcting, a part of the shared state.
 
+use super::fine_tune::FineTuning;
 use super::note::Note;
 use super::places::Places;
 use super::request::{DIAMETER, Tool};
 use super::session::Session;
 use super::storage::Storage;
-use super::teach::Teach;
 use crate::gpu::GpuError;
 use crate::gpu::textures::LabelTexture;
 use crate::label_edit::Paint;
@@ -60,7 +60,7 @@ pub(crate) struct Correct {
     pub(super) leaving: Option<Command>,
     /// The command to carry out now that nothing is unsaved.
     pub(super) ready: Option<Command>,
-    pub teach: Teach,
+    pub fine_tuning: FineTuning,
     pub(super) storage: Storage,
 }
 
@@ -89,7 +89,7 @@ impl Correct {
             looks_up: false,
             leaving: None,
             ready: None,
-            teach: Teach::new(context),
+            fine_tuning: FineTuning::new(context),
             storage: Storage::new(context),
         }
     }
@@ -344,7 +344,7 @@ impl Correct {
         if self.is_unsaved() {
             self.leaving = Some(Action::Quit.into());
         }
-        self.leaving.is_some() || self.teach.holds_window()
+        self.leaving.is_some() || self.fine_tuning.holds_window()
     }
 
     pub(crate) fn busy(&self) -> bool {
@@ -353,9 +353,9 @@ impl Correct {
 
     /// Closes a dialog. Returns whether there was one.
     pub(crate) fn cancel(&mut self) -> bool {
-        let open = self.asks() || self.teach.open;
+        let open = self.asks() || self.fine_tuning.open;
         (self.leaving, self.replacing) = (None, None);
-        self.teach.close();
+        self.fine_tuning.close();
         open
     }
 }
@@ -398,12 +398,12 @@ mod tests {
 
     #[test]
     fn corrections_are_learnt_by_a_model_with_their_classes_alone() {
-        let mut teach = Correct::new(&egui::Context::default()).teach;
+        let mut fine_tuning = Correct::new(&egui::Context::default()).fine_tuning;
         let names = |text: &str| -> Vec<String> { text.chars().map(String::from).collect() };
-        assert!(teach.suits(&names("ab")));
-        teach.classes = names("abc");
+        assert!(fine_tuning.suits(&names("ab")));
+        fine_tuning.classes = names("abc");
         for (classes, suits) in [("ab", true), ("abc", true), ("abcd", false), ("xyz", false)] {
-            assert_eq!(teach.suits(&names(classes)), suits, "{classes}");
+            assert_eq!(fine_tuning.suits(&names(classes)), suits, "{classes}");
         }
     }
 }

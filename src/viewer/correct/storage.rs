@@ -126,7 +126,7 @@ impl Labels {
             classes: &self.classes,
         };
         if !self.replaces {
-            // The mask may have been saved again before the window heard of the first time.
+            // The mask may have been saved again before the window knew of the first time.
             let is_own =
                 |digest| self.base == Some(digest) || *written == Some((self.flow, digest));
             match data::replaced_labels(&self.folder, &corrected) {
@@ -303,7 +303,7 @@ impl Storage {
             painted: session.edit.painted_runs(),
         };
         self.give(move |written| {
-            // The mask may have been saved before the window heard of it.
+            // The mask may have been saved before the window knew of it.
             let own = written.filter(|(of, _)| *of == flow);
             recovery.base = own.map(|(_, digest)| digest).or(recovery.base);
             Some(match recovery::write(&folder, &key, &recovery) {

@@ -72,7 +72,7 @@ fn field(settings: &mut FieldSettings, ui: &mut Ui, input: &FieldInput<'_>) {
         log_slider(ui, "Epsilon", help, &mut p.epsilon, 1e-6..=0.1);
         let fixed = "v − grad Φ at every time (equation 12)";
         let annealed = "v − t grad Φ: the correction grows with t (section 5.3)";
-        let objectives = [(false, "static", fixed), (true, "annealed", annealed)];
+        let objectives = [(false, "reshaped", fixed), (true, "annealed", annealed)];
         let help = "How the correction enters the target velocity";
         choice(ui, "Objective", help, &mut settings.annealed, &objectives);
         if settings.annealed {

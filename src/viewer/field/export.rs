@@ -66,7 +66,7 @@ fn axes(settings: &FieldSettings, input: &FieldInput<'_>) -> String {
 const ABOUT: &str = "t operator temperature epsilon axes";
 
 /// What every line of a table is about: the weight of the correction, which is the time t of the annealed
-/// target and 1 for the static one, the potential, and the axes that are drawn.
+/// target and 1 for the reshaped one, the potential, and the axes that are drawn.
 fn about(settings: &FieldSettings, input: &FieldInput<'_>) -> [String; 5] {
     let potential = settings.potential;
     let operator = OPERATORS.iter().find(|(of, ..)| *of == potential.operator);

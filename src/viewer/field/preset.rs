@@ -15,7 +15,7 @@ pub enum Preset {
     Fig1a,
     /// Figure 1 (b): the reshaped field in the same slice.
     Fig1b,
-    /// Figure 1 (c): the length of the gradient from the centroid to the decision boundary.
+    /// Figure 1 (c): the field magnitude from the centroid to the decision boundary.
     Fig1c,
     /// The photo's pixels on their way to their centroids.
     Cloud,
@@ -39,7 +39,9 @@ impl Preset {
         match self {
             Preset::Fig1a => "The vanilla field in a slice through the target and its neighbours",
             Preset::Fig1b => "The reshaped field in the same slice",
-            Preset::Fig1c => "The gradient from the target's centroid to its decision boundary",
+            Preset::Fig1c => {
+                "The field magnitude from the target's centroid to its decision boundary"
+            }
             Preset::Cloud => "Every pixel of the open photo as a point on its way to its centroid",
         }
     }

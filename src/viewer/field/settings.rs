@@ -104,7 +104,7 @@ pub(crate) struct FieldSettings {
     pub(crate) axes: [usize; COLOUR_AXES],
     pub(crate) target: usize,
     pub(crate) potential: Potential,
-    /// Whether to use the annealed target `v - t grad Phi` instead of the static one.
+    /// Whether to use the annealed target `v - t grad Phi` instead of the reshaped one.
     pub(crate) annealed: bool,
     /// The time t of the annealed target, 0 to 1.
     pub(crate) time: f32,
@@ -186,7 +186,7 @@ impl FieldSettings {
         }
     }
 
-    /// The time of the annealed target behind a formula, as in " (t = 0.50)"; empty for the static one.
+    /// The time of the annealed target behind a formula, as in " (t = 0.50)"; empty for the reshaped one.
     pub(super) fn at_time(&self) -> String {
         if self.annealed {
             format!(" (t = {:.2})", self.time)

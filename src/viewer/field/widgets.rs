@@ -19,7 +19,7 @@ pub(crate) const OPERATORS: [(Operator, &str, &str); 4] = [
     (Operator::Linear, "linear", "T(d) = −(d + ε)"),
     (
         Operator::NormalizedGradient,
-        "unit",
+        "normalised gradient",
         "The logarithm's gradient scaled to unit length",
     ),
 ];

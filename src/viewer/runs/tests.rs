@@ -2,13 +2,13 @@ use super::*;
 use crate::data::{SceneConfig, render};
 use crate::encoding::Centroids;
 use crate::pictures;
-use crate::run_format::{MODEL, sample_name};
+use crate::run_format::{METRICS, MODEL, sample_name};
+use crate::runs::testing::append;
 use eframe::egui::Theme;
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 use image::RgbImage;
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -81,23 +81,13 @@ fn lines(from: u64, to: u64, level: f64) -> String {
     text
 }
 
-fn append(folder: &Path, text: &str) {
-    let path = folder.join("metrics.jsonl");
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-}
-
 /// A run of 1000 steps, of which it has taken `taken`; after all, its model is written.
 fn run(folder: &Path, name: &str, taken: u64, level: f64) -> PathBuf {
     let folder = folder.join(name);
     fs::create_dir_all(folder.join("samples")).unwrap();
     let config = "[train]\nsteps = 1000\nbatch_size = 8\nlog_every = 10\n";
     fs::write(folder.join("config.toml"), config).unwrap();
-    append(&folder, &lines(10, taken, level));
+    append(&folder.join(METRICS), &lines(10, taken, level));
     if taken == 1000 {
         fs::write(folder.join("model.safetensors"), "").unwrap();
     }
@@ -185,9 +175,9 @@ fn a_run_without_a_line_yet_says_when_its_numbers_come() {
     until(&mut window, says("The first numbers come after 10 steps."));
     assert!(says("Training has begun")(&window));
     // The first line has no score.
-    append(&path, &lines(10, 10, 1.0));
+    append(&path.join(METRICS), &lines(10, 10, 1.0));
     until(&mut window, says("not scored yet"));
-    append(&path, &lines(20, 1000, 1.0));
+    append(&path.join(METRICS), &lines(20, 1000, 1.0));
     until(&mut window, says("validating, saving"));
     assert!(!says("not scored yet")(&window) && !says("time left")(&window));
 }
@@ -245,9 +235,9 @@ fn lines_appear_while_it_is_shown() {
         let delay = window.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;
         assert!(delay > Duration::from_secs(3600), "{delay:?}");
     }
-    append(&path, &lines(210, 400, 1.0));
+    append(&path.join(METRICS), &lines(210, 400, 1.0));
     until(&mut window, says("400 of 1 000"));
-    append(&path, &lines(410, 1000, 1.0));
+    append(&path.join(METRICS), &lines(410, 1000, 1.0));
     fs::write(path.join(MODEL), "").unwrap();
     until(&mut window, says("finished"));
     fs::remove_dir_all(&path).unwrap();

@@ -515,7 +515,7 @@ fn pictures_of_correcting() {
         window.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::F);
         window.event(Event::PointerGone);
         window.run_steps(3);
-        results.add(window.try_snapshot(format!("viewer-correct-teach-{shade}")));
+        results.add(window.try_snapshot(format!("viewer-correct-fine-tune-{shade}")));
         press(&mut window, Key::Escape);
         window.set_size(Vec2::new(1920.0, 1080.0));
         window.run_steps(3);

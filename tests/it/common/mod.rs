@@ -62,6 +62,23 @@ pub(crate) fn train_on(device: &str, out: &Path, settings: &[&str]) -> Command {
     command
 }
 
+/// `flowseg train` with a small network on data sets, relative to `folder`, into `run` there, with its own
+/// cache of checked pairs.
+pub(crate) fn train_data(folder: &Path, data: &[&str], settings: &[&str]) -> Command {
+    let mut command = flowseg();
+    command
+        .current_dir(folder)
+        .env("XDG_CACHE_HOME", folder.join("cache"));
+    command.args(["train", "--device", "cpu", "--out", "run"]);
+    for data in data {
+        command.args(["--data", data]);
+    }
+    for setting in SMALL.iter().chain(settings) {
+        command.args(["--set", setting]);
+    }
+    command
+}
+
 /// A small photo on disk.
 pub(crate) fn photo(folder: &Path, name: &str) -> PathBuf {
     let path = folder.join(name);
@@ -90,6 +107,32 @@ pub(crate) fn fails(command: &mut Command, words: &[&str]) {
             "no {word:?} in {text}"
         );
     }
+}
+
+/// Asserts that a command succeeds. Returns what it prints on standard output.
+#[track_caller]
+pub(crate) fn succeeds(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{errors}");
+    text
+}
+
+/// Asserts that a command succeeds. Returns what it prints on standard error.
+#[track_caller]
+pub(crate) fn notes(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// Asserts that a command is refused as wrong usage, with status 2. Returns what it prints on standard error.
+#[track_caller]
+pub(crate) fn is_wrong_usage(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
 }
 
 /// Step and loss of every line of loss of a run.

@@ -1,9 +1,9 @@
 //! The fine-tuning dialog.
 
-use super::bar::wish;
+use super::bar::fine_tune_button;
+use super::fine_tune::Ending;
 use super::folder::folder_name;
-use super::request::{Correction, Request, Wish};
-use super::teach::Ending;
+use super::request::{Correction, FineTuneRequest, Request};
 use crate::train::Judgement;
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::{Action, Command};
@@ -12,7 +12,7 @@ use crate::viewer::theme::GRID;
 use eframe::egui;
 
 pub(crate) fn dialog(app: &AppState, context: &egui::Context, commands: &mut Vec<Command>) {
-    if !app.correct.teach.open {
+    if !app.correct.fine_tuning.open {
         return;
     }
     let mut open = true;
@@ -24,23 +24,23 @@ pub(crate) fn dialog(app: &AppState, context: &egui::Context, commands: &mut Vec
         .anchor(egui::Align2::CENTER_CENTER, egui::Vec2::ZERO)
         .show(context, |ui| contents(app, ui, commands));
     if !open {
-        commands.push(Command::Correct(Request::Teach(Wish::Close)));
+        commands.push(Command::Correct(Request::FineTune(FineTuneRequest::Close)));
     }
 }
 
 fn contents(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
-    let teach = &app.correct.teach;
+    let fine_tuning = &app.correct.fine_tuning;
     let Some(folder) = folder_name(app) else {
         ui.label("No folder for corrected photos was chosen yet: correct a photo and save it.");
         return;
     };
-    let [training, held_back] = teach.photos();
+    let [training, held_back] = fine_tuning.photos();
     ui.label(format!(
         "{folder}: {training} labelled photo{} to train on, {held_back} held back",
         if training == 1 { "" } else { "s" },
     ));
     if let Some(model) = &app.model {
-        if teach.suits(&model.card.classes) {
+        if fine_tuning.suits(&model.card.classes) {
             ui.label(format!("Starts from the open model, {}", model.name));
         } else {
             ui.label(format!(
@@ -51,9 +51,9 @@ fn contents(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         }
     }
     ui.add_space(GRID);
-    match teach.ending() {
+    match fine_tuning.ending() {
         Some(ending) => ended(ending, ui, commands),
-        None if teach.is_running() => {}
+        None if fine_tuning.is_running() => {}
         None if held_back == 0 => {
             ui.weak(
                 "Of two or more photos one in four is held back, so that the new model can be \
@@ -64,7 +64,7 @@ fn contents(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             ui.weak("The new model is offered if it is better on the photos that are held back.");
         }
     }
-    if let Some(run) = teach.run_folder() {
+    if let Some(run) = fine_tuning.run_folder() {
         let name = run.file_name().unwrap_or_default().to_string_lossy();
         ui.label(format!(
             "{name} is training; the Runs panel shows its progress."
@@ -91,7 +91,7 @@ fn ended(ending: &Ending, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             } else {
                 "Open it anyway"
             };
-            wish(ui, take, Wish::Take, commands);
+            fine_tune_button(ui, take, FineTuneRequest::Take, commands);
         }
     }
 }
@@ -110,22 +110,27 @@ fn result(gain: Option<[f64; 2]>) -> (String, bool) {
 }
 
 fn buttons(app: &AppState, training: usize, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
-    let teach = &app.correct.teach;
-    if teach.is_closing() {
+    let fine_tuning = &app.correct.fine_tuning;
+    if fine_tuning.is_closing() {
         ui.label("Close the window:");
-        wish(ui, "Let it continue", Wish::LetRun, commands);
-        wish(ui, "Stop it first", Wish::Stop, commands);
-        wish(ui, "Cancel", Wish::Close, commands);
-    } else if teach.is_running() {
-        wish(ui, "Stop", Wish::Stop, commands);
+        fine_tune_button(ui, "Let it continue", FineTuneRequest::LetRun, commands);
+        fine_tune_button(ui, "Stop it first", FineTuneRequest::Stop, commands);
+        fine_tune_button(ui, "Cancel", FineTuneRequest::Close, commands);
+    } else if fine_tuning.is_running() {
+        fine_tune_button(ui, "Stop", FineTuneRequest::Stop, commands);
     } else {
-        let suits = |model: &OpenModel| teach.suits(&model.card.classes);
+        let suits = |model: &OpenModel| fine_tuning.suits(&model.card.classes);
         let can_start = training > 0 && app.model.as_ref().is_some_and(suits);
         ui.add_enabled_ui(can_start, |ui| {
-            wish(ui, "Start", Wish::Start, commands);
+            fine_tune_button(ui, "Start", FineTuneRequest::Start, commands);
         });
-        if teach.can_resume() {
-            wish(ui, "Continue the last one", Wish::Resume, commands);
+        if fine_tuning.can_resume() {
+            fine_tune_button(
+                ui,
+                "Continue the last one",
+                FineTuneRequest::Resume,
+                commands,
+            );
         }
         if ui.button("Other folder").clicked() {
             commands.push(Action::Correct(Correction::ChooseFolder).into());

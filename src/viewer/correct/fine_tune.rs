@@ -50,7 +50,7 @@ pub(super) struct Running {
     pub reports: Receiver<Report>,
 }
 
-pub(crate) struct Teach {
+pub(crate) struct FineTuning {
     pub open: bool,
     pub(super) running: Option<Running>,
     pub(super) ending: Option<Ending>,
@@ -69,7 +69,7 @@ pub(crate) struct Teach {
     pub(super) wake: egui::Context,
 }
 
-impl Teach {
+impl FineTuning {
     pub(super) fn new(context: &egui::Context) -> Self {
         Self {
             open: false,

@@ -1,10 +1,10 @@
-//! What the signals that a command receives ask for.
+//! How a command responds to the signals that it receives.
 
 use std::time::{Duration, Instant};
 
 /// Signals closer together than this count as one: a bouncing key, or a wrapper that forwards what the
 /// terminal has already sent to the whole process group.
-const ONE_WISH: Duration = Duration::from_secs(1);
+const DEBOUNCE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
@@ -37,13 +37,15 @@ pub(crate) enum Answer {
     Nothing,
 }
 
+/// The signals that a command has received.
 #[derive(Default)]
-pub(crate) struct Wishes {
+pub(crate) struct Signals {
     first: Option<Instant>,
 }
 
-impl Wishes {
-    pub(crate) fn hear(&mut self, signal: Signal, now: Instant) -> Answer {
+impl Signals {
+    /// How to respond to a signal that is received `now`.
+    pub(crate) fn on_signal(&mut self, signal: Signal, now: Instant) -> Answer {
         match (self.first, signal) {
             (None, _) => {
                 self.first = Some(now);
@@ -51,7 +53,7 @@ impl Wishes {
             }
             // A closing terminal sends several hang-ups, which don't mean urgency.
             (Some(_), Signal::HangUp) => Answer::Nothing,
-            (Some(first), _) if now.duration_since(first) >= ONE_WISH => Answer::Leave,
+            (Some(first), _) if now.duration_since(first) >= DEBOUNCE => Answer::Leave,
             (Some(_), _) => Answer::Nothing,
         }
     }
@@ -62,24 +64,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_signals_at_once_are_one_wish_and_a_later_one_is_meant() {
+    fn two_signals_at_once_count_as_one_and_a_later_one_as_a_second() {
         let start = Instant::now();
         let after = |milliseconds| start + Duration::from_millis(milliseconds);
-        let mut wishes = Wishes::default();
-        assert_eq!(wishes.hear(Signal::Interrupt, start), Answer::Stop);
-        assert_eq!(wishes.hear(Signal::Interrupt, after(20)), Answer::Nothing);
-        assert_eq!(wishes.hear(Signal::Terminate, after(999)), Answer::Nothing);
-        assert_eq!(wishes.hear(Signal::HangUp, after(5000)), Answer::Nothing);
-        assert_eq!(wishes.hear(Signal::Interrupt, after(5001)), Answer::Leave);
+        let mut signals = Signals::default();
+        assert_eq!(signals.on_signal(Signal::Interrupt, start), Answer::Stop);
+        assert_eq!(
+            signals.on_signal(Signal::Interrupt, after(20)),
+            Answer::Nothing
+        );
+        assert_eq!(
+            signals.on_signal(Signal::Terminate, after(999)),
+            Answer::Nothing
+        );
+        assert_eq!(
+            signals.on_signal(Signal::HangUp, after(5000)),
+            Answer::Nothing
+        );
+        assert_eq!(
+            signals.on_signal(Signal::Interrupt, after(5001)),
+            Answer::Leave
+        );
     }
 
     #[test]
     fn a_hang_up_asks_to_stop_and_never_to_hurry() {
         let start = Instant::now();
-        let mut wishes = Wishes::default();
-        assert_eq!(wishes.hear(Signal::HangUp, start), Answer::Stop);
+        let mut signals = Signals::default();
+        assert_eq!(signals.on_signal(Signal::HangUp, start), Answer::Stop);
         let later = start + Duration::from_secs(9);
-        assert_eq!(wishes.hear(Signal::HangUp, later), Answer::Nothing);
-        assert_eq!(wishes.hear(Signal::Terminate, later), Answer::Leave);
+        assert_eq!(signals.on_signal(Signal::HangUp, later), Answer::Nothing);
+        assert_eq!(signals.on_signal(Signal::Terminate, later), Answer::Leave);
     }
 }

@@ -1,8 +1,8 @@
 //! Effects of the buttons of the fine-tuning's dialog, and of its thread's reports.
 
+use super::fine_tune::{Ending, Report, arguments, free, newest};
 use super::folder::folder;
-use super::request::Wish;
-use super::teach::{Ending, Report, arguments, free, newest};
+use super::request::FineTuneRequest;
 use crate::viewer::app_event::AppEvent;
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::{Action, Command};
@@ -11,20 +11,20 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Carries out a button of the dialog.
-pub(super) fn wish(app: &mut AppState, wish: Wish) {
-    match wish {
-        Wish::Open => open(app),
-        Wish::Close => {
-            app.correct.teach.close();
+pub(super) fn request(app: &mut AppState, request: FineTuneRequest) {
+    match request {
+        FineTuneRequest::Open => open(app),
+        FineTuneRequest::Close => {
+            app.correct.fine_tuning.close();
             // The window stays open, and the photo with it.
             app.restore_correction();
         }
-        Wish::Start => start(app),
-        Wish::Resume => resume(app),
-        Wish::Stop => app.correct.teach.stop(),
-        Wish::Take => take(app),
-        Wish::LetRun => {
-            app.correct.teach.let_run = true;
+        FineTuneRequest::Start => start(app),
+        FineTuneRequest::Resume => resume(app),
+        FineTuneRequest::Stop => app.correct.fine_tuning.stop(),
+        FineTuneRequest::Take => take(app),
+        FineTuneRequest::LetRun => {
+            app.correct.fine_tuning.let_run = true;
             app.correct.ready = Some(Action::Quit.into());
         }
     }
@@ -37,10 +37,10 @@ fn open(app: &mut AppState) {
         (data::corrected_photos(folder), classes, newest(folder))
     });
     let (photos, classes, newest) = found.unwrap_or_default();
-    let teach = &mut app.correct.teach;
-    (teach.open, teach.photos, teach.classes) = (true, photos, classes);
+    let fine_tuning = &mut app.correct.fine_tuning;
+    (fine_tuning.open, fine_tuning.photos, fine_tuning.classes) = (true, photos, classes);
     let stopped = |run: &PathBuf| runs::can_resume(run) && runs::finished_model(run).is_none();
-    teach.unfinished = newest.filter(stopped);
+    fine_tuning.unfinished = newest.filter(stopped);
 }
 
 fn start(app: &mut AppState) {
@@ -52,40 +52,40 @@ fn start(app: &mut AppState) {
         return app.errors.report(text);
     };
     let name = model.name.clone();
-    let teach = &mut app.correct.teach;
-    let held_back = teach.photos[1];
-    let arguments = arguments(&name, &data, &run, &teach.device, held_back);
-    if let Err(error) = teach.start(arguments, run) {
+    let fine_tuning = &mut app.correct.fine_tuning;
+    let held_back = fine_tuning.photos[1];
+    let arguments = arguments(&name, &data, &run, &fine_tuning.device, held_back);
+    if let Err(error) = fine_tuning.start(arguments, run) {
         app.errors.report(error);
     }
 }
 
 fn resume(app: &mut AppState) {
-    let teach = &mut app.correct.teach;
-    let Some(run) = teach.unfinished.clone() else {
+    let fine_tuning = &mut app.correct.fine_tuning;
+    let Some(run) = fine_tuning.unfinished.clone() else {
         return;
     };
     let mut arguments: Vec<OsString> = ["train", "--resume", "--device"].map(Into::into).to_vec();
-    arguments.extend([OsString::from(&teach.device), "--out".into()]);
+    arguments.extend([OsString::from(&fine_tuning.device), "--out".into()]);
     arguments.push(run.clone().into());
-    if let Err(error) = teach.start(arguments, run) {
+    if let Err(error) = fine_tuning.start(arguments, run) {
         app.errors.report(error);
     }
 }
 
 fn take(app: &mut AppState) {
-    let teach = &mut app.correct.teach;
-    if let Some(Ending::Finished { model, .. }) = &teach.ending {
+    let fine_tuning = &mut app.correct.fine_tuning;
+    if let Some(Ending::Finished { model, .. }) = &fine_tuning.ending {
         let name = model.to_string_lossy().into_owned();
         app.correct.ready = Some(Command::ChooseModel(name));
-        app.correct.teach.open = false;
+        app.correct.fine_tuning.open = false;
     }
 }
 
 /// Processes the reports of the thread.
 pub(super) fn receive(app: &mut AppState) {
     let next = |app: &AppState| {
-        let running = app.correct.teach.running.as_ref()?;
+        let running = app.correct.fine_tuning.running.as_ref()?;
         Some((running.reports.try_recv().ok()?, running.folder.clone()))
     };
     while let Some((report, folder)) = next(app) {
@@ -95,12 +95,12 @@ pub(super) fn receive(app: &mut AppState) {
                 app.emit(AppEvent::RunsOpened(vec![folder]));
             }
             Report::Ended(ending) => {
-                let teach = &mut app.correct.teach;
-                teach.running = None;
-                if teach.closing {
+                let fine_tuning = &mut app.correct.fine_tuning;
+                fine_tuning.running = None;
+                if fine_tuning.closing {
                     app.correct.ready = Some(Action::Quit.into());
                 }
-                app.correct.teach.ending = Some(ending);
+                app.correct.fine_tuning.ending = Some(ending);
                 open(app);
             }
         }
