@@ -237,7 +237,7 @@ fn write(
     let path = file(ANIMATION);
     let animated = if arguments.animation {
         files::write_with(&path, |file| {
-            race::animation(record, language, BufWriter::new(file))
+            race::animation(record, language, BufWriter::new(file), &|_| true)
         })
     } else {
         Ok(())

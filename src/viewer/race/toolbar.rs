@@ -168,9 +168,10 @@ const EXPORTS: [Export; 4] = [
     (
         |texts| &texts.animation,
         |record, language| {
-            NewFile::made("race.gif", move || {
+            NewFile::made("race.gif", move |progress| {
                 let mut gif = Vec::new();
-                race::animation(&record, language, &mut gif).map_err(|error| error.to_string())?;
+                race::animation(&record, language, &mut gif, progress)
+                    .map_err(|error| error.to_string())?;
                 Ok(gif)
             })
         },
@@ -178,7 +179,7 @@ const EXPORTS: [Export; 4] = [
     (
         |texts| &texts.last_frame,
         |record, language| {
-            NewFile::made("race.png", move || {
+            NewFile::made("race.png", move |_| {
                 let last = record.last().ok_or("nothing was measured yet")?;
                 let picture =
                     race::frame(&record, last, language).map_err(|error| error.to_string())?;
@@ -189,7 +190,7 @@ const EXPORTS: [Export; 4] = [
     (
         |texts| &texts.curves,
         |record, language| {
-            NewFile::made("curves.png", move || {
+            NewFile::made("curves.png", move |_| {
                 let picture = race::curves(&record, language).map_err(|error| error.to_string())?;
                 pictures::png(&picture).map_err(|error| error.to_string())
             })
