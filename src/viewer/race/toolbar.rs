@@ -129,7 +129,7 @@ impl RacePanel {
             }
             return;
         };
-        let step = thousands(race.steps());
+        let [step, steps] = [race.steps(), self.started.steps].map(thousands);
         let text = match (&self.record, self.started.seconds) {
             (None, _) => {
                 ui.label(&texts.opening);
@@ -137,12 +137,10 @@ impl RacePanel {
             }
             (_, Some(seconds)) => {
                 let seconds = seconds.to_string();
-                fill(&texts.timed, &[("step", &step), ("seconds", &seconds)])
+                let values = [("step", &*step), ("steps", &steps), ("seconds", &seconds)];
+                fill(&texts.timed, &values)
             }
-            (_, None) => {
-                let steps = thousands(self.started.steps);
-                fill(&texts.counted, &[("step", &step), ("steps", &steps)])
-            }
+            (_, None) => fill(&texts.counted, &[("step", &step), ("steps", &steps)]),
         };
         ui.label(if race.paused() {
             fill(&texts.paused, &[("status", &text)])
