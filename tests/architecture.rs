@@ -61,7 +61,7 @@ race: csv data device encoding eval files flow fonts format inference labels mod
     text_file texts train vector_field
 viewer: compare crash csv data device encoding eval export files flow fonts format gpu inference inspect job label_edit \
     labels model models page panic_message pictures potential race runs sampler system_report texts train trajectory vector_field votes
-ablate: csv data device eval files fonts format inference model run_format text_file train votes
+ablate: csv data device eval files flow fonts format inference model run_format text_file train votes
 cli: ablate compare crash csv data device encoding eval export files flow format inference inspect kernels labels model \
     models onnx panic_message pictures race run_format sampler server system_report terminal text_file texts train trajectory verify \
     version viewer votes

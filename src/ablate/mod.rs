@@ -26,6 +26,7 @@ use crate::data::{ClassTable, DataError, DataList, Dataset, check};
 use crate::device::Opened;
 use crate::eval::{self, Agreement, Confusion, EvalError, Scoring};
 use crate::files;
+use crate::flow::Source;
 use crate::inference::Look;
 use crate::model::{self, Model};
 use crate::run_format::{CHECKPOINTS, CONFIG, METRICS, MODEL};
@@ -276,6 +277,15 @@ fn scored_at_once(job: &Job, scale: f64) -> usize {
     ((trained_at_once as f64 / area) as usize).max(1)
 }
 
+/// The seeds of the noise that a model is scored with: only the first if its flow starts at the photo, since it has no
+/// noise.
+fn noise_seeds(seeds: &[u64], source: Source) -> &[u64] {
+    match source {
+        Source::Noise => seeds,
+        Source::Image => &seeds[..seeds.len().min(1)],
+    }
+}
+
 /// Scores a model at every number of solver steps, with every seed of the noise; the scores are
 /// computed over all seeds together.
 fn score(
@@ -296,7 +306,8 @@ fn score(
     let classes = model.card.classes.len();
     let mut sums = vec![Confusion::of(data.known_classes()); settings.steps.len()];
     let mut agreement = Agreement::default();
-    for &seed in &settings.noise_seeds {
+    let seeds = noise_seeds(&settings.noise_seeds, model.card.source);
+    for &seed in seeds {
         let scoring = Scoring {
             steps: settings.steps.clone(),
             resolutions: vec![settings.resolution],
@@ -308,7 +319,7 @@ fn score(
             ..Scoring::default()
         };
         let mut seen = |seen: &eval::Seen| {
-            if settings.noise_seeds.len() > 1 {
+            if seeds.len() > 1 {
                 agreement.add(seen);
             }
         };
@@ -344,6 +355,12 @@ fn score(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_without_noise_is_scored_once() {
+        assert_eq!(noise_seeds(&[4, 5], Source::Noise), [4, 5]);
+        assert_eq!(noise_seeds(&[4, 5], Source::Image), [4]);
+    }
 
     #[test]
     fn no_more_photos_are_scored_at_once_than_are_trained_on_at_once() {

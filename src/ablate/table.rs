@@ -14,7 +14,8 @@
 //! samples = 0                       # number of photos to score; 0 means the whole split
 //! scale = 1.0                       # the network's size, as --scale of `flowseg eval`
 //! outlines = "network"              # or "photo", as --outlines of `flowseg eval`, whose default is "photo"
-//! noise_seeds = [0]                 # with several, a column shows their agreement
+//! noise_seeds = [0]                 # with several, a column shows their agreement; flows that start at the
+//!                                   # photo have no noise and take the first
 //!
 //! [base.train]                      # any settings of `flowseg train`
 //! steps = 1500
@@ -95,7 +96,7 @@ pub struct ScoreSettings {
     pub scale: f64,
     /// Where the outlines of masks run.
     pub outlines: Outlines,
-    /// Seeds of the noise from which flows start.
+    /// Seeds of the noise from which flows start. A flow that starts at the photo is scored with the first.
     pub noise_seeds: Vec<u64>,
 }
 

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// How often the progress bar moves.
 const TICK: Duration = Duration::from_millis(100);
+/// The length of a bar over the share of a race that is over.
+const WHOLE: u64 = 10_000;
 /// The animation among the files of a race.
 const ANIMATION: &str = "race.gif";
 
@@ -141,8 +143,7 @@ fn watch(
     config: RaceConfig,
     stop: &Stop,
 ) -> anyhow::Result<(Option<Record>, Result<(), RaceError>)> {
-    let (steps, limit) = (config.steps, config.seconds);
-    let bar = bar(steps, limit);
+    let bar = bar();
     let mut record: Option<Record> = None;
     let mut started = None;
     loop {
@@ -160,7 +161,7 @@ fn watch(
                 {
                     // That before the first training step.
                     started.get_or_insert_with(Instant::now);
-                    report(record, &bar, limit);
+                    report(record, &bar);
                 }
             }
             Some(Event::Ended(outcome)) => {
@@ -169,26 +170,27 @@ fn watch(
                 return Ok((record, outcome));
             }
         }
-        bar.set_position(match (limit, started) {
-            (Some(_), Some(started)) => started.elapsed().as_secs(),
-            _ => race.steps(),
-        });
+        let step = race.steps();
+        let seconds = started.map_or(0.0, |started| started.elapsed().as_secs_f64());
+        let (steps, limit) = (config.steps, config.seconds);
+        let time = limit.map_or_else(String::new, |limit| format!(", {seconds:.0}/{limit} s"));
+        bar.set_prefix(format!("{step}/{steps}{time}"));
+        bar.set_position((config.share(step, seconds) * WHOLE as f64) as u64);
     }
 }
 
-/// A bar over steps, or over seconds for a race that ends by time.
-fn bar(steps: u64, limit: Option<f64>) -> ProgressBar {
-    let bar = terminal::bar(limit.map_or(steps, |limit| limit.ceil() as u64));
-    let unit = if limit.is_some() { " s" } else { "" };
-    let template = format!("{{bar:30}} {{pos}}/{{len}}{unit}  ETA {{eta}}  {{msg}}");
-    if let Ok(style) = ProgressStyle::with_template(&template) {
+/// A bar over the share of a race that is over.
+fn bar() -> ProgressBar {
+    let bar = terminal::bar(WHOLE);
+    let template = "{bar:30} {prefix}  ETA {eta}  {msg}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar
 }
 
 /// Shows the scores of both sides: beside the bar, or as a line where there is none.
-fn report(record: &Record, bar: &ProgressBar, limit: Option<f64>) {
+fn report(record: &Record, bar: &ProgressBar) {
     let Some(frame) = record.last() else { return };
     let titles = record.config.titles();
     let scores = titles.iter().zip(frame);
@@ -196,14 +198,11 @@ fn report(record: &Record, bar: &ProgressBar, limit: Option<f64>) {
     let scores = format!("mIoU: {}", scores.collect::<Vec<_>>().join(", "));
     let (step, seconds) = (record.step(), frame[0].seconds.max(frame[1].seconds));
     if bar.is_hidden() {
-        let left = match limit {
-            Some(limit) => limit - seconds,
-            None => seconds / step.max(1) as f64 * record.config.steps.saturating_sub(step) as f64,
-        };
+        let left = record.config.seconds_left(step, seconds);
         let eta = if step == 0 {
             String::new()
         } else {
-            format!(", ETA {}", minutes(left.max(0.0) as u64))
+            format!(", ETA {}", minutes(left as u64))
         };
         out!("step {step}: {scores}{eta}");
     } else {
@@ -237,7 +236,7 @@ fn write(
     let path = file(ANIMATION);
     let animated = if arguments.animation {
         files::write_with(&path, |file| {
-            race::animation(record, language, BufWriter::new(file))
+            race::animation(record, language, BufWriter::new(file), &|_| true)
         })
     } else {
         Ok(())

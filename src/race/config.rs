@@ -220,6 +220,23 @@ impl RaceConfig {
         Table::try_from(self).unwrap_or_default().to_string()
     }
 
+    /// The share of the race that is over after `step` training steps in `seconds` seconds, 0 to 1. It ends by the limit
+    /// that is reached first.
+    pub fn share(&self, step: u64, seconds: f64) -> f64 {
+        let of_steps = step as f64 / self.steps.max(1) as f64;
+        let of_time = self.seconds.map_or(0.0, |limit| seconds / limit);
+        of_steps.max(of_time).min(1.0)
+    }
+
+    /// Seconds of training until the end if each further step takes as long as the first `step` ones did, which took
+    /// `seconds` seconds.
+    pub fn seconds_left(&self, step: u64, seconds: f64) -> f64 {
+        let further = self.steps.saturating_sub(step) as f64;
+        let of_steps = seconds / step.max(1) as f64 * further;
+        let of_time = self.seconds.map(|limit| (limit - seconds).max(0.0));
+        of_time.map_or(of_steps, |of_time| of_time.min(of_steps))
+    }
+
     /// Checks every setting.
     ///
     /// # Errors
@@ -382,6 +399,29 @@ mod tests {
             (3, b.data.clone(), b.network(5))
         );
         assert_eq!(a.train, b.train);
+    }
+
+    #[test]
+    fn a_race_ends_by_its_steps_or_by_its_time() {
+        let race = |seconds| RaceConfig {
+            steps: 60,
+            seconds,
+            ..RaceConfig::default()
+        };
+        // 15 steps in 3 seconds: 45 more take 9.
+        for (limit, share, left) in [
+            (None, 0.25, 9.0),
+            (Some(600.0), 0.25, 9.0),
+            (Some(6.0), 0.5, 3.0),
+            (Some(2.0), 1.0, 0.0),
+        ] {
+            let race = race(limit);
+            assert!((race.share(15, 3.0) - share).abs() < 1e-9, "{limit:?}");
+            assert!(
+                (race.seconds_left(15, 3.0) - left).abs() < 1e-9,
+                "{limit:?}"
+            );
+        }
     }
 
     #[test]

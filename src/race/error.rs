@@ -49,4 +49,6 @@ pub enum RaceError {
     /// The plotting library's message.
     #[error("the picture of the race cannot be drawn: {0}")]
     Picture(String),
+    #[error("cancelled")]
+    Cancelled,
 }

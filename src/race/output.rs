@@ -111,14 +111,16 @@ pub fn summary(record: &Record, complete: bool) -> Value {
     })
 }
 
-/// Writes the race as a GIF, with texts in a language.
+/// Writes the race as a GIF, with texts in a language. `progress` is told the share done, 0 to 1, and returns whether to
+/// go on.
 ///
 /// # Errors
-/// Drawing or writing fails.
+/// Drawing or writing fails, or `progress` returned false.
 pub fn animation(
     record: &Record,
     language: Language,
     mut writer: impl Write,
+    progress: &dyn Fn(f32) -> bool,
 ) -> Result<(), RaceError> {
     let failed = |error| match error {
         ImageError::IoError(source) => RaceError::Write(source),
@@ -130,6 +132,9 @@ pub fn animation(
         let shown = if at + 1 == frames.len() { END } else { STEP };
         gif.frame(picture::frame(record, frame, language)?, shown)
             .map_err(failed)?;
+        if !progress((at + 1) as f32 / frames.len() as f32) {
+            return Err(RaceError::Cancelled);
+        }
     }
     drop(gif);
     writer.flush().map_err(RaceError::Write)

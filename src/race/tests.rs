@@ -267,7 +267,15 @@ fn files_hold_the_measurements() {
     }
 
     let mut gif = Vec::new();
-    animation(&record, Language::English, &mut gif).unwrap();
+    let shares = std::cell::RefCell::new(Vec::new());
+    let report = |share: f32| {
+        shares.borrow_mut().push(share);
+        true
+    };
+    animation(&record, Language::English, &mut gif, &report).unwrap();
+    assert_eq!(shares.into_inner(), [1.0 / 3.0, 2.0 / 3.0, 1.0]);
+    let cancelled = animation(&record, Language::English, &mut Vec::new(), &|_| false);
+    assert!(matches!(cancelled, Err(RaceError::Cancelled)));
     let decoder = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(gif)).unwrap();
     assert_eq!(image::AnimationDecoder::into_frames(decoder).count(), 3);
     // The curves have the colours of both sides.

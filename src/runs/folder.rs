@@ -2,7 +2,7 @@
 
 use super::follow::Follower;
 use super::{Plan, Run, Sample, Status};
-use crate::run_format::{self, CHECKPOINTS, CONFIG, METRICS, MODEL, SAMPLES};
+use crate::run_format::{self, CHECKPOINTS, CONFIG, LOCK, METRICS, MODEL, SAMPLES};
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,17 @@ use toml::{Table, Value};
 /// lines, whichever is longer.
 const STALE: Duration = Duration::from_secs(180);
 const STALE_LINES: f64 = 5.0;
+/// While a validation is due, the time without a line that is not unusual: one of a whole split may take hours.
+const STALE_VALIDATION: Duration = Duration::from_secs(6 * 3600);
 /// Files whose times differ by no more than this may have been written in either order.
 const SAME_TIME: Duration = Duration::from_secs(2);
 
+/// Whether a folder holds a run. Before its first line of metrics, its configuration alone does not tell: other
+/// programs have files of that name.
 pub fn is_run(folder: &Path) -> bool {
-    folder.join(METRICS).is_file() || folder.join(CONFIG).is_file()
+    let at = |name| folder.join(name);
+    let began = || at(CONFIG).is_file() && (at(LOCK).is_file() || at(CHECKPOINTS).is_dir());
+    at(METRICS).is_file() || began()
 }
 
 /// The given folders, with each one that is not a run folder replaced by the run folders directly
@@ -132,13 +138,31 @@ fn status(run: &Run, silence: Duration, now: SystemTime) -> Status {
     let is_saved = is_new || run.folder.join(CHECKPOINTS).join(checkpoint).is_dir();
     let steps = run.plan.log_every.unwrap_or(1) as f64;
     let line = run.step_time().unwrap_or_default().as_secs_f64() * steps;
-    let is_silent = silence.as_secs_f64() > STALE.as_secs_f64().max(line * STALE_LINES);
+    // A run that is stopped during a validation is saved at that step, and one that goes on is saved after it.
+    let is_validating = run.awaits_validation() && !is_saved_since(&run.folder, last);
+    let usual = if is_validating {
+        STALE_VALIDATION
+    } else {
+        STALE
+    };
+    let is_silent = silence.as_secs_f64() > usual.as_secs_f64().max(line * STALE_LINES);
     match (whole, is_silent) {
         (true, false) if is_new => Status::Finished,
         (true, true) if is_saved => Status::Finished,
         (_, true) => Status::Stale,
         (_, false) => Status::Running,
     }
+}
+
+/// Whether a run has a checkpoint of a step or of a later one.
+fn is_saved_since(folder: &Path, step: u64) -> bool {
+    let entries = fs::read_dir(folder.join(CHECKPOINTS));
+    let mut entries = entries.into_iter().flatten().flatten();
+    entries.any(|entry| {
+        let name = entry.file_name();
+        let saved = name.to_str().and_then(run_format::checkpoint_step);
+        saved.is_some_and(|saved| saved >= step)
+    })
 }
 
 /// The plan in `config.toml` of a run that has taken `step` steps: the total length of all stages,
@@ -167,17 +191,26 @@ pub(super) fn plan(folder: &Path, step: u64) -> Plan {
             steps: whole("steps").filter(|_| stages.is_empty()),
             batch_size: whole("batch_size"),
             log_every: whole("log_every"),
+            validate_every: whole("validate_every"),
             comparable_after: None,
         };
     };
     let now = ends.iter().position(|end| step < *end);
     let now = now.map_or(*last, |index| stages[index]);
+    let validated = stage_at(&ends, step).map_or(*last, |index| stages[index]);
     Plan {
         steps: ends.last().copied(),
         batch_size: of(now, "batch_size"),
         log_every: of(now, "log_every"),
+        validate_every: of(validated, "validate_every"),
         comparable_after: comparable_after(&table, &stages, &ends, step),
     }
+}
+
+/// The index of the stage whose validation that at `step` is: at the end of a stage, it is that one's. `None` after
+/// the end of the last.
+fn stage_at(ends: &[u64], step: u64) -> Option<usize> {
+    ends.iter().position(|end| step <= *end)
 }
 
 /// The end of the last stage that is validated otherwise than the one at `step`, whose scores can be
@@ -197,9 +230,7 @@ fn comparable_after(whole: &Table, stages: &[&Table], ends: &[u64], step: u64) -
         let is_validated = of(stage, ("train", "validate_every")) != Some(0.into());
         is_validated.then(|| VALIDATION.map(|setting| of(stage, setting)))
     };
-    // A validation at the end of a stage is that stage's.
-    let at = ends.iter().position(|end| step <= *end);
-    let at = at.or(stages.len().checked_sub(1))?;
+    let at = stage_at(ends, step).or(stages.len().checked_sub(1))?;
     let stages: Vec<_> = stages[..=at].iter().map(validation).collect();
     run_format::last_validated_otherwise(&stages).map(|index| ends[index])
 }

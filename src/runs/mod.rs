@@ -101,6 +101,8 @@ pub struct Plan {
     pub batch_size: Option<u64>,
     /// Steps between lines of loss in that stage.
     pub log_every: Option<u64>,
+    /// Steps between validations in the stage of the last step; 0 for none.
+    pub validate_every: Option<u64>,
     /// The step after which validations can be compared with the last one; `None` if all can.
     pub comparable_after: Option<u64>,
 }
@@ -172,6 +174,29 @@ impl Run {
         recent.sort_by(f64::total_cmp);
         let speed = *recent.get(recent.len() / 2)?;
         Duration::try_from_secs_f64(self.plan.batch_size? as f64 / speed).ok()
+    }
+
+    /// The step of the first validation at or after the last step that is not there yet, if the plan has one there.
+    fn next_validation(&self) -> Option<u64> {
+        let every = self.plan.validate_every.filter(|every| *every > 0)?;
+        let due = self.curves.last_step().checked_next_multiple_of(every)?;
+        let due = self.plan.steps.map_or(due, |steps| due.min(steps));
+        let done = self.curves.miou.last();
+        done.is_none_or(|point| point[0] < due as f64)
+            .then_some(due)
+    }
+
+    /// Whether a validation comes before the next line of loss.
+    fn awaits_validation(&self) -> bool {
+        let every = self.plan.log_every.unwrap_or(1).max(1);
+        let next_line = self.curves.last_step().saturating_add(every);
+        self.next_validation().is_some_and(|due| due < next_line)
+    }
+
+    /// Whether it is running and its last step is being validated.
+    pub fn is_validating(&self) -> bool {
+        let due = self.next_validation();
+        self.status == Status::Running && due == Some(self.curves.last_step())
     }
 
     /// Whether it is running and has taken its last step: the last validation and the model are to come.

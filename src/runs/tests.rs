@@ -228,6 +228,7 @@ fn a_run_in_stages_is_as_long_as_all_of_them() {
         steps: Some(130),
         batch_size: Some(batch_size),
         log_every: Some(log_every),
+        validate_every: None,
         comparable_after: None,
     };
     assert_eq!(followed.run.plan, plan(8, 10));
@@ -297,6 +298,57 @@ fn a_slow_run_is_not_stale_between_its_lines() {
     let later = SystemTime::now() + Duration::from_secs(1800);
     followed.look(later, &never);
     assert_eq!(followed.run.status, Status::Running);
+}
+
+/// A validation of a whole split takes hours, in which no line comes.
+#[test]
+fn a_run_is_not_stale_during_a_validation() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let config = "[train]\nsteps = 70\nbatch_size = 8\nlog_every = 10\nvalidate_every = 20\n";
+    fs::write(path.join("config.toml"), config).unwrap();
+    let metrics = path.join("metrics.jsonl");
+    let hours = |n: u64| SystemTime::now() + Duration::from_secs(3600 * n);
+    let score = |step: u64| format!("{{\"miou\":0.5,\"pixel_accuracy\":0.5,\"step\":{step}}}\n");
+    let mut followed = Followed::new(path);
+    let mut after = |text: &str, hours_later: u64| {
+        append(&metrics, text);
+        followed.look(hours(hours_later), &never);
+        let run = &followed.run;
+        (run.status.clone(), run.is_validating())
+    };
+    assert_eq!(after(&line(10, 3.0), 1), (Status::Stale, false));
+    assert_eq!(after(&line(20, 2.0), 1), (Status::Running, true));
+    assert_eq!(after("", 9), (Status::Stale, false));
+    assert_eq!(after(&score(20), 0), (Status::Running, false));
+    assert_eq!(after("", 1), (Status::Stale, false));
+    // The last step is validated whatever its number.
+    assert_eq!(after(&line(70, 1.0), 1), (Status::Running, true));
+    // A run that is stopped meanwhile is saved.
+    fs::create_dir_all(path.join("checkpoints/step-00000070")).unwrap();
+    fs::write(path.join("config.toml"), config.replace("70", "90")).unwrap();
+    assert_eq!(after(&line(80, 1.0), 1), (Status::Running, true));
+    fs::create_dir_all(path.join("checkpoints/step-00000080")).unwrap();
+    assert_eq!(after("", 1), (Status::Stale, false));
+    // Lines of loss that come more rarely than validations.
+    let rarely = config.replace("log_every = 10", "log_every = 30");
+    fs::write(path.join("config.toml"), rarely.replace("70", "900")).unwrap();
+    assert_eq!(after(&line(90, 1.0), 1), (Status::Running, false));
+}
+
+#[test]
+fn a_foreign_configuration_makes_no_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let outer = folder.path().to_owned();
+    fs::write(outer.join("config.toml"), "title = \"mine\"\n").unwrap();
+    assert!(!is_run(&outer));
+    // A run that has not written a line yet.
+    let young = outer.join("young");
+    fs::create_dir_all(young.join("checkpoints")).unwrap();
+    fs::write(young.join("config.toml"), "[train]\n").unwrap();
+    assert_eq!(discover(std::slice::from_ref(&outer)), [young]);
+    fs::write(outer.join("run.lock"), "").unwrap();
+    assert!(is_run(&outer));
 }
 
 #[test]

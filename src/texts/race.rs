@@ -45,7 +45,7 @@ pub(crate) struct ToolbarTexts {
     pub(crate) opening: String,
     /// At a `step` of `steps`.
     pub(crate) counted: String,
-    /// At a `step` of a race that takes `seconds`.
+    /// At a `step` of `steps`, of a race that ends after `seconds` if it has not ended by then.
     pub(crate) timed: String,
     /// A `status` as above, of a paused race.
     pub(crate) paused: String,

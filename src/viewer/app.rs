@@ -332,6 +332,11 @@ impl App {
 }
 
 impl eframe::App for App {
+    /// Is called for a hidden window as well, which is not drawn.
+    fn logic(&mut self, _: &egui::Context, _: &mut eframe::Frame) {
+        self.panels.race.receive();
+    }
+
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         let context = ui.ctx().clone();
         if self.follow_device(&context) {

@@ -130,8 +130,9 @@ impl FlowSnapshot {
     }
 }
 
-/// Makes the bytes of a file on another thread.
-pub(super) type Make = Box<dyn FnOnce() -> Result<Vec<u8>, String> + Send>;
+/// Makes the bytes of a file on another thread. It may report the share done, 0 to 1, and be told not to go on; what
+/// it returns is dropped then.
+pub(super) type Make = Box<dyn FnOnce(&dyn Fn(f32) -> bool) -> Result<Vec<u8>, String> + Send>;
 
 /// A file to be saved where the user chooses.
 pub(super) struct NewFile {
@@ -151,7 +152,7 @@ impl NewFile {
     /// A file whose bytes are made once its path is chosen.
     pub(super) fn made(
         name: &str,
-        make: impl FnOnce() -> Result<Vec<u8>, String> + Send + 'static,
+        make: impl FnOnce(&dyn Fn(f32) -> bool) -> Result<Vec<u8>, String> + Send + 'static,
     ) -> Self {
         Self {
             name: name.to_owned(),
@@ -188,7 +189,11 @@ impl Progress {
     /// Records the share done, 0 to 1. Returns whether to continue.
     fn report(&self, share: f32) -> bool {
         self.share.store(share.to_bits(), Ordering::Relaxed);
-        !self.cancelled.load(Ordering::Relaxed)
+        !self.is_cancelled()
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
     }
 }
 

@@ -283,6 +283,22 @@ mod tests {
     }
 
     #[test]
+    fn a_foreign_configuration_hides_no_photos_and_no_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let outer = folder.path().to_owned();
+        std::fs::write(outer.join("config.toml"), "title = \"mine\"\n").unwrap();
+        let run = outer.join("run");
+        std::fs::create_dir(&run).unwrap();
+        std::fs::write(run.join("metrics.jsonl"), "").unwrap();
+        let only = std::slice::from_ref(&outer);
+        assert_eq!(classify(only).runs, only);
+        assert_eq!(runs::discover(only), [run]);
+        let photo = outer.join("a.jpg");
+        std::fs::write(&photo, "").unwrap();
+        assert_eq!(classify(only).photos, [photo]);
+    }
+
+    #[test]
     fn pasted_text_names_files_in_every_way_that_people_copy_them() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);

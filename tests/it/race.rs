@@ -120,6 +120,22 @@ fn a_race_writes_its_files_and_its_settings_can_be_reused() {
     assert_ne!(summary(&first)["b"], summary(&out)["b"]);
 }
 
+#[test]
+fn the_time_left_is_that_until_the_limit_that_comes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("small.toml");
+    fs::write(&config, SMALL).unwrap();
+    let mut command = race(&folder.path().join("out"));
+    let output = command.arg(&config).args(["--seconds", "36000"]).output();
+    let text = String::from_utf8(output.unwrap().stdout).unwrap();
+    // No step is left, but nearly all of the time is.
+    let last = text.lines().find(|line| line.starts_with("step 6:"));
+    assert!(
+        last.is_some_and(|line| line.ends_with("ETA 0:00")),
+        "{text}"
+    );
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupted_race_writes_what_there_is() {

@@ -13,14 +13,18 @@ use std::sync::Arc;
 use std::thread::Builder;
 
 impl Contents {
-    /// The file's bytes. Slow unless it is a text: not to be called on the window's thread.
+    /// The file's bytes. Slow unless it is a text: not to be called on the window's thread. `progress` is told the share
+    /// done, 0 to 1, and returns whether to go on.
     ///
     /// # Errors
     /// The device or the encoder fails; one line.
-    pub(in crate::viewer) fn bytes(self) -> Result<Vec<u8>, String> {
+    pub(in crate::viewer) fn bytes(
+        self,
+        progress: &dyn Fn(f32) -> bool,
+    ) -> Result<Vec<u8>, String> {
         let picture = match self {
             Contents::Text(text) => return Ok(text.into_bytes()),
-            Contents::Made(make) => return make(),
+            Contents::Made(make) => return make(progress),
             Contents::Picture(picture) => picture,
         };
         let size = picture.size();
@@ -50,14 +54,9 @@ impl Exports {
     ) -> std::io::Result<()> {
         let dialog = rfd::AsyncFileDialog::new().set_file_name(file.name);
         let chosen = dialog.save_file();
-        self.spawn(move |_| {
+        self.spawn(move |progress| {
             at_chosen(chosen, |path| {
-                let checked = check(&path, "the export", &inputs);
-                let bytes = checked.and_then(|()| file.contents.bytes());
-                let written = bytes.and_then(|bytes| {
-                    files::write_atomic(&path, &bytes).map_err(|error| error.to_string())
-                });
-                Some(written.map(|()| path))
+                write_contents(file.contents, &inputs, path, progress)
             })
         })
     }
@@ -192,6 +191,23 @@ fn at_chosen(
     }
 }
 
+fn write_contents(
+    contents: Contents,
+    inputs: &[PathBuf],
+    path: PathBuf,
+    progress: &Progress,
+) -> Outcome {
+    let checked = check(&path, "the export", inputs);
+    let bytes = checked.and_then(|()| contents.bytes(&|share| progress.report(share)));
+    // However the contents have taken it.
+    if progress.is_cancelled() {
+        return None;
+    }
+    let written = bytes
+        .and_then(|bytes| files::write_atomic(&path, &bytes).map_err(|error| error.to_string()));
+    Some(written.map(|()| path))
+}
+
 fn write(artifact: Artifact, flow: &FlowSnapshot, path: PathBuf, progress: &Progress) -> Outcome {
     let report = |share: f32| progress.report(share);
     // Frames always go into a new folder, which cannot be an input.
@@ -221,4 +237,32 @@ fn write_pictures(
         }
     };
     outcome(written, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::Ordering;
+
+    #[test]
+    fn a_file_that_is_cancelled_while_it_is_made_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("race.gif");
+        let progress = Arc::new(Progress::default());
+        let of_window = progress.clone();
+        let file = NewFile::made("race.gif", move |report| {
+            assert!(report(0.5));
+            let share = f32::from_bits(of_window.share.load(Ordering::Relaxed));
+            assert_eq!(share, 0.5);
+            of_window.cancelled.store(true, Ordering::Relaxed);
+            assert!(!report(0.75));
+            Ok(vec![1])
+        });
+        let outcome = write_contents(file.contents, &[], path.clone(), &progress);
+        assert!(outcome.is_none() && !path.exists());
+        let whole = NewFile::text("curves.csv", "step\n".to_owned());
+        let outcome = write_contents(whole.contents, &[], path.clone(), &Progress::default());
+        assert_eq!(outcome, Some(Ok(path.clone())));
+        assert_eq!(std::fs::read(&path).unwrap(), b"step\n");
+    }
 }

@@ -11,14 +11,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 impl Contents {
-    /// The file's bytes.
+    /// The file's bytes. `progress` is as for a [`Make`](super::Make).
     ///
     /// # Errors
     /// The device or the encoder fails; one line.
-    async fn bytes(self) -> Result<Vec<u8>, String> {
+    async fn bytes(self, progress: &dyn Fn(f32) -> bool) -> Result<Vec<u8>, String> {
         let picture = match self {
             Contents::Text(text) => return Ok(text.into_bytes()),
-            Contents::Made(make) => return make(),
+            Contents::Made(make) => return make(progress),
             Contents::Picture(picture) => picture,
         };
         let size = picture.size();
@@ -40,9 +40,14 @@ impl Exports {
         file: NewFile,
         _: Vec<PathBuf>,
     ) -> std::io::Result<()> {
-        self.begin(async move |_| {
+        self.begin(async move |progress| {
             let path = PathBuf::from(file.name);
-            let written = file.contents.bytes().await.and_then(|bytes| {
+            let report = |share: f32| progress.report(share);
+            let bytes = file.contents.bytes(&report).await;
+            if progress.is_cancelled() {
+                return None;
+            }
+            let written = bytes.and_then(|bytes| {
                 files::write_atomic(&path, &bytes).map_err(|error| error.to_string())
             });
             Some(written.map(|()| path))

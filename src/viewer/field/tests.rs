@@ -355,7 +355,7 @@ fn export(harness: &mut Harness<'_, App>, button: &str) -> (String, Vec<u8>) {
     harness.step();
     harness.step();
     let export = harness.state_mut().out.export.take().expect(button);
-    (export.name, export.contents.bytes().unwrap())
+    (export.name, export.contents.bytes(&|_| true).unwrap())
 }
 
 #[test]

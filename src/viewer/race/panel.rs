@@ -44,6 +44,8 @@ pub(crate) struct RacePanel {
     /// The settings of the race that was started last.
     pub(super) started: RaceConfig,
     pub(crate) record: Option<Record>,
+    /// Whether the newest frame of the record is still to be shown.
+    fresh: bool,
     pub(super) failed: Option<String>,
     pub(super) shown: Shown,
 }
@@ -67,6 +69,7 @@ impl Default for RacePanel {
             race: None,
             started: RaceConfig::default(),
             record: None,
+            fresh: false,
             failed: None,
             shown: Shown::default(),
         }
@@ -85,7 +88,7 @@ impl RacePanel {
             let reached = self.record.as_ref().map(Record::step);
             race.paused() && reached == Some(race.steps())
         });
-        self.wanted.is_none() && resting && !self.shown.moving()
+        self.wanted.is_none() && resting && !self.fresh && !self.shown.moving()
     }
 
     /// Starts a race with the chosen settings, in place of the current one.
@@ -98,7 +101,7 @@ impl RacePanel {
         let folder = self.folder.trim();
         self.settings.data = (!folder.is_empty()).then(|| folder.into());
         self.race = None;
-        self.record = None;
+        (self.record, self.fresh) = (None, false);
         self.shown = Shown::default();
         self.failed = self.settings.check().err().map(|error| error.to_string());
         if self.failed.is_some() {
@@ -155,18 +158,17 @@ impl RacePanel {
         self.chosen_folder = None;
     }
 
-    /// Takes what the race has reported.
-    fn receive(&mut self, context: &egui::Context) {
+    /// Takes what the race has reported. To be called in every turn of the window, even of a hidden one: the race
+    /// stands still while many reports wait.
+    pub(crate) fn receive(&mut self) {
         while let Some(event) = self.race.as_ref().and_then(Race::poll) {
             match event {
                 Event::Ready(held_out) => {
                     self.record = Some(Record::new(self.started.clone(), held_out));
                 }
                 Event::Snapshot(snapshot) => {
-                    if let Some(record) = &mut self.record
-                        && record.add(snapshot)
-                    {
-                        self.shown.update(record, context);
+                    if let Some(record) = &mut self.record {
+                        self.fresh |= record.add(snapshot);
                     }
                 }
                 Event::Ended(outcome) => {
@@ -197,8 +199,12 @@ impl Panel for RacePanel {
             self.folded = true;
             self.start(app.device(), &context, Some(steps));
         }
-        self.receive(&context);
         self.receive_folder();
+        if std::mem::take(&mut self.fresh)
+            && let Some(record) = &self.record
+        {
+            self.shown.update(record, &context);
+        }
         egui::Panel::top("race tools")
             .frame(background::bare(ui))
             .exact_size(5.5 * GRID)

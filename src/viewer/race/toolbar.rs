@@ -129,7 +129,7 @@ impl RacePanel {
             }
             return;
         };
-        let step = thousands(race.steps());
+        let [step, steps] = [race.steps(), self.started.steps].map(thousands);
         let text = match (&self.record, self.started.seconds) {
             (None, _) => {
                 ui.label(&texts.opening);
@@ -137,12 +137,10 @@ impl RacePanel {
             }
             (_, Some(seconds)) => {
                 let seconds = seconds.to_string();
-                fill(&texts.timed, &[("step", &step), ("seconds", &seconds)])
+                let values = [("step", &*step), ("steps", &steps), ("seconds", &seconds)];
+                fill(&texts.timed, &values)
             }
-            (_, None) => {
-                let steps = thousands(self.started.steps);
-                fill(&texts.counted, &[("step", &step), ("steps", &steps)])
-            }
+            (_, None) => fill(&texts.counted, &[("step", &step), ("steps", &steps)]),
         };
         ui.label(if race.paused() {
             fill(&texts.paused, &[("status", &text)])
@@ -168,9 +166,10 @@ const EXPORTS: [Export; 4] = [
     (
         |texts| &texts.animation,
         |record, language| {
-            NewFile::made("race.gif", move || {
+            NewFile::made("race.gif", move |progress| {
                 let mut gif = Vec::new();
-                race::animation(&record, language, &mut gif).map_err(|error| error.to_string())?;
+                race::animation(&record, language, &mut gif, progress)
+                    .map_err(|error| error.to_string())?;
                 Ok(gif)
             })
         },
@@ -178,7 +177,7 @@ const EXPORTS: [Export; 4] = [
     (
         |texts| &texts.last_frame,
         |record, language| {
-            NewFile::made("race.png", move || {
+            NewFile::made("race.png", move |_| {
                 let last = record.last().ok_or("nothing was measured yet")?;
                 let picture =
                     race::frame(&record, last, language).map_err(|error| error.to_string())?;
@@ -189,7 +188,7 @@ const EXPORTS: [Export; 4] = [
     (
         |texts| &texts.curves,
         |record, language| {
-            NewFile::made("curves.png", move || {
+            NewFile::made("curves.png", move |_| {
                 let picture = race::curves(&record, language).map_err(|error| error.to_string())?;
                 pictures::png(&picture).map_err(|error| error.to_string())
             })

@@ -112,8 +112,10 @@ fn facts(run: &Run) -> Vec<(&'static str, String)> {
     }
     if run.is_ending() {
         facts.push(("now", "validating, saving".to_owned()));
+    } else if run.is_validating() {
+        facts.push(("now", "validating".to_owned()));
     }
-    if run.status == Status::Stale {
+    if run.status == Status::Stale || run.is_validating() && !run.silence.is_zero() {
         facts.push(("last update", format!("{} ago", duration(run.silence))));
     }
     if run.curves.damaged_lines > 0 {

@@ -183,6 +183,24 @@ fn a_run_without_a_line_yet_says_when_its_numbers_come() {
 }
 
 #[test]
+fn a_validation_is_named_while_it_takes_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    fs::create_dir(&path).unwrap();
+    let config = "[train]\nsteps = 1000\nbatch_size = 8\nlog_every = 10\nvalidate_every = 90\n";
+    fs::write(path.join("config.toml"), config).unwrap();
+    append(&path, &lines(10, 90, 1.0));
+    let metrics = File::options().write(true).open(path.join("metrics.jsonl"));
+    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+    metrics.unwrap().set_modified(hour_ago).unwrap();
+    let mut window = window(vec![path], Theme::Dark, [900.0, 500.0]);
+    until(&mut window, says("validating"));
+    for text in ["running", "last update", "time left"] {
+        assert!(says(text)(&window), "{text}");
+    }
+}
+
+#[test]
 fn a_missing_folder_is_named() {
     let missing = PathBuf::from("/no/such/run");
     let text = "/no/such/run is not a folder: choose a run folder, which contains metrics.jsonl";

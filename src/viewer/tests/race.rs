@@ -110,6 +110,23 @@ fn a_race_starts_pauses_steps_and_restarts_with_another_seed() {
     assert!(!window.state().shared.errors.open);
 }
 
+/// More steps than reports fit into the queue of a race.
+#[test]
+fn a_race_goes_on_while_another_panel_covers_it() {
+    let mut window = ready(short(1_000_000));
+    press_button(&mut window, "Start the race");
+    dock::reveal(&mut window.state_mut().layout, PanelKind::Canvas);
+    until(&mut window, "steps out of sight", |app| {
+        step(app) > Some(60)
+    });
+    dock::reveal(&mut window.state_mut().layout, PanelKind::Race);
+    window.step();
+    press_button(&mut window, "End the race here");
+    until(&mut window, "the end", |app| {
+        app.panels.race.race.is_none() && app.panels.race.settled()
+    });
+}
+
 /// Everything that the panel says is in the texts of the language: nothing of the English ones is left.
 #[test]
 fn the_panel_speaks_the_chosen_language() {
