@@ -401,7 +401,9 @@ fn work<'a>(arguments: &Arguments, model: &'a Model, tables: &Tables) -> anyhow:
             sampling: Sampling {
                 solver: arguments.solver.solver,
                 shift: arguments.solver.shift,
-                steps: steps.unwrap_or(model.card.default_steps()),
+                steps: model
+                    .card
+                    .flow_steps(steps.unwrap_or(model.card.default_steps())),
                 seed: arguments.seed,
                 ..Sampling::default()
             },
