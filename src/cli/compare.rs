@@ -347,18 +347,19 @@ impl Work {
     /// Compares one photo, writes its files and adds its counts to the total.
     fn compare<'a>(&self, item: &'a Item, total: &mut Comparison) -> anyhow::Result<Compared<'a>> {
         let (photo, truth) = self.read(&item.source).with_context(|| item.name.clone())?;
-        let votes = |contender: &Contender| {
+        let (width, height) = photo.dimensions();
+        let size = [height, width].map(|side| side as usize);
+        // One after the other: votes are many times the size of labels.
+        let labels = |contender: &Contender| {
             let model = &contender.model;
             let radius = self.outlines.radius(model.card.filter_radius());
             inference::votes(model, &photo, self.look, contender.sampling)
-                .map(|votes| votes.along(&photo, radius))
+                .map(|votes| votes.along(&photo, radius).labels(size))
                 .with_context(|| contender.name.clone())
         };
-        let votes = [votes(&self.contenders[0])?, votes(&self.contenders[1])?];
-        let (width, height) = photo.dimensions();
-        let size = [height, width].map(|side| side as usize);
-        let both = [&votes[0], &votes[1]];
-        let (comparison, labels) = Comparison::of_votes(&self.classes, both, size, truth.as_ref());
+        let labels = [labels(&self.contenders[0])?, labels(&self.contenders[1])?];
+        let (comparison, labels) =
+            Comparison::of_labels(&self.classes, labels, size, truth.as_ref());
         for (labels, path) in labels.iter().zip(&item.files.masks) {
             data::write_labels(path, size[1], size[0], labels, self.classes.names().len())?;
         }
