@@ -234,13 +234,16 @@ pub fn look_at<'a>(
 /// The votes of one look at a photo, from the last state of its flow.
 ///
 /// # Errors
-/// [`NotFinite`].
+/// States that are not finite, and votes that do not fit into memory, before the flow.
 pub fn votes(
     model: &Model,
     photo: &RgbImage,
     look: Look,
     sampling: Sampling,
-) -> Result<Votes, NotFinite> {
+) -> Result<Votes, SegmentError> {
+    let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
+    let size = network_size(model, width, height, look.scale);
+    check_votes([size], model.card.classes.len())?;
     let (size, flow) = look_at(model, photo, look, sampling);
     // A flow has at least its source, so there is always a last state.
     let last = flow.last();
@@ -409,6 +412,19 @@ mod tests {
         let error = checked(&half, f32::NAN).unwrap_err();
         assert!(error.contains("--precision single"), "{error}");
         assert!(!error.contains("--device"), "{error}");
+    }
+
+    #[test]
+    fn votes_that_do_not_fit_into_memory_are_refused_before_the_flow() {
+        let photo = RgbImage::new(12, 8);
+        let look = Look {
+            scale: 2000.0,
+            mirrored: false,
+        };
+        let model = model(Prediction::Velocity);
+        let refused = votes(&model, &photo, look, Sampling::default());
+        // 16000 x 24000 pixels, three classes and four bytes each, in units of 2^20 bytes.
+        assert_eq!(refused, Err(SegmentError::TooWide(4394)));
     }
 
     #[test]

@@ -5,12 +5,14 @@ mod tables;
 use super::arguments::{DeviceArgument, OutlinesArgument, ScaleArgument, any_whole, whole};
 use super::compiling::Compiling;
 use super::inputs;
+use super::interrupt::Stop;
 use super::output::{class_column, per_cent};
 use crate::compare::{self, ClassRow, Comparison, JointClasses, Sheet, Side};
 use crate::data::{self, Dataset, Truth};
 use crate::device;
 use crate::export;
 use crate::files::{self, Plan};
+use crate::format::counted;
 use crate::inference::{self, Look, Sampling};
 use crate::model::Model;
 use crate::models;
@@ -26,11 +28,20 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use tables::{CLASS_COLUMNS, PHOTO_COLUMNS, TABLES};
 
 /// Compare two models, or one model with two step counts or solvers, on the same photos
+///
+/// Ctrl-C writes the tables of the photos that are done, compare.json with "complete": false, and ends with
+/// exit status 130.
 #[derive(clap::Args)]
-#[command(group = ArgGroup::new("compared").args(["photos", "data"]).required(true).multiple(true))]
+#[command(
+    group = ArgGroup::new("compared").args(["photos", "data"]).required(true).multiple(true),
+    // Made from the group, it would name the photos before the models.
+    override_usage = "flowseg compare [OPTIONS] --output <OUT> <A> <B> <PHOTO>...\n       \
+                      flowseg compare [OPTIONS] --output <OUT> --data <DIR> <A> <B> [PHOTO]..."
+)]
 pub(super) struct Arguments {
     /// The first model: a model file, a run folder, or the name of a built-in or installed model
     #[arg(value_name = "A")]
@@ -44,8 +55,8 @@ pub(super) struct Arguments {
     photos: Vec<PathBuf>,
     /// Folder for the results: OUT/NAME.a.png and OUT/NAME.b.png hold one class index per pixel,
     /// OUT/NAME.disagreement.png shows where they differ, OUT/NAME.compare.png both side by side.
-    /// compare.json, photos.csv and classes.csv hold the numbers, classes.txt the joint classes. Tables
-    /// and pictures of other programs are not replaced
+    /// compare.json, photos.csv and classes.csv hold the numbers, classes.txt the joint classes; those of an
+    /// earlier comparison are removed first. Tables and pictures of other programs are not replaced
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     /// Also compare all photos of this data set: a data folder in any known layout, or scenes:N
@@ -162,8 +173,9 @@ impl Summary {
     }
 }
 
-/// Compares the photos. One that fails is reported and the others are still compared.
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+/// Compares the photos. One that fails is reported and the others are still compared. The exit status of a comparison
+/// that was stopped before its end is that of the signal.
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let data = arguments.data.as_deref();
     let data = data
         .map(|folder| Dataset::open(folder, &arguments.split))
@@ -171,8 +183,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (items, unread) = planned(arguments, data.as_ref())?;
     let opened = arguments.device.open()?;
     let work = || compare_all(arguments, data, &items, &opened.device);
-    let compared = device::guarded(&opened.device, work)?;
-    compared.and(unread.report())
+    let status = device::guarded(&opened.device, work)??;
+    unread.report()?;
+    Ok(status)
 }
 
 /// [`run`] on an open device.
@@ -181,14 +194,19 @@ fn compare_all(
     data: Option<Dataset>,
     items: &[Item],
     device: &Device,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<ExitCode> {
     let work = Work::new(arguments, data, device)?;
     tables::keep_foreign(&arguments.output, work.classes.names())?;
+    let stop = Stop::listen_until("this photo")?;
+    tables::remove_former(&arguments.output)?;
     let bar = super::output::bar(items.len());
     let mut compiling = Compiling::on(device);
     let (mut done, mut failed) = (Vec::new(), 0);
     let mut total = Comparison::new(work.classes.names().len());
     for item in items {
+        if stop.asked() {
+            break;
+        }
         let compared = work.compare(item, &mut total);
         drop(compiling.take());
         match compared {
@@ -204,19 +222,34 @@ fn compare_all(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    if done.is_empty() {
+    let seen = done.len() + failed;
+    let is_stopped = seen < items.len();
+    if done.is_empty() && !is_stopped {
         bail!("none of the {failed} photos could be compared; they are listed above");
     }
-    let total = Summary::of(&total);
-    work.print(&total, done.len());
-    work.write_tables(&arguments.output, &done, &total)?;
+    if !done.is_empty() {
+        let total = Summary::of(&total);
+        work.print(&total, done.len());
+        let complete = done.len() == items.len();
+        work.write_tables(&arguments.output, &done, &total, complete)?;
+    }
+    if is_stopped {
+        let all = counted(items.len(), "photo");
+        let tables = if done.is_empty() {
+            "there are no tables"
+        } else {
+            "the tables are of these"
+        };
+        err!("stopped after {seen} of {all}: {tables}");
+        return Ok(stop.status());
+    }
     if failed > 0 {
         bail!(
             "{failed} of {} photos could not be compared; they are listed above",
             items.len()
         );
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The photos and their output paths, each checked to be writable, not an input and not another output;
@@ -348,18 +381,19 @@ impl Work {
     /// Compares one photo, writes its files and adds its counts to the total.
     fn compare<'a>(&self, item: &'a Item, total: &mut Comparison) -> anyhow::Result<Compared<'a>> {
         let (photo, truth) = self.read(&item.source).with_context(|| item.name.clone())?;
-        let votes = |contender: &Contender| {
+        let (width, height) = photo.dimensions();
+        let size = [height, width].map(|side| side as usize);
+        // One after the other: votes are many times the size of labels.
+        let labels = |contender: &Contender| {
             let model = &contender.model;
             let radius = self.outlines.radius(model.card.filter_radius());
             inference::votes(model, &photo, self.look, contender.sampling)
-                .map(|votes| votes.along(&photo, radius))
+                .map(|votes| votes.along(&photo, radius).labels(size))
                 .with_context(|| contender.name.clone())
         };
-        let votes = [votes(&self.contenders[0])?, votes(&self.contenders[1])?];
-        let (width, height) = photo.dimensions();
-        let size = [height, width].map(|side| side as usize);
-        let both = [&votes[0], &votes[1]];
-        let (comparison, labels) = Comparison::of_votes(&self.classes, both, size, truth.as_ref());
+        let labels = [labels(&self.contenders[0])?, labels(&self.contenders[1])?];
+        let (comparison, labels) =
+            Comparison::of_labels(&self.classes, labels, size, truth.as_ref());
         for (labels, path) in labels.iter().zip(&item.files.masks) {
             data::write_labels(path, size[1], size[0], labels, self.classes.names().len())?;
         }
@@ -411,11 +445,13 @@ impl Work {
         }
     }
 
+    /// Writes the tables of the photos that are done; `complete` says whether these are all.
     fn write_tables(
         &self,
         folder: &Path,
         done: &[Compared],
         total: &Summary,
+        complete: bool,
     ) -> anyhow::Result<()> {
         let names = self.classes.names();
         let contender = |contender: &Contender| {
@@ -432,6 +468,7 @@ impl Work {
             numbers
         });
         let mut report = numbers(total, names);
+        report.insert("complete".into(), json!(complete));
         report.insert("a".into(), contender(&self.contenders[0]));
         report.insert("b".into(), contender(&self.contenders[1]));
         report.insert("photos".into(), json!(photos.collect::<Vec<_>>()));

@@ -137,10 +137,14 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 
 /// Runs a command. The result is its exit status, unless it fails.
 fn run(command: Command) -> anyhow::Result<ExitCode> {
-    // Training, tables and races stop at a step, servers once they have answered.
+    // Training, tables and races stop at a step, comparisons at a photo, servers once they have answered.
     let listens = matches!(
         command,
-        Command::Train(_) | Command::Ablate(_) | Command::Race(_) | Command::Serve(_)
+        Command::Train(_)
+            | Command::Ablate(_)
+            | Command::Compare(_)
+            | Command::Race(_)
+            | Command::Serve(_)
     );
     if !listens {
         interrupt::leave_when_asked()?;
@@ -150,7 +154,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Segment(arguments) => segment::run(&arguments)?,
         Command::Train(arguments) => return train::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments)?,
-        Command::Compare(arguments) => compare::run(&arguments)?,
+        Command::Compare(arguments) => return compare::run(&arguments),
         Command::Import(arguments) => import::run(&arguments)?,
         Command::Selftest(arguments) => selftest::run(&arguments)?,
         Command::Data(arguments) => data::run(&arguments)?,

@@ -394,7 +394,9 @@ fn work<'a>(arguments: &Arguments, model: &'a Model, tables: &Tables) -> anyhow:
             sampling: Sampling {
                 solver: sampling.solver,
                 shift: sampling.shift,
-                steps: steps.unwrap_or(model.card.default_steps()),
+                steps: model
+                    .card
+                    .flow_steps(steps.unwrap_or(model.card.default_steps())),
                 seed: sampling.seed,
                 ..Sampling::default()
             },

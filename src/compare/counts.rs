@@ -4,7 +4,6 @@ use super::{JointClasses, Side};
 use crate::data::Truth;
 use crate::eval::Confusion;
 use crate::labels::IGNORE;
-use crate::votes::Votes;
 use std::borrow::Cow;
 
 /// Pixels by the classes of two results and, if there are labels, by the true class and that of each
@@ -59,15 +58,14 @@ impl Comparison {
         }
     }
 
-    /// Compares the votes of two models for one photo at `size`, `[height, width]`. Also returns the
-    /// labels of both in the joint classes. A truth of another size is ignored.
-    pub fn of_votes(
+    /// Compares the labels of two models for one photo, both in the classes of their model and of `size`,
+    /// `[height, width]`. Also returns the labels of both in the joint classes. A truth of another size is ignored.
+    pub fn of_labels(
         classes: &JointClasses,
-        votes: [&Votes; 2],
+        [a, b]: [Vec<u16>; 2],
         size: [usize; 2],
         truth: Option<&Truth>,
     ) -> (Self, [Vec<u16>; 2]) {
-        let [a, b] = votes.map(|votes| votes.labels(size));
         let labels = [classes.labels(Side::A, a), classes.labels(Side::B, b)];
         let mut comparison = Self::new(classes.names().len());
         let fits = |truth: &&Truth| [truth.labels.height, truth.labels.width] == size;

@@ -151,18 +151,20 @@ fn a_class_is_scored_on_photos_of_data_sets_that_have_it() {
 }
 
 #[test]
-fn votes_are_compared_at_the_photos_size() {
+fn labels_are_compared_at_the_photos_size() {
     let joint = JointClasses::new(&names(&["a", "b"]), &names(&["b", "a"])).unwrap();
     let votes = |labels: &[u16]| Votes::for_labels(labels, 2, [1, 2]);
     let (a, b) = (votes(&[0, 1]), votes(&[1, 1]));
     let truth = joint.truth(map(4, &[0, 0, 1, 1]), &names(&["a", "b"]));
-    let both = [&a, &b];
-    let (comparison, labels) = Comparison::of_votes(&joint, both, [1, 4], Some(&truth));
+    let both = |size| [a.labels(size), b.labels(size)];
+    let size = [1, 4];
+    let (comparison, labels) = Comparison::of_labels(&joint, both(size), size, Some(&truth));
     assert_eq!(labels, [vec![0, 0, 1, 1], vec![0; 4]]);
     assert_eq!(comparison.agreement(), Some(0.5));
     assert_eq!(comparison.miou(), [Some(1.0), Some(0.25)]);
     // Labels of another size cannot belong to this photo.
-    let (comparison, _) = Comparison::of_votes(&joint, both, [2, 4], Some(&truth));
+    let size = [2, 4];
+    let (comparison, _) = Comparison::of_labels(&joint, both(size), size, Some(&truth));
     assert_eq!(comparison.miou(), [None, None]);
 }
 

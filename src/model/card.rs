@@ -103,10 +103,11 @@ impl Card {
         }
     }
 
-    /// Default number of solver steps: what the model recommends, else [`STEPS`].
+    /// Default number of solver steps: what the model recommends, else [`STEPS`]; 1 for a classifier, see
+    /// [`flow_steps`](Self::flow_steps).
     pub fn default_steps(&self) -> usize {
         let recommended = self.sampling_steps.unwrap_or(STEPS);
-        recommended.clamp(1, MOST_STEPS)
+        self.flow_steps(recommended.clamp(1, MOST_STEPS))
     }
 
     /// The radius of the filter that moves outlines: what the model recommends, else half a patch.

@@ -2,7 +2,7 @@
 
 use super::tensors::{self, Precision};
 use super::{Card, METADATA_KEY, Model, ModelError, Quality, Score};
-use crate::files::{self, FileError};
+use crate::files::{self, FileError, FileKind};
 use crate::text_file;
 use burn::tensor::Device;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
@@ -15,7 +15,28 @@ use std::path::Path;
 /// A file that cannot be read or is not a model.
 pub fn read(path: &Path, device: &Device) -> Result<Model, FileError> {
     let bytes = files::map_file(path, "model file")?;
-    Model::from_bytes(&bytes, device).map_err(|error| unusable(path, error))
+    Model::from_bytes(&bytes, device).map_err(|error| {
+        if is_picture(&bytes) {
+            let path = path.to_owned();
+            return FileError::Foreign {
+                path,
+                kind: PICTURE,
+            };
+        }
+        unusable(path, error)
+    })
+}
+
+const PICTURE: FileKind = FileKind::new(
+    "a picture, not a model",
+    "give a model file, a run folder, or the name of a model, in the place of a model",
+);
+
+/// Whether bytes that are no model begin as pictures do. Formats that begin with two letters alone are left out: so
+/// may a damaged model.
+fn is_picture(bytes: &[u8]) -> bool {
+    use image::ImageFormat::{Gif, Jpeg, Png, Tiff, WebP};
+    image::guess_format(bytes).is_ok_and(|format| matches!(format, Gif | Jpeg | Png | Tiff | WebP))
 }
 
 /// Writes a model file.
@@ -160,6 +181,30 @@ mod tests {
     use super::*;
     use crate::model::testing;
     use serde_json::json;
+
+    #[test]
+    fn a_photo_in_the_place_of_a_model_is_called_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("given");
+        let error = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            read(&path, &Device::flex()).err().unwrap().to_string()
+        };
+        let starts: [&[u8]; 5] = [
+            b"\x89PNG\r\n\x1a\n",
+            b"\xff\xd8\xff\xe0",
+            b"GIF89a",
+            b"II*\0",
+            b"RIFF\0\0\0\0WEBP",
+        ];
+        for start in starts {
+            let error = error(&[start, &[0; 40]].concat());
+            let words = "is a picture, not a model: give a model file";
+            assert!(error.contains(words), "{error}");
+        }
+        let other = error(b"BM and no model at all");
+        assert!(other.contains("is not a usable model"), "{other}");
+    }
 
     #[test]
     fn a_card_changes_and_the_weights_stay() {

@@ -8,6 +8,7 @@ use crate::gpu::GpuError;
 use crate::gpu::canvas::{Layer, Pipelines};
 use crate::votes::{Doubt, Votes};
 use eframe::egui;
+use rayon::prelude::*;
 use std::sync::Arc;
 
 struct Request {
@@ -111,10 +112,19 @@ impl DoubtMaps {
     }
 }
 
-/// Probability, margin and entropy `[3, H, W]` of a state.
-fn maps(centroids: &Centroids, x: &[f32], size: [usize; 2]) -> Vec<f32> {
-    let votes = Votes::of(centroids, x, size);
-    Doubt::ALL.map(|doubt| votes.doubt(doubt, size)).concat()
+/// Probability, margin and entropy `[3, H, W]` of a state `[d, H, W]`, row by row: the votes of all pixels
+/// could fill the memory.
+fn maps(centroids: &Centroids, x: &[f32], [height, width]: [usize; 2]) -> Vec<f32> {
+    let pixels = height * width;
+    let of_row = |row: usize| {
+        let channel = |axis: usize| &x[axis * pixels + row * width..][..width];
+        let state: Vec<f32> = (0..centroids.dims()).flat_map(channel).copied().collect();
+        let votes = Votes::of(centroids, &state, [1, width]);
+        Doubt::ALL.map(|doubt| votes.doubt(doubt, [1, width]))
+    };
+    let rows: Vec<[Vec<f32>; 3]> = (0..height).into_par_iter().map(of_row).collect();
+    let map = |at: usize| rows.iter().flat_map(move |row| row[at].iter().copied());
+    (0..Doubt::ALL.len()).flat_map(map).collect()
 }
 
 #[cfg(test)]
@@ -146,6 +156,7 @@ mod tests {
         let centroids = Centroids::kronecker(3);
         let x = centroids.encode(&[0, 1, 2, 1]);
         let maps = maps(&centroids, &x, [2, 2]);
+        assert_eq!(maps.len(), 3 * 4);
         let votes = Votes::of(&centroids, &x, [2, 2]);
         for (at, layer) in [Layer::Probability, Layer::Margin, Layer::Entropy]
             .into_iter()
@@ -153,7 +164,13 @@ mod tests {
         {
             assert_eq!(layer as usize, Layer::Probability as usize + at);
             let doubt = measure(layer).unwrap();
-            assert_eq!(maps[4 * at + 1], doubt.of(votes.at(1)));
+            for (pixel, found) in maps[4 * at..][..4].iter().enumerate() {
+                let expected = doubt.of(votes.at(pixel));
+                assert!(
+                    (found - expected).abs() < 1e-6,
+                    "{pixel}: {found}, {expected}"
+                );
+            }
         }
     }
 }

@@ -77,21 +77,17 @@ impl MaskPicture {
 
 /// The mask to draw now, and the width and height of its photo.
 fn shown(app: &AppState) -> Option<(Arc<LabelPicture>, [u32; 2])> {
-    // The canvas draws corrections.
-    if app
-        .flow
-        .as_ref()
-        .is_some_and(|flow| app.correct.draws(flow.id))
-    {
+    let flow = app.flow.as_ref();
+    // A comparison is of states, and the canvas draws corrections.
+    if app.second.is_some() || flow.is_some_and(|flow| app.correct.draws(flow.id)) {
         return None;
     }
     let settings = app.settings.masks;
     let last = app.sampling.steps as f32;
     let is_last = app.playhead.position >= last;
     let differs = settings.differs(&app.model.as_ref()?.card);
-    // A comparison is of states.
-    let is_own = !differs && is_last && app.second.is_none();
-    if let (true, Outlines::Photo, Some(flow)) = (is_own, settings.outlines, &app.flow)
+    let is_own = !differs && is_last;
+    if let (true, Outlines::Photo, Some(flow)) = (is_own, settings.outlines, flow)
         && let Some(picture) = &flow.mask
     {
         return Some((picture.clone(), [flow.photo.width(), flow.photo.height()]));

@@ -18,12 +18,13 @@ use crate::encoding::Centroids;
 use crate::flow::Source;
 use crate::gpu::GpuError;
 use crate::gpu::canvas;
-use crate::inference::Sampling;
+use crate::inference::{self, Sampling, SegmentError};
 use crate::job::Worker;
 use crate::sampler::Solver;
-use crate::votes::Votes;
+use crate::votes::{Outlines, Votes};
 use burn::tensor::Device;
 use eframe::egui;
+use image::RgbImage;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,40 +39,53 @@ pub(super) struct Choice {
     pub solver: Solver,
 }
 
-/// The ids of the two flows.
-type Key = (u64, u64);
+/// The ids of the two flows, and where outlines run.
+type Key = (u64, u64, Outlines);
 
-/// The last state of a flow, and the centroids to decode it with.
+/// The last state of a flow, and what it is decoded with.
 struct Answer {
     centroids: Centroids,
     /// `[d, H, W]`
     x: Arc<Vec<f32>>,
     size: [usize; 2],
+    /// See [`Outlines::radius`].
+    radius: usize,
 }
 
 impl Answer {
     /// `None` before the flow is complete.
-    fn of(flow: &Flow, model: &OpenModel) -> Option<Self> {
+    fn of(flow: &Flow, model: &OpenModel, outlines: Outlines) -> Option<Self> {
         flow.settled.as_ref()?;
         let (_, host) = flow.nearest(f32::MAX)?;
         Some(Self {
             centroids: model.centroids.clone(),
             x: host.x.clone(),
             size: flow.size,
+            radius: outlines.radius(model.card.filter_radius()),
         })
     }
 
-    fn votes(&self) -> Votes {
-        Votes::of(&self.centroids, &self.x, self.size)
+    /// The mask at the photo's size, as `flowseg compare` writes it.
+    ///
+    /// # Errors
+    /// Votes that do not fit into memory.
+    fn labels(&self, photo: &RgbImage) -> Result<Vec<u16>, SegmentError> {
+        inference::check_votes([self.size], self.centroids.len())?;
+        let votes = Votes::of(&self.centroids, &self.x, self.size);
+        Ok(votes.along(photo, self.radius).labels(size_of(photo)))
     }
+}
+
+/// `[height, width]`
+fn size_of(photo: &RgbImage) -> [usize; 2] {
+    [photo.height(), photo.width()].map(|side| side as usize)
 }
 
 struct Request {
     key: Key,
     answers: [Answer; 2],
     classes: Arc<JointClasses>,
-    /// `[height, width]` of the photo.
-    size: [usize; 2],
+    photo: Arc<RgbImage>,
     /// The labels in the classes of each model.
     truths: [Option<Arc<Truth>>; 2],
 }
@@ -98,8 +112,11 @@ pub(super) struct Second {
     sampled: Option<Sampling>,
     worker: Worker<WorkerEvent>,
     busy: bool,
-    counting: Latest<Request, (Key, Comparison)>,
-    counted: Option<(Key, Comparison)>,
+    /// Where the outlines of both masks run.
+    outlines: Outlines,
+    counting: Latest<Request, (Key, Result<Comparison, SegmentError>)>,
+    /// The last comparison; without numbers if there was no memory for them.
+    counted: Option<(Key, Option<Comparison>)>,
     decoded: ShownClasses,
     uploaded: RefCell<Option<(Uploaded, Arc<canvas::Second>)>>,
 }
@@ -135,6 +152,7 @@ impl Second {
             sampled: None,
             worker,
             busy: true,
+            outlines: Outlines::default(),
             counting: Latest::start("flowseg-compare", context, count)?,
             counted: None,
             decoded: ShownClasses::start(context)?,
@@ -230,43 +248,61 @@ impl Second {
         None
     }
 
-    /// Compares both results once both are complete.
-    pub(super) fn count(&mut self, flow: &Flow, model: &OpenModel) {
-        if let Some(counted) = self.counting.poll() {
-            self.counted = Some(counted);
+    /// Compares the masks of both results with these outlines, once both are complete. Returns an error in one line.
+    pub(super) fn count(
+        &mut self,
+        flow: &Flow,
+        model: &OpenModel,
+        outlines: Outlines,
+    ) -> Option<String> {
+        self.outlines = outlines;
+        let error = self.receive_count();
+        self.request_count(flow, model);
+        error
+    }
+
+    fn receive_count(&mut self) -> Option<String> {
+        let (key, comparison) = self.counting.poll()?;
+        let (comparison, error) = match comparison {
+            Ok(comparison) => (Some(comparison), None),
+            Err(error) => (None, Some(format!("not compared: {error}"))),
+        };
+        self.counted = Some((key, comparison));
+        error
+    }
+
+    fn request_count(&mut self, flow: &Flow, model: &OpenModel) {
+        if self.counting.busy() || self.counted_of(flow).is_some() {
+            return;
         }
         let (Some(second), Some(of_second), Some(classes)) =
             (&self.flow, &self.model, &self.classes)
         else {
             return;
         };
-        let key = (flow.id, second.id);
-        if self.counting.busy()
-            || self
-                .counted
-                .as_ref()
-                .is_some_and(|(known, _)| *known == key)
-        {
-            return;
-        }
-        let (Some(a), Some(b)) = (Answer::of(flow, model), Answer::of(second, of_second)) else {
+        let answer = |flow, model| Answer::of(flow, model, self.outlines);
+        let (Some(a), Some(b)) = (answer(flow, model), answer(second, of_second)) else {
             return;
         };
-        let (width, height) = flow.photo.dimensions();
         self.counting.ask(Request {
-            key,
+            key: (flow.id, second.id, self.outlines),
             answers: [a, b],
             classes: classes.clone(),
-            size: [height, width].map(|side| side as usize),
+            photo: flow.photo.clone(),
             truths: [flow.truth.clone(), second.truth.clone()],
         });
     }
 
-    /// The comparison of both results at the photo's size, once it is computed.
-    pub(super) fn comparison(&self, flow: &Flow) -> Option<&Comparison> {
-        let key = (flow.id, self.flow.as_ref()?.id);
+    /// What came of comparing both results, once that is known.
+    fn counted_of(&self, flow: &Flow) -> Option<&Option<Comparison>> {
+        let key = (flow.id, self.flow.as_ref()?.id, self.outlines);
         let (known, comparison) = self.counted.as_ref()?;
         (*known == key).then_some(comparison)
+    }
+
+    /// The comparison of both results at the photo's size, once it is computed.
+    pub(super) fn comparison(&self, flow: &Flow) -> Option<&Comparison> {
+        self.counted_of(flow)?.as_ref()
     }
 
     /// Whether something is still being computed.
@@ -278,7 +314,7 @@ impl Second {
     pub(super) fn settled(&self, flow: &Flow) -> bool {
         !self.busy
             && self.decoded.ready()
-            && (self.flow.is_none() || self.classes.is_none() || self.comparison(flow).is_some())
+            && (self.flow.is_none() || self.classes.is_none() || self.counted_of(flow).is_some())
     }
 
     /// Its caption in the comparison.
@@ -357,8 +393,10 @@ impl Second {
     }
 }
 
-fn counts(request: &Request) -> Comparison {
-    let [a, b] = [0, 1].map(|side| request.answers[side].votes());
+/// Compares the masks, one after the other: votes are many times the size of labels.
+fn counts(request: &Request) -> Result<Comparison, SegmentError> {
+    let [a, b] = &request.answers;
+    let labels = [a.labels(&request.photo)?, b.labels(&request.photo)?];
     let [of_a, of_b] = Side::BOTH.map(|side| {
         let truth = request.truths[side as usize].as_deref();
         truth.map(|truth| request.classes.truth_of(side, truth))
@@ -367,6 +405,28 @@ fn counts(request: &Request) -> Comparison {
         (Some(of_a), Some(of_b)) => Some(of_a.or(&of_b)),
         (of_a, of_b) => of_a.or(of_b),
     };
-    let both = [&a, &b];
-    Comparison::of_votes(&request.classes, both, request.size, truth.as_ref()).0
+    let size = size_of(&request.photo);
+    let (comparison, _) = Comparison::of_labels(&request.classes, labels, size, truth.as_ref());
+    Ok(comparison)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn votes_that_do_not_fit_into_memory_are_refused() {
+        let photo = RgbImage::new(4, 1);
+        let answer = |classes: usize, x: Vec<f32>, size| Answer {
+            centroids: Centroids::kronecker(classes),
+            x: Arc::new(x),
+            size,
+            radius: 0,
+        };
+        let x = Centroids::kronecker(2).encode(&[0, 1]);
+        assert_eq!(answer(2, x, [1, 2]).labels(&photo), Ok(vec![0, 0, 1, 1]));
+        // 4000 MiB; the state is not even read.
+        let refused = answer(1000, Vec::new(), [1024, 1024]).labels(&photo);
+        assert_eq!(refused, Err(SegmentError::TooWide(4000)));
+    }
 }

@@ -7,6 +7,7 @@ use crate::encoding::{COLOUR_AXES, Centroids, FIRST_AXES, to_byte};
 use crate::gpu::canvas::{Pipelines, Values};
 use crate::gpu::resident::Resident;
 use crate::gpu::textures::{LabelTexture, Photo};
+use crate::inference;
 use crate::job::Message;
 use crate::labels;
 use crate::model::Card;
@@ -216,13 +217,12 @@ impl EventConverter {
         }
     }
 
-    /// The mask of the last state with outlines that follow the photo; `None` where nothing is drawn.
+    /// The mask of the last state with outlines that follow the photo; `None` where nothing is drawn, and see
+    /// [`mask`].
     fn mask(&self) -> Option<LabelPicture> {
         self.pipelines.as_ref()?;
         let ((_, x), photo) = (self.before.as_ref()?, self.photo.as_ref()?);
-        let votes = Votes::of(&self.centroids, x, self.size).along(photo, self.radius);
-        let size = [photo.width(), photo.height()].map(|side| side as usize);
-        Some(LabelPicture::of_votes(&votes, size))
+        mask(&self.centroids, x, self.size, photo, self.radius)
     }
 
     fn open(
@@ -316,6 +316,21 @@ impl EventConverter {
     }
 }
 
+/// The mask of a state `[d, H, W]`, filtered along its photo. `None` where the votes do not fit into memory: they would
+/// not be filtered, and the state itself is shown.
+fn mask(
+    centroids: &Centroids,
+    x: &[f32],
+    size: [usize; 2],
+    photo: &RgbImage,
+    radius: usize,
+) -> Option<LabelPicture> {
+    inference::check_votes([size], centroids.len()).ok()?;
+    let votes = Votes::of(centroids, x, size).along(photo, radius);
+    let of_photo = [photo.width(), photo.height()].map(|side| side as usize);
+    Some(LabelPicture::of_votes(&votes, of_photo))
+}
+
 /// A size with the same shape whose longer side is `longest`; `None` if neither side is longer.
 fn reduced(size: [u32; 2], longest: u32) -> Option<[u32; 2]> {
     let longer = size[0].max(size[1]);
@@ -326,6 +341,21 @@ fn reduced(size: [u32; 2], longest: u32) -> Option<[u32; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn votes_that_do_not_fit_into_memory_are_not_computed() {
+        let photo = RgbImage::new(4, 2);
+        let few = Centroids::kronecker(2);
+        let x = few.encode(&[0, 1]);
+        let small = mask(&few, &x, [1, 2], &photo, 0).unwrap();
+        assert_eq!(
+            (small.size, small.labels),
+            ([4, 2], vec![0, 0, 1, 1, 0, 0, 1, 1])
+        );
+        // 4000 MiB; the state is not even read.
+        let many = Centroids::kronecker(1000);
+        assert!(mask(&many, &[], [1024, 1024], &photo, 0).is_none());
+    }
 
     #[test]
     fn pictures_beyond_the_limit_of_a_device_are_reduced() {

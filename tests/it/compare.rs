@@ -5,6 +5,8 @@ use crate::common;
 use assert_cmd::Command;
 use burn::tensor::Device;
 use common::{fails, flowseg, is_wrong_usage, names, photo, succeeds};
+#[cfg(target_os = "linux")]
+use common::{signal, started, wait_for};
 use flowseg::data::{SceneConfig, scene_classes};
 use flowseg::model::tensors::Precision;
 use flowseg::models;
@@ -121,6 +123,65 @@ fn a_model_is_compared_with_itself_at_other_steps() {
         &["photos.csv", "another program saved"],
     );
     assert_eq!(fs::read(out.join("photos.csv")).unwrap(), b"mine\n");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupted_comparison_writes_the_tables_of_what_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let (photos, out) = (folder.path().join("photos"), folder.path().join("out"));
+    fs::create_dir(&photos).unwrap();
+    for at in 0..12 {
+        photo(&photos, &format!("{at:02}.png"));
+    }
+    let model = Path::new("scenes");
+    compare(model, model, &out)
+        .args(["--steps-a", "1", "--steps-b", "1"])
+        .arg(photos.join("00.png"))
+        .assert()
+        .success();
+    assert_eq!(report(&out)["complete"], true);
+    let sheet = out.join("00.compare.png");
+    fs::remove_file(&sheet).unwrap();
+    let mut command = compare(model, model, &out);
+    command
+        .args(["--steps-a", "1", "--steps-b", "60"])
+        .arg(&photos);
+    let child = started(&command);
+    wait_for(&sheet);
+    // The tables of the first comparison do not belong to the masks of the second one.
+    for table in ["classes.csv", "compare.json", "photos.csv"] {
+        assert!(!out.join(table).exists(), "{table}");
+    }
+    signal(&child, "-INT");
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    assert!(
+        text.contains("of 12 photos: the tables are of these"),
+        "{text}"
+    );
+    let report = report(&out);
+    assert_eq!(report["complete"], false);
+    let done = report["photos"].as_array().unwrap().len();
+    assert!((1..12).contains(&done), "{done}");
+    let table = fs::read_to_string(out.join("photos.csv")).unwrap();
+    assert_eq!(table.lines().count(), 1 + done, "{table}");
+}
+
+#[test]
+fn usage_names_the_models_before_the_photos() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = photo(folder.path(), "a.png");
+    let output = flowseg().args(["compare", "-h"]).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let usage = "\nUsage: flowseg compare [OPTIONS] --output <OUT> <A> <B> <PHOTO>...\n";
+    assert!(help.contains(usage), "{help}");
+    // In another order, the photo is called what it is.
+    fails(
+        compare(&photo, Path::new("scenes"), &folder.path().join("out")).arg(&photo),
+        &["a.png is a picture, not a model"],
+    );
 }
 
 #[test]

@@ -5,8 +5,10 @@ use crate::export::class_list;
 use crate::files::{self, FileError};
 use std::path::Path;
 
+/// The names of all classes.
+const LIST: &str = "classes.txt";
 /// Files written once for all photos, in the order in which they are written.
-pub(super) const TABLES: [&str; 4] = ["compare.json", "photos.csv", "classes.csv", "classes.txt"];
+pub(super) const TABLES: [&str; 4] = ["compare.json", "photos.csv", "classes.csv", LIST];
 /// Columns of photos.csv.
 pub(super) const PHOTO_COLUMNS: [&str; 6] = [
     "photo",
@@ -41,13 +43,35 @@ pub(super) fn keep_foreign(folder: &Path, classes: &[String]) -> Result<(), File
     files::keep_json(&report, &KEYS)?;
     files::keep_table(&photos, &PHOTO_COLUMNS)?;
     files::keep_table(&shares, &CLASS_COLUMNS)?;
-    // The report is written before the list: both are there, or no list of this program.
-    let is_of_labels = folder.join("data.yaml").exists() || data::files_in(folder).contains(&list);
-    let is_beside = report.is_file() && !is_of_labels;
+    let is_former = is_former_list(folder);
     let names = class_list(classes);
     files::keep_text(&list, "a list of other classes", |text| {
-        is_beside || text.lines().eq(names.lines())
+        is_former || text.lines().eq(names.lines())
     })
+}
+
+/// Whether the list of classes in a folder, if there is one, is that of an earlier comparison.
+fn is_former_list(folder: &Path) -> bool {
+    let [report, .., list] = TABLES.map(|name| folder.join(name));
+    let is_of_labels = folder.join("data.yaml").exists() || data::files_in(folder).contains(&list);
+    // The report is written before the list: both are there, or no list of this program.
+    report.is_file() && !is_of_labels
+}
+
+/// Removes the tables of an earlier comparison, which [`keep_foreign`] has let pass: beside the masks of another one
+/// they would be wrong if that stops before its own are written.
+///
+/// # Errors
+/// A table that cannot be removed.
+pub(super) fn remove_former(folder: &Path) -> Result<(), FileError> {
+    let is_former = is_former_list(folder);
+    // The list before the report, by which it is recognised.
+    for name in TABLES.iter().rev() {
+        if *name != LIST || is_former {
+            files::remove_file(&folder.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -89,6 +113,30 @@ mod tests {
             }
             fs::remove_file(path(name)).unwrap();
         }
+    }
+
+    #[test]
+    fn former_tables_are_removed_and_a_list_of_labels_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let write_all = || {
+            for name in TABLES {
+                fs::write(path(name), "").unwrap();
+            }
+        };
+        let left = || TABLES.map(|name| path(name).exists());
+        write_all();
+        remove_former(folder.path()).unwrap();
+        assert_eq!(left(), [false; 4]);
+        // Without a report, nothing says that the list is a comparison's.
+        fs::write(path(LIST), "sky\n").unwrap();
+        remove_former(folder.path()).unwrap();
+        assert!(path(LIST).exists());
+        // That of labels in the form of YOLO.
+        write_all();
+        fs::write(path("data.yaml"), "").unwrap();
+        remove_former(folder.path()).unwrap();
+        assert_eq!(left(), [false, false, false, true]);
     }
 
     #[test]

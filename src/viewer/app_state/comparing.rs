@@ -146,8 +146,9 @@ impl AppState {
             self.accept_second(event);
         }
         if let (Some(second), Some(flow), Some(model)) = (&mut self.second, &self.flow, &self.model)
+            && let Some(error) = second.count(flow, model, self.settings.masks.outlines)
         {
-            second.count(flow, model);
+            self.errors.report(error);
         }
         let listed = self.class_photos.as_mut().and_then(ClassPhotos::receive);
         if let Some(error) = listed {

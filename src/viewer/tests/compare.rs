@@ -202,17 +202,21 @@ fn a_second_result_is_computed_shown_and_closed() {
         let second = app.second.as_ref().unwrap();
         let of_second = second.flow.as_ref().unwrap();
         assert_eq!((flow.states.len(), of_second.states.len()), (5, 2));
-        let votes = |flow: &Flow| {
+        let (width, height) = flow.photo.dimensions();
+        let size = [height, width].map(|side| side as usize);
+        let outlines = app.settings.masks.outlines;
+        let radius = outlines.radius(model.card.filter_radius());
+        // As `flowseg compare` decides them.
+        let labels = |flow: &Flow| {
             let (_, host) = flow.nearest(f32::MAX).unwrap();
-            Votes::of(&model.centroids, &host.x, flow.size)
+            let votes = Votes::of(&model.centroids, &host.x, flow.size);
+            votes.along(&flow.photo, radius).labels(size)
         };
         let names = &model.card.classes;
         let joint = JointClasses::new(names, names).unwrap();
         let truth = joint.truth(flow.truth.as_ref().unwrap().labels.clone(), names);
-        let (width, height) = flow.photo.dimensions();
-        let size = [height, width].map(|side| side as usize);
-        let both = [&votes(flow), &votes(of_second)];
-        let (expected, _) = Comparison::of_votes(&joint, both, size, Some(&truth));
+        let both = [labels(flow), labels(of_second)];
+        let (expected, _) = Comparison::of_labels(&joint, both, size, Some(&truth));
         let found = second.comparison(flow).unwrap();
         assert_eq!(found.rows(), expected.rows());
         assert!(found.miou()[1].is_some());
@@ -232,6 +236,13 @@ fn a_second_result_is_computed_shown_and_closed() {
         );
     };
     check(&window);
+    // With other outlines, other masks are compared.
+    for _ in 0..2 {
+        press(&mut window, Key::G);
+        window.run_steps(2);
+        compared(&mut window);
+        check(&window);
+    }
     let layout = &window.state().layout;
     let panel = layout.tiles.find_pane(&PanelKind::Compare).unwrap();
     assert!(

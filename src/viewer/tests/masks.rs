@@ -120,6 +120,13 @@ fn windows_and_looks_show_a_mask_of_their_own_at_the_last_step() {
     until(&mut window, "the flow", complete);
     press(&mut window, Key::End);
     assert!(shown(&mut window));
+    // A comparison is of the flows' states.
+    for compares in [true, false] {
+        press(&mut window, Key::K);
+        window.run_steps(2);
+        assert_eq!(window.state().shared.second.is_some(), compares);
+        assert_eq!(shown(&mut window), !compares);
+    }
     press(&mut window, Key::Home);
     assert!(!shown(&mut window));
     // The flow's own mask needs no other run of the network.
