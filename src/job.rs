@@ -16,6 +16,7 @@ pub use native::{LoadModel, Worker};
 pub use web::{LoadModel, Worker};
 
 use crate::data::{self, ClassTable, SceneConfig, Truth};
+use crate::device::{Failure, ON_CPU};
 use crate::inference::{self, Sampling};
 use crate::model::Model;
 use crate::sampler::State;
@@ -112,6 +113,12 @@ struct Opened {
     /// `[height, width]` of the states.
     size: [usize; 2],
     input: Tensor<4>,
+}
+
+/// The line about a computation that failed with a panic or an error of Burn with this message.
+fn failure(message: &str) -> String {
+    let reason = Failure::of(message);
+    format!("the computation failed ({reason}): try a smaller scale of the input, or {ON_CPU}")
 }
 
 /// Decodes a photo, with its labels if they have classes of the model.
@@ -250,9 +257,10 @@ mod tests {
         assert!(matches!(wait(&worker), Message::Failed(_)));
         worker.open_model(Box::new(|_| panic!("out of memory")));
         let Message::Failed(text) = wait(&worker) else {
-            panic!("expected the panic's message")
+            panic!("expected what the panic says")
         };
-        assert!(text.contains("out of memory"));
+        assert!(text.contains("its memory is full"), "{text}");
+        assert!(text.contains("a smaller scale of the input"), "{text}");
         worker.open_model(load());
         assert!(matches!(wait(&worker), Message::Model(_)));
         worker.flow(Photo::File("no such photo.png".into()), sampling(1));

@@ -97,6 +97,9 @@ pub(super) enum Quality {
     Best,
 }
 
+/// What makes a pass need less memory of a device.
+pub(super) const SMALLER: &str = "a smaller --scale or more --tiles";
+
 /// Test-time augmentation, and the tiles of every pass.
 #[derive(clap::Args)]
 pub(super) struct LooksArgument {
