@@ -120,11 +120,20 @@ pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
 /// # Errors
 /// If there is no such device, or its driver fails.
 pub async fn open_for_window(choice: Choice) -> Result<(Opened, Graphics), DeviceError> {
-    let drawing = match &choice {
-        Choice::Wgpu(number) => Choice::Wgpu(*number),
-        _ => Choice::Auto,
-    };
-    let (instance, adapters) = candidates(&drawing).await?;
+    let drawing = choice.drawing();
+    open_drawing_on(&drawing, choice).await
+}
+
+/// Like [`open_for_window`], with another choice of the adapter that draws than the one of `choice`, which
+/// then has to be one that [draws nothing](Choice::draws).
+///
+/// # Errors
+/// As for [`open_for_window`].
+pub async fn open_drawing_on(
+    drawing: &Choice,
+    choice: Choice,
+) -> Result<(Opened, Graphics), DeviceError> {
+    let (instance, adapters) = candidates(drawing).await?;
     let mut graphics = first_that_opens(instance, adapters).await?;
     let opened = match choice {
         Choice::Cpu => cpu(None),
