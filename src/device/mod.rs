@@ -179,6 +179,7 @@ async fn first_that_opens(
     for (adapter, about) in adapters {
         match request(instance.clone(), adapter, about).await {
             Ok(graphics) => {
+                #[cfg(target_arch = "wasm32")]
                 adapters::opened(&graphics.about);
                 return Ok(graphics);
             }
@@ -225,6 +226,9 @@ fn share(auto: bool, graphics: &Graphics) -> Result<Opened, DeviceError> {
         .setup(setup)
         .init()
         .map_err(|error| refused(&graphics.about, error))?;
+    if let Some(bytes) = graphics.about.memory {
+        memory::opened(&device, bytes);
+    }
     Ok(Opened {
         device,
         name: graphics.about.name.clone(),
