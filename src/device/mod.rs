@@ -24,6 +24,7 @@ pub use failure::ON_CPU;
 pub(crate) use failure::{Failed, Failure, attempt, guarded};
 pub use launches::Launches;
 pub use loss::Loss;
+pub(crate) use loss::unwind_if_lost;
 pub use memory::memory;
 pub use opened::Opened;
 pub use remote::{TOKEN, token};
@@ -135,6 +136,7 @@ pub async fn open_drawing_on(
 ) -> Result<(Opened, Graphics), DeviceError> {
     let (instance, adapters) = candidates(drawing).await?;
     let mut graphics = first_that_opens(instance, adapters).await?;
+    let shares = choice.draws();
     let opened = match choice {
         Choice::Cpu => cpu(None),
         Choice::Cuda(number) => cuda(number)?,
@@ -145,6 +147,9 @@ pub async fn open_drawing_on(
     };
     // Burn watches a device that it computes on; the window's own watch takes its place.
     graphics.loss = Loss::watch(&graphics.device);
+    if shares {
+        graphics.loss.tell_of(&opened.device);
+    }
     Ok((opened, graphics))
 }
 
