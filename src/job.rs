@@ -16,9 +16,10 @@ pub use native::{LoadModel, Worker};
 pub use web::{LoadModel, Worker};
 
 use crate::data::{self, ClassTable, SceneConfig, Truth};
-use crate::device::{Failure, ON_CPU};
+use crate::device::{Failure, ON_CPU, attempt};
 use crate::inference::{self, Sampling};
 use crate::model::Model;
+use crate::panic_message::panic_message;
 use crate::sampler::State;
 use burn::tensor::Tensor;
 use image::RgbImage;
@@ -119,6 +120,11 @@ struct Opened {
 fn failure(message: &str) -> String {
     let reason = Failure::of(message);
     format!("the computation failed ({reason}): try a smaller scale of the input, or {ON_CPU}")
+}
+
+/// The result of work on a device, or one line about its panic.
+pub(crate) fn attempted<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    attempt(work).unwrap_or_else(|panic| Err(failure(&panic_message(&*panic))))
 }
 
 /// Decodes a photo, with its labels if they have classes of the model.
@@ -268,6 +274,17 @@ mod tests {
             panic!("expected an error")
         };
         assert!(text.contains("no such photo.png"));
+    }
+
+    #[test]
+    fn a_panic_of_other_work_is_told_like_that_of_the_worker() {
+        assert_eq!(attempted(|| Ok(3)), Ok(3));
+        let full = attempted(|| -> Result<(), String> {
+            panic!("Caused by: can't allocate buffer of size: 1048577")
+        });
+        let told = "the computation failed (it cannot allocate 2 MiB): try a smaller scale of the input, or \
+                    --device cpu";
+        assert_eq!(full, Err(told.to_owned()));
     }
 
     fn viewing() -> Viewing {
