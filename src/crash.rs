@@ -2,10 +2,11 @@
 //! `~/.local/state`, elsewhere that of local application data), whose path is printed.
 //!
 //! A panic of any thread counts, and so does what closes the window. An error of a command does not,
-//! nor does a closed pipe: nothing panics there. Nor does a panic of a decoder, whose error names the file.
+//! nor does a closed pipe: nothing panics there. Nor does a panic of a decoder, whose error names the file,
+//! nor one of a GPU whose memory is full.
 
 use crate::files;
-use crate::panic_message::is_quiet;
+use crate::panic_message::is_expected;
 use crate::terminal;
 use std::backtrace::Backtrace;
 use std::fmt::Write as _;
@@ -34,7 +35,7 @@ static ADAPTER: Mutex<String> = Mutex::new(String::new());
 pub(crate) fn log_panics() {
     let before = take_hook();
     set_hook(Box::new(move |panic| {
-        if !is_quiet() && is_told() {
+        if !is_expected(panic.payload_as_str().unwrap_or_default()) && is_told() {
             before(panic);
             record(&described(panic));
         }

@@ -9,7 +9,7 @@ pub use segment::{SegmentError, Segmented, Viewing, check_votes, segment, segmen
 pub use tiles::{COARSEST, FINEST, MOST_WINDOWS, Tiles, Tiling};
 
 use crate::data;
-use crate::device::on_cpu;
+use crate::device::{ON_CPU, on_cpu};
 use crate::encoding::Centroids;
 use crate::flow::{Prediction, Source};
 use crate::kernels::MatmulPrecision;
@@ -258,15 +258,18 @@ const LARGEST: f32 = 1e6;
 
 /// States that are infinite, NaN or beyond all classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the model's output is {fault}: {cause}")]
+#[error("the model's output is {fault}: {cause}{option}")]
 pub struct NotFinite {
     fault: &'static str,
     /// Possible causes, and what to do.
     cause: &'static str,
+    /// The option that the remedy ends with, if it is one of the device.
+    option: &'static str,
 }
 
 impl NotFinite {
     fn of(model: &Model, fault: &'static str) -> Self {
+        let mut option = "";
         let cause = match model.network.precision() {
             MatmulPrecision::Half => {
                 "its training diverged, or it exceeds the range of half precision (use --precision single or \
@@ -279,10 +282,15 @@ impl NotFinite {
                 "its training diverged; use another model or an earlier checkpoint"
             }
             MatmulPrecision::Single => {
-                "its training diverged, or this device's precision is too low for it (try --device cpu)"
+                option = ON_CPU;
+                "its training diverged, or this device's precision is too low for it: try "
             }
         };
-        Self { fault, cause }
+        Self {
+            fault,
+            cause,
+            option,
+        }
     }
 }
 

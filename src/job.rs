@@ -16,8 +16,10 @@ pub use native::{LoadModel, Worker};
 pub use web::{LoadModel, Worker};
 
 use crate::data::{self, ClassTable, SceneConfig, Truth};
+use crate::device::{Failure, ON_CPU, attempt};
 use crate::inference::{self, Sampling};
 use crate::model::Model;
+use crate::panic_message::panic_message;
 use crate::sampler::State;
 use burn::tensor::Tensor;
 use image::RgbImage;
@@ -112,6 +114,17 @@ struct Opened {
     /// `[height, width]` of the states.
     size: [usize; 2],
     input: Tensor<4>,
+}
+
+/// The line about a computation that failed with a panic or an error of Burn with this message.
+fn failure(message: &str) -> String {
+    let reason = Failure::of(message);
+    format!("the computation failed ({reason}): try a smaller scale of the input, or {ON_CPU}")
+}
+
+/// The result of work on a device, or one line about its panic.
+pub(crate) fn attempted<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    attempt(work).unwrap_or_else(|panic| Err(failure(&panic_message(&*panic))))
 }
 
 /// Decodes a photo, with its labels if they have classes of the model.
@@ -250,9 +263,10 @@ mod tests {
         assert!(matches!(wait(&worker), Message::Failed(_)));
         worker.open_model(Box::new(|_| panic!("out of memory")));
         let Message::Failed(text) = wait(&worker) else {
-            panic!("expected the panic's message")
+            panic!("expected what the panic says")
         };
-        assert!(text.contains("out of memory"));
+        assert!(text.contains("its memory is full"), "{text}");
+        assert!(text.contains("a smaller scale of the input"), "{text}");
         worker.open_model(load());
         assert!(matches!(wait(&worker), Message::Model(_)));
         worker.flow(Photo::File("no such photo.png".into()), sampling(1));
@@ -260,6 +274,17 @@ mod tests {
             panic!("expected an error")
         };
         assert!(text.contains("no such photo.png"));
+    }
+
+    #[test]
+    fn a_panic_of_other_work_is_told_like_that_of_the_worker() {
+        assert_eq!(attempted(|| Ok(3)), Ok(3));
+        let full = attempted(|| -> Result<(), String> {
+            panic!("Caused by: can't allocate buffer of size: 1048577")
+        });
+        let told = "the computation failed (it cannot allocate 2 MiB): try a smaller scale of the input, or \
+                    --device cpu";
+        assert_eq!(full, Err(told.to_owned()));
     }
 
     fn viewing() -> Viewing {

@@ -201,8 +201,8 @@
 //!
 //! # Photos
 //!
-//! Photos are JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA files of up to 250 megapixels and
-//! 65,535 pixels per side. They are converted to upright sRGB on white: EXIF orientation, transparency
+//! Photos are JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA files of up to 250 megapixels (in
+//! a page, 80) and 65,535 pixels per side. They are converted to upright sRGB on white: EXIF orientation, transparency
 //! and embedded colour profiles are applied. Every frame of an animation gets a mask. Integer samples
 //! of 10, 12 or 14 bits in 16-bit files and floating-point samples are scaled by the range in use, with
 //! a warning. A photo with missing pixels is an error, and so are AVIF, JPEG XL, raw files and others,

@@ -45,6 +45,13 @@ pub const FOR_PHOTOS: &str = "street";
 /// The model for the scenes that the program renders itself.
 pub const FOR_SAMPLES: &str = "scenes";
 
+/// Where the names of models are listed.
+const LISTED: &str = if cfg!(target_arch = "wasm32") {
+    "the Model panel lists them"
+} else {
+    "`flowseg models` lists them"
+};
+
 /// Why a model can't be used for segmentation.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -61,7 +68,7 @@ pub enum LoadError {
         folder: String,
     },
     /// Neither a model of this name nor a file.
-    #[error("there is no model {name}: {}`flowseg models` lists them", did_you_mean(.nearest.as_deref()))]
+    #[error("there is no model {name}: {}{LISTED}", did_you_mean(.nearest.as_deref()))]
     Unknown {
         name: String,
         /// The most similar name of a model, if one is near.

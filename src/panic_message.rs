@@ -13,7 +13,16 @@ pub(crate) fn caught<T, E>(
 }
 
 thread_local! {
-    static QUIET: Cell<bool> = const { Cell::new(false) };
+    /// Tells by their messages which panics of this thread are expected.
+    static EXPECTED: Cell<fn(&str) -> bool> = const { Cell::new(|_| false) };
+}
+
+/// Runs work that catches its own panics. Those whose message is `expected` are not reported.
+pub(crate) fn expecting<T>(expected: fn(&str) -> bool, work: impl FnOnce() -> T) -> T {
+    let before = EXPECTED.replace(expected);
+    let result = work();
+    EXPECTED.set(before);
+    result
 }
 
 /// [`caught`] for work whose panics are expected, such as those of a decoder at a damaged file: the error is all that is
@@ -22,16 +31,15 @@ pub(crate) fn caught_quietly<T, E>(
     work: impl FnOnce() -> Result<T, E>,
     failed: impl FnOnce(String) -> E,
 ) -> Result<T, E> {
-    let before = QUIET.replace(true);
-    let result = caught(work, failed);
-    QUIET.set(before);
-    result
+    expecting(|_| true, || caught(work, failed))
 }
 
-/// Whether this thread is in [`caught_quietly`].
-pub(crate) fn is_quiet() -> bool {
+/// Whether a panic of this thread with this message is expected, and not to be reported.
+pub(crate) fn is_expected(message: &str) -> bool {
     // Without its storage a thread is ending, outside of any work.
-    QUIET.try_with(Cell::get).unwrap_or(false)
+    EXPECTED
+        .try_with(Cell::get)
+        .is_ok_and(|expected| expected(message))
 }
 
 /// A panic's message on one line.

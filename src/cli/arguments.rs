@@ -85,6 +85,9 @@ pub(super) enum Quality {
     Best,
 }
 
+/// What makes a pass need less memory of a device.
+pub(super) const SMALLER: &str = "a smaller --scale or more --tiles";
+
 /// How photos are segmented, apart from the number of solver steps.
 #[derive(clap::Args)]
 pub(super) struct SamplingArguments {

@@ -2,7 +2,7 @@
 
 use super::agreement;
 use super::arguments::{
-    DeviceArgument, ModelArgument, PrecisionArgument, SamplingArguments, whole,
+    DeviceArgument, ModelArgument, PrecisionArgument, SMALLER, SamplingArguments, whole,
 };
 use super::compiling::Compiling;
 use super::contact_sheet;
@@ -143,7 +143,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let opened = arguments.device.open()?;
     let work = || score(arguments, data, bad, &opened.device);
-    device::guarded(&opened.device, work)?
+    device::guarded(&opened.device, work).map_err(|failed| failed.needing_less_with(SMALLER))?
 }
 
 /// Scores the readable photos and writes what was asked for; `bad` is the number of the others.

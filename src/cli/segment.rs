@@ -11,7 +11,7 @@ mod records;
 mod work;
 
 use super::arguments::{
-    DeviceArgument, ModelArgument, PrecisionArgument, SamplingArguments, whole,
+    DeviceArgument, ModelArgument, PrecisionArgument, SMALLER, SamplingArguments, whole,
 };
 use super::compiling::Compiling;
 use super::inputs::{self, Input};
@@ -237,10 +237,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 }
             };
             let pixels = u64::from(photo.width()) * u64::from(photo.height());
-            Ok((photo, delay, budget.admit(pixels)))
+            Ok((at, photo, delay, budget.admit(pixels)))
         },
-        |(photo, delay, admitted)| {
-            let flow = device::guarded(&opened.device, || work.flow(photo, delay, count))??;
+        |(at, photo, delay, admitted)| {
+            let flow = device::guarded(&opened.device, || work.flow(photo, delay, count))
+                .map_err(|failed| failed.needing_less_with(SMALLER))
+                .with_context(|| left[at].path.display().to_string())??;
             Ok((flow, admitted))
         },
         |at, (flow, _admitted)| work.write(left[at], flow, Origin::MadeWith(&said)),

@@ -117,6 +117,29 @@ fn decoders_panic() {
 }
 
 #[test]
+fn only_the_panics_that_work_expects_are_not_logged() {
+    let (said, logs) = child("work_panics");
+    assert_eq!(logs.len(), 1, "{said}");
+    assert!(logs[0].contains("a fault in between"), "{}", logs[0]);
+    assert!(!said.contains("a full memory"), "{said}");
+}
+
+#[test]
+#[ignore = "panics in a process of its own"]
+fn work_panics() {
+    use crate::panic_message::{caught, expecting};
+    log_panics();
+    for message in ["a full memory", "a fault in between"] {
+        let work = || -> Result<(), String> { panic!("{message}") };
+        let found = expecting(
+            |message| message.contains("memory"),
+            || caught(work, |message| message),
+        );
+        assert_eq!(found, Err(message.to_owned()));
+    }
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_said() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let output = Command::new(std::env::current_exe().unwrap())

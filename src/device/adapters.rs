@@ -109,10 +109,7 @@ pub(super) async fn candidates(
 }
 
 /// Remembers the adapter that was opened.
+#[cfg(target_arch = "wasm32")]
 pub(super) fn opened(about: &Adapter) {
-    if let Some(memory) = about.memory {
-        super::memory::opened(memory);
-    }
-    #[cfg(target_arch = "wasm32")]
     let _ = OPENED.set(about.clone());
 }

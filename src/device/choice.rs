@@ -24,6 +24,21 @@ pub enum Choice {
     },
 }
 
+impl Choice {
+    /// Whether the device that computes is an adapter, which then also draws.
+    pub fn draws(&self) -> bool {
+        matches!(self, Self::Auto | Self::Wgpu(_))
+    }
+
+    /// The adapter that draws for this choice.
+    pub fn drawing(&self) -> Self {
+        match self {
+            Self::Wgpu(number) => Self::Wgpu(*number),
+            _ => Self::Auto,
+        }
+    }
+}
+
 /// A device name that cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -82,6 +97,16 @@ impl fmt::Display for Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_chosen_adapter_draws() {
+        assert_eq!(Choice::Wgpu(Some(1)).drawing(), Choice::Wgpu(Some(1)));
+        assert!(Choice::Wgpu(Some(1)).draws() && Choice::Auto.draws());
+        for other in [Choice::Auto, Choice::Cpu, Choice::Cuda(1)] {
+            assert_eq!(other.drawing(), Choice::Auto);
+        }
+        assert!(!Choice::Cpu.draws() && !Choice::Cuda(0).draws());
+    }
 
     #[test]
     fn names_of_devices() {

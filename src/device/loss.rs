@@ -1,8 +1,12 @@
 //! The loss of a graphics device: its driver was reset, or the card is gone.
 
+use super::backend_of;
+use burn::backend::{CubeDevice, DispatchDevice};
+use burn::tensor::Device;
 use burn::tensor::wgpu::wgpu;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::{Builder, ThreadId};
 use std::time::Duration;
 
@@ -28,6 +32,31 @@ struct Errors {
     seen: Vec<String>,
     /// How many of them were taken.
     taken: usize,
+}
+
+/// The devices that compute and draw.
+static SHARED: Mutex<Vec<(CubeDevice, Weak<State>)>> = Mutex::new(Vec::new());
+
+/// Why a device that computes for a window and draws it was lost; `None` while it is not, and for other
+/// devices, of which Burn knows by itself.
+fn reason(device: &Device) -> Option<String> {
+    let DispatchDevice::Cube(device) = backend_of(device) else {
+        return None;
+    };
+    let shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let (_, state) = shared.iter().find(|(known, _)| known == device)?;
+    state.upgrade()?.reason.get().cloned()
+}
+
+/// To be called after a read: what is read from a lost device has no meaning.
+///
+/// # Panics
+/// If a device that computes for a window and draws it was lost, as Burn does for other devices. The
+/// panic is not reported: the window tells of the loss.
+pub(crate) fn unwind_if_lost(device: &Device) {
+    if let Some(reason) = reason(device) {
+        resume_unwind(Box::new(format!("the graphics device was lost: {reason}")));
+    }
 }
 
 /// Whether a device is lost, and what its driver has refused.
@@ -60,6 +89,16 @@ impl Loss {
         let window = std::thread::current().id();
         device.on_uncaptured_error(Arc::new(move |error| state.uncaptured(window, &error)));
         loss
+    }
+
+    /// From now on [`unwind_if_lost`] knows of the loss of this device, which computes as well. wgpu tells only the
+    /// last one who asks, so Burn is not told any more.
+    pub(super) fn tell_of(&self, device: &Device) {
+        if let DispatchDevice::Cube(device) = backend_of(device) {
+            let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.retain(|(_, state)| state.strong_count() > 0);
+            shared.push((device.clone(), Arc::downgrade(&self.0)));
+        }
     }
 
     /// From now on, a loss or an error is followed by a call of `wake`, from any thread.
@@ -136,6 +175,8 @@ pub(super) fn simulate(device: &wgpu::Device) {
 mod tests {
     use super::*;
     use crate::device::Choice;
+    use crate::panic_message::panic_message;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::time::Instant;
 
     fn wait(condition: impl Fn() -> bool) {
@@ -176,5 +217,21 @@ mod tests {
         });
         let _ = graphics.device.create_buffer(&huge);
         assert!(graphics.loss.take_errors().is_empty());
+    }
+
+    #[test]
+    fn nothing_is_read_from_a_lost_device() {
+        let opened = pollster::block_on(crate::device::open_for_window(Choice::Wgpu(None)));
+        let (opened, graphics) = opened.unwrap();
+        unwind_if_lost(&opened.device);
+        graphics.device.destroy();
+        wait(|| {
+            let _ = graphics.device.poll(wgpu::PollType::Poll);
+            graphics.loss.reason().is_some()
+        });
+        let read = || unwind_if_lost(&opened.device);
+        let panic = catch_unwind(AssertUnwindSafe(read)).unwrap_err();
+        assert!(panic_message(&*panic).starts_with("the graphics device was lost: "));
+        unwind_if_lost(&Device::flex());
     }
 }

@@ -2,25 +2,40 @@
 
 use burn::backend::{CubeDevice, DispatchDevice};
 use burn::tensor::Device;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
-/// The memory of the graphics adapter that was opened first. A second one in this process is
-/// assumed to have as much.
-static OPENED: OnceLock<u64> = OnceLock::new();
+/// The opened devices of graphics adapters that report their memory, with its bytes.
+static OPENED: Mutex<Vec<(CubeDevice, u64)>> = Mutex::new(Vec::new());
 
-/// Stores the memory of the adapter that is being opened.
-pub(super) fn opened(bytes: u64) {
-    let _ = OPENED.set(bytes);
+/// Stores the memory of an adapter on which a device was opened.
+pub(super) fn opened(device: &Device, bytes: u64) {
+    if let DispatchDevice::Cube(device) = super::backend_of(device) {
+        remember(device.clone(), bytes);
+    }
 }
 
-/// Memory in bytes that a device can provide: what is available in main memory for the CPU, and an
-/// adapter's total if its API reports it. `None` for remote devices.
+fn remember(device: CubeDevice, bytes: u64) {
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    opened.push((device, bytes));
+}
+
+/// Memory in bytes that a device can provide: what is available in main memory for the CPU, and a
+/// GPU's total if its API reports it. `None` for remote devices.
 pub fn memory(device: &Device) -> Option<u64> {
     match super::backend_of(device) {
         DispatchDevice::Flex(_) => system(),
-        DispatchDevice::Cube(CubeDevice::Wgpu(_)) => OPENED.get().copied(),
+        DispatchDevice::Cube(device @ CubeDevice::Cuda(_)) => {
+            device.client().properties().memory.max_memory()
+        }
+        DispatchDevice::Cube(device) => of_opened(device),
         _ => None,
     }
+}
+
+fn of_opened(device: &CubeDevice) -> Option<u64> {
+    let opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut found = opened.iter().filter(|(known, _)| known == device);
+    found.next().map(|(_, bytes)| *bytes)
 }
 
 /// A page is not told.
@@ -38,4 +53,21 @@ fn system() -> Option<u64> {
     let group = system.cgroup_limits();
     let group = group.map(|limits| limits.total_memory.saturating_sub(limits.rss));
     Some(group.map_or(free, |group| group.min(free))).filter(|bytes| *bytes > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cubecl::device::{WgpuDevice, WgpuDeviceKind};
+
+    #[test]
+    fn every_adapter_has_its_own_memory() {
+        // The program's own devices are of another kind.
+        let device = |number| CubeDevice::Wgpu(WgpuDevice::new(WgpuDeviceKind::Other(number)));
+        remember(device(901), 24 << 30);
+        remember(device(902), 8 << 30);
+        assert_eq!(of_opened(&device(901)), Some(24 << 30));
+        assert_eq!(of_opened(&device(902)), Some(8 << 30));
+        assert_eq!(of_opened(&device(903)), None);
+    }
 }

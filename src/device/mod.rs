@@ -20,9 +20,11 @@ pub(crate) use backend::permute_by_swaps;
 pub use backend::{has_field_kernels, on_cpu, permute};
 pub use choice::{Choice, UnknownDevice};
 pub use error::DeviceError;
-pub(crate) use failure::{Failed, guarded};
+pub use failure::ON_CPU;
+pub(crate) use failure::{Failed, Failure, attempt, guarded};
 pub use launches::Launches;
 pub use loss::Loss;
+pub(crate) use loss::unwind_if_lost;
 pub use memory::memory;
 pub use opened::Opened;
 pub use remote::{TOKEN, token};
@@ -119,12 +121,22 @@ pub async fn open_async(choice: Choice) -> Result<Opened, DeviceError> {
 /// # Errors
 /// If there is no such device, or its driver fails.
 pub async fn open_for_window(choice: Choice) -> Result<(Opened, Graphics), DeviceError> {
-    let drawing = match &choice {
-        Choice::Wgpu(number) => Choice::Wgpu(*number),
-        _ => Choice::Auto,
-    };
-    let (instance, adapters) = candidates(&drawing).await?;
+    let drawing = choice.drawing();
+    open_drawing_on(&drawing, choice).await
+}
+
+/// Like [`open_for_window`], with another choice of the adapter that draws than the one of `choice`, which
+/// then has to be one that [draws nothing](Choice::draws).
+///
+/// # Errors
+/// As for [`open_for_window`].
+pub async fn open_drawing_on(
+    drawing: &Choice,
+    choice: Choice,
+) -> Result<(Opened, Graphics), DeviceError> {
+    let (instance, adapters) = candidates(drawing).await?;
     let mut graphics = first_that_opens(instance, adapters).await?;
+    let shares = choice.draws();
     let opened = match choice {
         Choice::Cpu => cpu(None),
         Choice::Cuda(number) => cuda(number)?,
@@ -135,6 +147,9 @@ pub async fn open_for_window(choice: Choice) -> Result<(Opened, Graphics), Devic
     };
     // Burn watches a device that it computes on; the window's own watch takes its place.
     graphics.loss = Loss::watch(&graphics.device);
+    if shares {
+        graphics.loss.tell_of(&opened.device);
+    }
     Ok((opened, graphics))
 }
 
@@ -169,6 +184,7 @@ async fn first_that_opens(
     for (adapter, about) in adapters {
         match request(instance.clone(), adapter, about).await {
             Ok(graphics) => {
+                #[cfg(target_arch = "wasm32")]
                 adapters::opened(&graphics.about);
                 return Ok(graphics);
             }
@@ -215,6 +231,9 @@ fn share(auto: bool, graphics: &Graphics) -> Result<Opened, DeviceError> {
         .setup(setup)
         .init()
         .map_err(|error| refused(&graphics.about, error))?;
+    if let Some(bytes) = graphics.about.memory {
+        memory::opened(&device, bytes);
+    }
     Ok(Opened {
         device,
         name: graphics.about.name.clone(),

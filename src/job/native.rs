@@ -1,12 +1,13 @@
 //! On a thread.
 
-use super::{Mask, Message, Opened, Photo, open};
+use super::{Mask, Message, Opened, Photo, failure, open};
+use crate::device::attempt;
 use crate::inference::{self, Sampling, SegmentError, Viewing};
 use crate::model::{Model, tensors::read};
 use crate::panic_message::panic_message;
 use burn::tensor::Device;
+use std::any::Any;
 use std::collections::{HashSet, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -216,7 +217,7 @@ impl<M: Send + 'static> Worker<M> {
                 };
                 match next {
                     Next::Task(_, task) => {
-                        let done = catch_unwind(AssertUnwindSafe(|| {
+                        let done = attempt(|| {
                             let current = || of_thread.is_current(origin);
                             work(
                                 task,
@@ -226,18 +227,19 @@ impl<M: Send + 'static> Worker<M> {
                                 &current,
                                 &mut send,
                             );
-                        }));
+                        });
                         if let Err(panic) = done {
-                            send(Message::Failed(reason(&*panic)));
+                            send(Message::Failed(failure(&panic_message(&*panic))));
                         }
                     }
                     Next::Mask(queue, (number, photo), viewing) => {
                         let stop = || of_thread.interrupts(queue);
-                        let done = catch_unwind(AssertUnwindSafe(|| match &model {
+                        let done = attempt(|| match &model {
                             Some(model) => mask(model, &photo, &viewing, &stop),
                             None => Some(Err("open a model first".to_owned())),
-                        }));
-                        match done.unwrap_or_else(|panic| Some(Err(reason(&*panic)))) {
+                        });
+                        let failed = |panic: Box<dyn Any + Send>| failure(&panic_message(&*panic));
+                        match done.unwrap_or_else(|panic| Some(Err(failed(panic)))) {
                             Some(result) => {
                                 send(Message::Mask(number, result));
                             }
@@ -348,9 +350,4 @@ fn work(
             flow(&model, photo, sampling, &mut of_flow);
         }
     }
-}
-
-fn reason(panic: &(dyn std::any::Any + Send)) -> String {
-    let message = panic_message(panic);
-    format!("the computation failed ({message}): try a smaller scale of the input, or --device cpu")
 }

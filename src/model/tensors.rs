@@ -1,5 +1,6 @@
 //! A network's tensors by name on the host, and the file formats for them.
 
+use crate::device::unwind_if_lost;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use half::{bf16, f16};
@@ -382,8 +383,13 @@ impl ModuleVisitor for Export {
 }
 
 /// The elements of a float tensor on the host.
+///
+/// # Panics
+/// If the tensor's device fails or was lost, as reading of Burn does: then the elements have no meaning.
 pub fn read<const R: usize>(tensor: Tensor<R>) -> Vec<f32> {
+    let device = tensor.device();
     let data = tensor.into_data().convert::<f32>();
+    unwind_if_lost(&device);
     data.try_into_vec()
         .expect("the data was just converted to f32")
 }

@@ -19,7 +19,6 @@ use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -319,10 +318,13 @@ fn work(shared: &Shared, queue: &Queue<Job>) {
         let left = || reply.is_closed();
         let answer = || answered(shared, &order, photo, &left);
         // The thread has to outlive whatever a photo does to it.
-        let answer = catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|panic| {
+        let answer = device::attempt(answer).unwrap_or_else(|panic| {
             shared.failing.store(true, Ordering::Relaxed);
             // The log of crashes ends after a few.
-            err!("flowseg: a computation failed: {}", panic_message(&*panic));
+            err!(
+                "flowseg: a computation failed: {}",
+                device::Failure::of(&panic_message(&*panic))
+            );
             let message = "the computation failed; the server's log says why";
             Err(Failure::Server(message.into()))
         });

@@ -40,7 +40,9 @@ fn options() -> Result<Options, String> {
     let device: Choice = match page::parameter("device") {
         Some(choice) => choice
             .parse()
-            .map_err(|error| format!("device={choice}: {error}"))?,
+            .ok()
+            .filter(|parsed: &Choice| parsed.draws() || *parsed == Choice::Cpu)
+            .ok_or_else(|| format!("device={choice}: a page can use auto, cpu or wgpu"))?,
         None => Choice::Auto,
     };
     Ok(Options {
@@ -69,7 +71,13 @@ fn cannot_draw(error: DeviceError) -> String {
              have it since version 113, Safari since 26, Firefox since 141 on Windows; elsewhere it may \
              have to be switched on in the browser's settings."
             .to_owned(),
-        other => format!("WebGPU does not work in this browser: {other}"),
+        DeviceError::Refused { adapter, reason } => format!(
+            "WebGPU does not work in this browser: its adapter {adapter} cannot be opened ({reason})"
+        ),
+        DeviceError::NoSuchAdapter(number, _) => {
+            format!("device=wgpu:{number}: the browser has no such adapter; use device=wgpu")
+        }
+        other => other.to_string(),
     }
 }
 

@@ -6,13 +6,12 @@ use super::latest::Latest;
 use super::photo_list::{Item, PhotoList};
 use crate::eval::Confusion;
 use crate::inference::{self, Look, Sampling};
+use crate::job::attempted;
 use crate::labels;
 use crate::model::Model;
 use crate::models;
-use crate::panic_message::caught;
 use burn::tensor::Device;
 use eframe::egui;
-use std::convert::identity;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PhotoClasses {
@@ -71,7 +70,7 @@ impl ClassPhotos {
                     Err(error) => return (request.index, Err(error.to_string())),
                 },
             };
-            let found = caught(|| classes(loaded, &request.item, sampling), identity);
+            let found = attempted(|| classes(loaded, &request.item, sampling));
             (request.index, found)
         };
         Ok(Self {

@@ -7,10 +7,12 @@ use super::memory::Memory;
 use super::options::Options;
 use super::reopen::{self, Handover, Shown};
 use super::{display, drawing_on, remembered, software};
+use crate::device::Choice;
 use crate::{crash, device, files};
 use eframe::egui;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 /// The program's name for the desktop, and for its settings folder.
 const APP: &str = "flowseg";
@@ -28,15 +30,23 @@ fn icon() -> egui::IconData {
 /// shows an error; the graphics device is lost again and again.
 pub fn open(options: Options) -> Result<(), String> {
     display::check()?;
-    reopen::until_closed(options, |options, handover, shown| {
-        window(options.clone(), handover, shown)
+    let drawing = options.device.drawing();
+    reopen::until_closed(options, Instant::now, |options, handover, shown| {
+        window(options.clone(), &drawing, handover, shown)
     })
 }
 
-/// Opens one window.
-fn window(options: Options, handover: Handover, shown: Option<Shown>) -> Result<(), String> {
+/// Opens one window. `drawing` is the adapter that draws, also where the CPU has taken its place in
+/// computing.
+fn window(
+    options: Options,
+    drawing: &Choice,
+    handover: Handover,
+    shown: Option<Shown>,
+) -> Result<(), String> {
     let screenshot = options.screenshot.clone();
-    let opened = pollster::block_on(device::open_for_window(options.device.clone()));
+    let opening = device::open_drawing_on(drawing, options.device.clone());
+    let opened = pollster::block_on(opening);
     let (compute, graphics) = opened.map_err(display::cannot_draw)?;
     let devices = Devices::of(&compute, &graphics);
     crash::set_adapter(&format!(

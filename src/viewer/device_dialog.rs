@@ -4,6 +4,7 @@ use super::app_state::AppState;
 use super::commands::Command;
 use super::latest::Latest;
 use super::panel::Panel;
+use super::platform::DESKTOP;
 use super::theme::{self, GRID};
 use crate::{device, system_report};
 use eframe::egui;
@@ -73,7 +74,11 @@ impl Panel for DeviceDialog {
             {
                 ui.copy_text(text.clone());
             }
-            ui.weak("For bug reports; flowseg devices prints the same");
+            ui.weak(if DESKTOP {
+                "For bug reports; flowseg devices prints the same"
+            } else {
+                "For bug reports"
+            });
         });
         ui.separator();
         egui::ScrollArea::vertical()

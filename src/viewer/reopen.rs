@@ -4,9 +4,13 @@ use super::options::Options;
 use super::photo_list::PhotoList;
 use crate::device::Choice;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-/// How often a window is opened again: a card that fails for good would lose every one.
+/// How often a window is opened again within [`PERIOD`]: a card that fails for good would lose every one.
 const MOST: usize = 3;
+/// Losses that are further apart have nothing to do with each other: a driver may be reset whenever the
+/// machine wakes up.
+const PERIOD: Duration = Duration::from_secs(600);
 
 /// What a window showed when its device was lost.
 pub(super) struct Kept {
@@ -32,31 +36,41 @@ impl Handover {
 }
 
 /// Opens windows with `open` until one closes for another reason than a lost device. Every window gets
-/// its options, where to leave what it showed, and what the one before it showed.
+/// its options, where to leave what it showed, and what the one before it showed. `now` tells the time.
+///
+/// At the second loss within [`PERIOD`] the CPU takes the place of an adapter that computes. A device
+/// that only computes goes on: the adapter that draws is another one.
 ///
 /// # Errors
 /// That of the last window; or the device was lost too often.
 pub(super) fn until_closed(
     mut options: Options,
+    now: impl Fn() -> Instant,
     mut open: impl FnMut(&Options, Handover, Option<Shown>) -> Result<(), String>,
 ) -> Result<(), String> {
     let mut shown = None;
-    for losses in 1.. {
+    let mut losses: Vec<Instant> = Vec::new();
+    loop {
         let handover = Handover::default();
         let ended = open(&options, handover.clone(), shown.take());
         let Some(kept) = handover.take() else {
             return ended;
         };
         ended?;
-        if losses > MOST {
+        let lost = now();
+        losses.retain(|before| lost.duration_since(*before) < PERIOD);
+        losses.push(lost);
+        if losses.len() > MOST {
             return Err(format!(
-                "the graphics device was lost {losses} times, at last because of: {}; update the \
-                 graphics driver, or try `flowseg view --device cpu`. Settings and corrections are kept",
+                "the graphics device was lost {} times within {} minutes, at last because of: {}; update \
+                 the graphics driver, or draw on another adapter with --device wgpu:N (`flowseg devices` \
+                 lists them). Settings and corrections are kept",
+                losses.len(),
+                PERIOD.as_secs() / 60,
                 kept.reason
             ));
         }
-        let on_cpu = losses > 1 && options.device != Choice::Cpu;
-        let then = if on_cpu {
+        let then = if losses.len() > 1 && options.device.draws() {
             options.device = Choice::Cpu;
             "The CPU is used from now on."
         } else {
@@ -79,7 +93,6 @@ pub(super) fn until_closed(
             notice,
         });
     }
-    Ok(())
 }
 
 /// What a window that is opened again shows.
@@ -92,6 +105,7 @@ pub(super) struct Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
 
     fn options() -> Options {
         Options {
@@ -112,7 +126,7 @@ mod tests {
     #[test]
     fn a_lost_window_is_opened_again_with_what_it_showed() {
         let mut devices = Vec::new();
-        let ended = until_closed(options(), |options, handover, shown| {
+        let ended = until_closed(options(), Instant::now, |options, handover, shown| {
             devices.push(options.device.clone());
             match devices.len() {
                 1 => assert!(shown.is_none() && options.race == Some(3)),
@@ -137,22 +151,72 @@ mod tests {
     #[test]
     fn a_card_that_fails_for_good_ends_the_program() {
         let mut count = 0;
-        let ended = until_closed(options(), |_, handover, _| {
+        let ended = until_closed(options(), Instant::now, |_, handover, _| {
             count += 1;
             lose(&handover);
             Ok(())
         });
         let error = ended.unwrap_err();
         assert!(
-            error.contains("4 times") && error.contains("--device cpu"),
+            error.contains("4 times within 10 minutes") && error.contains("--device wgpu:N"),
             "{error}"
         );
+        // The CPU computes already.
+        assert!(!error.contains("--device cpu"), "{error}");
         assert_eq!(count, MOST + 1);
+    }
+
+    /// The devices that compute in windows that are all lost but the last, each `apart` after the one
+    /// before it.
+    fn computing(first: Choice, windows: usize, apart: Duration) -> Vec<Choice> {
+        let time = Cell::new(Instant::now());
+        let mut devices = Vec::new();
+        let options = Options {
+            device: first,
+            ..options()
+        };
+        let ended = until_closed(
+            options,
+            || time.get(),
+            |options, handover, _| {
+                devices.push(options.device.clone());
+                if devices.len() < windows {
+                    time.set(time.get() + apart);
+                    lose(&handover);
+                }
+                Ok(())
+            },
+        );
+        assert_eq!(ended, Ok(()));
+        devices
+    }
+
+    #[test]
+    fn losses_far_apart_change_nothing() {
+        let devices = computing(Choice::Auto, 9, PERIOD);
+        assert_eq!(devices, vec![Choice::Auto; 9]);
+        let devices = computing(Choice::Auto, 3, PERIOD / 2);
+        assert_eq!(devices[2], Choice::Cpu);
+    }
+
+    #[test]
+    fn a_device_that_only_computes_goes_on() {
+        for device in [Choice::Cuda(1), Choice::Cpu] {
+            let devices = computing(device.clone(), 4, Duration::ZERO);
+            assert_eq!(devices, vec![device; 4]);
+        }
+        let devices = computing(Choice::Wgpu(Some(1)), 4, Duration::ZERO);
+        assert_eq!(
+            devices[1..],
+            [Choice::Wgpu(Some(1)), Choice::Cpu, Choice::Cpu]
+        );
     }
 
     #[test]
     fn another_error_is_returned() {
-        let ended = until_closed(options(), |_, _, _| Err("no display".to_owned()));
+        let ended = until_closed(options(), Instant::now, |_, _, _| {
+            Err("no display".to_owned())
+        });
         assert_eq!(ended, Err("no display".to_owned()));
     }
 }

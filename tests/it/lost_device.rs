@@ -18,8 +18,8 @@ fn model(folder: &Path) -> std::path::PathBuf {
 fn failed(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("flowseg: the device failed"), "{text}");
-    assert!(text.contains("use --device cpu"), "{text}");
+    assert!(text.contains("the device failed ("), "{text}");
+    assert!(text.contains("or use --device cpu"), "{text}");
     text
 }
 
@@ -58,6 +58,7 @@ fn segmenting_on_a_lost_device_is_continued_elsewhere() {
     fs::write(&lose, "").unwrap();
     let text = failed(&child.wait_with_output().unwrap());
     assert!(text.contains("--skip-existing"), "{text}");
+    assert!(text.contains(".png: the device failed"), "{text}");
 
     let done = fs::read_dir(&out).unwrap().count();
     assert!((1..COUNT).contains(&done), "{done}");

@@ -3,16 +3,15 @@
 use crate::data::Truth;
 use crate::inference;
 use crate::inspect::{Agreement, Attention, Components, Recording};
+use crate::job::attempted;
 use crate::model::Model;
 use crate::model::record::Layer;
 use crate::models;
-use crate::panic_message::caught;
 use crate::viewer::flow::Flow;
 use crate::viewer::latest::Latest;
 use burn::tensor::{Device, Tensor, TensorData};
 use eframe::egui;
 use image::{RgbImage, imageops};
-use std::convert::identity;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -97,7 +96,7 @@ impl Worker {
             wanted: wanted.clone(),
         };
         let answer = move |request: Request| {
-            let found = caught(|| cache.answer(&request), identity);
+            let found = attempted(|| cache.answer(&request));
             (request.key, found)
         };
         Ok(Self {
