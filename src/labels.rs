@@ -1,7 +1,9 @@
 //! Label maps: a class index for every pixel.
 
+mod bilinear;
 mod render;
 
+pub use bilinear::bilinear;
 pub use render::{errors, mask};
 
 /// The label of a pixel that has no class: it is neither trained on nor scored.

@@ -42,7 +42,7 @@ patches: device kernels
 pictures: encoding fonts labels own_gif own_png
 vector_field: encoding potential
 flow: device encoding
-gpu: encoding format page potential vector_field
+gpu: encoding format labels page potential vector_field
 runs: data run_format
 model: device encoding files flow kernels patches random text_file
 inference: data device encoding flow kernels labels model sampler votes

@@ -5,7 +5,7 @@
 use super::draw::{bind, cover, covering, flag};
 use super::resident::Resident;
 use super::textures::{
-    LabelTexture, Photo, Reduced, UPLOADED, label_texture, texture, write_texture,
+    Fitted, LabelTexture, Photo, UPLOADED, label_texture, texture, write_texture,
 };
 use super::{GpuError, guarded};
 use crate::encoding::Centroids;
@@ -210,8 +210,9 @@ pub struct Pipelines {
     nothing: LabelTexture,
     /// What stands for a storage buffer that a pane lacks.
     empty: wgpu::Buffer,
-    /// Photos at the size of their pictures, which a software adapter reads in a fraction of the time.
-    pub(super) reduced: Mutex<Vec<Reduced>>,
+    /// Photos and masks at the size of their pictures, for software adapters.
+    pub(super) photos: Mutex<Vec<Fitted<Photo>>>,
+    pub(super) masks: Mutex<Vec<Fitted<LabelTexture>>>,
     /// Whether the adapter is this machine's processor.
     software: bool,
 }
@@ -257,7 +258,8 @@ impl Pipelines {
                 soft,
                 nothing,
                 empty,
-                reduced: Mutex::default(),
+                photos: Mutex::default(),
+                masks: Mutex::default(),
             }
         })
     }
@@ -409,7 +411,11 @@ impl Pipelines {
                 pass.dispatch_workgroups(across, groups.div_ceil(across), 1);
             }
             self.queue.submit([encoder.finish()]);
-            LabelTexture { view, size }
+            LabelTexture {
+                view,
+                size,
+                host: None,
+            }
         })
     }
 
@@ -453,16 +459,13 @@ impl Pipelines {
         sources: &Sources,
         look: &Look,
     ) -> Result<Pane, GpuError> {
-        let reduced = if self.software {
-            self.reduced(classes, sources, look)?
-        } else {
-            None
-        };
-        let photo = reduced.as_deref().unwrap_or(&sources.photo);
-        self.pane_on(self.format, classes, sources, photo, look)
+        let fitted = || self.fitted(classes, sources, look);
+        let fitted = self.software.then(fitted).transpose()?;
+        let sources = fitted.as_ref().unwrap_or(sources);
+        self.pane_on(self.format, classes, sources, look)
     }
 
-    /// Prepares a pane of a photo, in place of the sources' own, for drawing on a texture of a format.
+    /// Prepares a pane for drawing on a texture of a format.
     ///
     /// # Errors
     /// If the driver reports an error.
@@ -471,13 +474,12 @@ impl Pipelines {
         target: wgpu::TextureFormat,
         classes: &Classes,
         sources: &Sources,
-        photo: &Photo,
         look: &Look,
     ) -> Result<Pane, GpuError> {
         let (truth, second) = (sources.truth.as_deref(), sources.second.as_deref());
         let corrected = sources.corrected.as_deref();
         let [height, width] = sources.size;
-        let level = photo.level(look.extent);
+        let level = sources.photo.level(look.extent);
         let shrunk = level > 0.0;
         // A software adapter filters one mip level in half the time of two.
         let level = if self.software { level.floor() } else { level };
@@ -498,7 +500,7 @@ impl Pipelines {
             let uniform = self.uniform(bytemuck::bytes_of(&uniform));
             let entries = [
                 uniform.as_entire_binding(),
-                wgpu::BindingResource::TextureView(&photo.view),
+                wgpu::BindingResource::TextureView(&sources.photo.view),
                 wgpu::BindingResource::Sampler(&self.soft),
                 sources.before.binding(),
                 sources.after.binding(),

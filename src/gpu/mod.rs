@@ -6,9 +6,9 @@ pub mod canvas;
 mod draw;
 pub mod field;
 pub mod fill;
+mod fitted;
 pub mod interface;
 pub mod pictures;
-mod reduced;
 pub mod resident;
 #[cfg(test)]
 mod shader_rules;

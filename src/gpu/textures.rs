@@ -22,16 +22,19 @@ impl Photo {
     }
 }
 
-/// A photo at the size of its picture on the screen.
-pub(super) struct Reduced {
-    pub(super) original: Weak<Photo>,
-    pub(super) photo: Arc<Photo>,
+/// A photo or mask at the size of its picture on the screen.
+pub(super) struct Fitted<T> {
+    pub(super) original: Weak<T>,
+    pub(super) size: [u32; 2],
+    pub(super) fitted: Arc<T>,
 }
 
 /// A label map in graphics memory.
 pub struct LabelTexture {
     pub(super) view: wgpu::TextureView,
     pub(super) size: [u32; 2],
+    /// The same labels, `[height, width]`, where the program decoded them.
+    pub(super) host: Option<Vec<u16>>,
 }
 
 /// The usage of a texture that is written from the host and read by shaders.
@@ -75,6 +78,7 @@ pub(super) fn label_texture(
     LabelTexture {
         view: texture.create_view(&Default::default()),
         size,
+        host: None,
     }
 }
 

@@ -305,7 +305,7 @@ impl Flow {
                     // The adapter is this processor, and slower at it.
                     (Some(centroids), Some(before), Some(after)) => {
                         let labels = centroids.decode_between(before, after, share);
-                        renderer.pipelines().labels(self.size, &labels)?
+                        renderer.pipelines().decoded(self.size, labels)?
                     }
                     _ => {
                         let pipelines = renderer.pipelines();

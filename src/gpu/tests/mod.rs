@@ -2,7 +2,7 @@
 //! such as Mesa's software one.
 
 mod driver;
-mod reduced;
+mod fitted;
 
 use super::canvas::{DOUBT_COLOURS, Layer, Look, Pipelines, Sources, Values};
 use super::field;

@@ -189,7 +189,7 @@ fn a_validation_is_named_while_it_takes_long() {
     fs::create_dir(&path).unwrap();
     let config = "[train]\nsteps = 1000\nbatch_size = 8\nlog_every = 10\nvalidate_every = 90\n";
     fs::write(path.join("config.toml"), config).unwrap();
-    append(&path, &lines(10, 90, 1.0));
+    append(&path.join(METRICS), &lines(10, 90, 1.0));
     let metrics = File::options().write(true).open(path.join("metrics.jsonl"));
     let hour_ago = SystemTime::now() - Duration::from_secs(3600);
     metrics.unwrap().set_modified(hour_ago).unwrap();

@@ -1,0 +1,123 @@
+//! Photos and masks at the size of their pictures on the screen. A software adapter takes longer to filter the photo, and
+//! to find the outlines between the network's pixels, than for the rest of a pane, and would do so for every frame.
+
+use super::canvas::{Classes, Layer, Look, Pipelines, Sources, lock};
+use super::textures::{Fitted, Photo, texture};
+use super::{GpuError, guarded};
+use crate::labels::bilinear;
+use std::sync::{Arc, Mutex};
+
+/// Pixels of the largest picture that photos and masks are fitted to.
+const MOST_PIXELS: u32 = 1 << 21;
+
+/// Fitted photos, and masks, that are kept: as many as there are panes.
+const KEPT: usize = 4;
+
+/// The format of fitted photos.
+const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
+
+impl Pipelines {
+    /// The same sources with a photo and a mask of the size of the picture, where these take less time to draw.
+    ///
+    /// # Errors
+    /// If the driver reports an error.
+    pub(super) fn fitted(
+        &self,
+        classes: &Classes,
+        sources: &Sources,
+        look: &Look,
+    ) -> Result<Sources, GpuError> {
+        let mut fitted = sources.clone();
+        // Rounded down, so that no pixel of the photo is smaller than the framebuffer's.
+        let size = look.extent.map(|side| side as u32);
+        if !(1..=MOST_PIXELS).contains(&size[0].saturating_mul(size[1])) {
+            return Ok(fitted);
+        }
+        if sources.photo.level(look.extent) > 0.0 {
+            let draw = || self.reduced_photo(classes, sources, size);
+            fitted.photo = kept(&self.photos, &sources.photo, size, draw)?;
+        }
+        let shows_mask = match look.layer {
+            Layer::Map | Layer::Overlay | Layer::Error | Layer::Disagreement => look.fine,
+            _ => false,
+        };
+        if shows_mask
+            && sources.corrected.is_none()
+            && let Some(labels) = &sources.labels.host
+        {
+            let rows_and_columns = |[width, height]: [u32; 2]| [height as usize, width as usize];
+            let scale = || {
+                let size = rows_and_columns(size);
+                let scaled = bilinear(labels, rows_and_columns(sources.labels.size), size);
+                self.labels(size, &scaled)
+            };
+            fitted.corrected = Some(kept(&self.masks, &sources.labels, size, scale)?);
+        }
+        Ok(fitted)
+    }
+
+    /// Draws the photo at a width and height.
+    fn reduced_photo(
+        &self,
+        classes: &Classes,
+        sources: &Sources,
+        size: [u32; 2],
+    ) -> Result<Photo, GpuError> {
+        let look = Look {
+            layer: Layer::Photo,
+            origin: [0.0; 2],
+            extent: size.map(|side| side as f32),
+            fine: false,
+            opacity: 1.0,
+            lit: None,
+        };
+        let pane = self.pane_on(FORMAT, classes, sources, &look)?;
+        guarded(&self.device, "reducing the photo", || {
+            let usage =
+                wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::TEXTURE_BINDING;
+            let texture = texture(&self.device, "reduced photo", size, 1, FORMAT, usage);
+            let view = texture.create_view(&Default::default());
+            let mut encoder = self.device.create_command_encoder(&Default::default());
+            {
+                let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+                    color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+                        view: &view,
+                        depth_slice: None,
+                        resolve_target: None,
+                        ops: wgpu::Operations::default(),
+                    })],
+                    ..Default::default()
+                });
+                self.draw(&mut pass, &pane);
+            }
+            self.queue.submit([encoder.finish()]);
+            Photo { view, size }
+        })
+    }
+}
+
+/// What was made of the original for this size before, or is made now.
+fn kept<T>(
+    all: &Mutex<Vec<Fitted<T>>>,
+    original: &Arc<T>,
+    size: [u32; 2],
+    make: impl FnOnce() -> Result<T, GpuError>,
+) -> Result<Arc<T>, GpuError> {
+    let mut all = lock(all);
+    let of_original = Arc::downgrade(original);
+    let is_it = |kept: &Fitted<T>| kept.original.ptr_eq(&of_original) && kept.size == size;
+    let fitted = match all.iter().position(is_it) {
+        // The one that was used last is the last.
+        Some(at) => all.remove(at).fitted,
+        None => Arc::new(make()?),
+    };
+    all.retain(|kept| kept.original.strong_count() > 0);
+    let surplus = (all.len() + 1).saturating_sub(KEPT);
+    all.drain(..surplus);
+    all.push(Fitted {
+        original: of_original,
+        size,
+        fitted: fitted.clone(),
+    });
+    Ok(fitted)
+}
