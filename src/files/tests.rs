@@ -362,7 +362,11 @@ fn sources() -> Vec<(PathBuf, String)> {
             let path = entry.unwrap().path();
             if path.is_dir() && !path.ends_with("tests") {
                 walk(&path, found);
-            } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs") {
+            } else if path.extension().is_some_and(|e| e == "rs")
+                && !["tests.rs", "testing.rs"]
+                    .iter()
+                    .any(|name| path.ends_with(name))
+            {
                 let text = fs::read_to_string(&path).unwrap();
                 let is_tests = |(at, mark): &(usize, &str)| {
                     let line = text[at + mark.len()..].lines().next();

@@ -257,7 +257,7 @@ mod tests {
             (json!({"encoding": "random"}), "encoding: "),
             (json!({"order": [1, 0]}), "order: "),
             (json!({"size": [7, 7]}), "size: sides must be multiples"),
-            (json!({"sampling_steps": 0}), "sampling_steps: a number"),
+            (json!({"sampling_steps": 0}), "sampling_steps: use a number"),
             (json!({"sampling_steps": 1001}), "1 to 1000"),
             (json!({"filter_radius": 65}), "filter_radius: "),
             (

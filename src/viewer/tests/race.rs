@@ -216,7 +216,7 @@ fn a_race_that_cannot_run_says_why() {
     press_button(&mut window, "Start the race");
     window.step();
     let says = |window: &Window, text: &str| window.query_by_label_contains(text).is_some();
-    assert!(says(&window, "size = [4, 4]"));
+    assert!(says(&window, "size is [4,4]"));
     window.state_mut().panels.race.settings = RaceConfig {
         data: None,
         ..short(2)
