@@ -159,9 +159,9 @@
 //! - **Rare classes.** `data.balance` crops around them; `loss.class_balance` gives their pixels more
 //!   weight.
 //! - **Interrupts.** Ctrl-C, SIGTERM and a closed terminal save the run, whose exit status is then 130,
-//!   143 or 129; a second Ctrl-C, at least a second later, exits at once. A run under `nohup` continues without its terminal. `--resume` works
-//!   from any folder and takes the newest checkpoint that can be read; if there is no run, it is an
-//!   error. A run folder belongs to one process at a time.
+//!   143 or 129; a second Ctrl-C, at least a second later, exits at once. A run under `nohup` continues
+//!   without its terminal. `--resume` works from any folder and takes the newest checkpoint that can be
+//!   read; if there is no run, it is an error. A run folder belongs to one process at a time.
 //! - **Fit.** Photos are resized in training as in segmentation later: crops (`data.crop`) keep the
 //!   aspect ratio, whole photos are stretched to the training size, and the model's card says which.
 //! - **Bad steps.** A step whose gradient is not finite is skipped and reported.
@@ -201,13 +201,13 @@
 //!
 //! # Photos
 //!
-//! Photos are JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA files of up to 250 megapixels (in
-//! a page, 80) and 65,535 pixels per side. They are converted to upright sRGB on white: EXIF orientation, transparency
-//! and embedded colour profiles are applied. Every frame of an animation gets a mask. Integer samples
-//! of 10, 12 or 14 bits in 16-bit files and floating-point samples are scaled by the range in use, with
-//! a warning. A photo with missing pixels is an error, and so are AVIF, JPEG XL, raw files and others,
-//! with a program that converts them. Decoding a baseline JPEG takes 5 to 6 bytes of memory per pixel,
-//! a progressive one 8 to 12, and PNG, WebP, BMP and 16-bit TIFF 4 to 10.
+//! Photos are JPEG, PNG, WebP, HEIC, BMP, GIF, TIFF, PNM or TGA files of up to 250 megapixels (in a
+//! page, 80) and 65,535 pixels per side. They are converted to upright sRGB on white: EXIF orientation,
+//! transparency and embedded colour profiles are applied. Every frame of an animation gets a mask.
+//! Integer samples of 10, 12 or 14 bits in 16-bit files and floating-point samples are scaled by the
+//! range in use, with a warning. A photo with missing pixels is an error, and so are AVIF, JPEG XL, raw
+//! files and others, with a program that converts them. Decoding a baseline JPEG takes 5 to 6 bytes of
+//! memory per pixel, a progressive one 8 to 12, and PNG, WebP, BMP and 16-bit TIFF 4 to 10.
 //!
 //! # Files and terminals
 //!

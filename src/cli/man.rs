@@ -1,6 +1,6 @@
 //! `flowseg man`: manual pages.
 
-use crate::files;
+use crate::files::{self, Plan};
 use crate::terminal::out;
 use clap::builder::Resettable;
 use clap_mangen::Man;
@@ -31,7 +31,12 @@ pub(super) fn run(arguments: &Arguments, mut program: clap::Command) -> anyhow::
     for command in program.get_subcommands() {
         pages.push(page(command.clone())?);
     }
-    files::create_folder(folder)?;
+    files::create_output_folder(folder)?;
+    let mut plan = Plan::default();
+    for (name, _) in &pages {
+        plan.write(folder.join(name), format!("the page {name}"));
+    }
+    plan.check(Vec::new)?;
     for (name, text) in pages {
         files::write_atomic(&folder.join(name), text.as_bytes())?;
     }

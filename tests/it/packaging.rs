@@ -119,10 +119,14 @@ fn manual_pages_describe_every_command_and_option() {
     let settings = read("flowseg-train.1");
     let (_, table) = settings.split_once("\n.nf\n").unwrap();
     assert!(table.contains("\n  train.steps "), "{table}");
-    // A page is not written over a folder.
-    fs::remove_file(pages.join("flowseg.1")).unwrap();
-    fs::create_dir(pages.join("flowseg.1")).unwrap();
-    fails(flowseg().args(["man", "-o", shown]), &["flowseg.1"]);
+    // A page is not written over a folder, and then no other page is written either.
+    for name in &expected {
+        fs::remove_file(pages.join(name)).unwrap();
+    }
+    let taken = "flowseg-view.1";
+    fs::create_dir(pages.join(taken)).unwrap();
+    fails(flowseg().args(["man", "-o", shown]), &[taken]);
+    assert_eq!(names(&pages), [taken]);
 }
 
 #[test]
