@@ -16,12 +16,12 @@ pub use native::{LoadModel, Worker};
 pub use web::{LoadModel, Worker};
 
 use crate::data::{self, ClassTable, SceneConfig, Truth};
-use crate::device::{Failure, ON_CPU, attempt};
+use crate::device::{Failed, attempt};
 use crate::inference::{self, Sampling};
 use crate::model::Model;
 use crate::panic_message::panic_message;
 use crate::sampler::State;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use image::RgbImage;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -116,15 +116,44 @@ struct Opened {
     input: Tensor<4>,
 }
 
-/// The line about a computation that failed with a panic or an error of Burn with this message.
-fn failure(message: &str) -> String {
-    let reason = Failure::of(message);
-    format!("the computation failed ({reason}): try a smaller scale of the input, or {ON_CPU}")
+/// What makes the work on a photo need less memory.
+pub(crate) const SMALLER_INPUT: &str = "a smaller scale of the input";
+/// What makes opening a model need less memory.
+const SMALLER_MODEL: &str = "a smaller model";
+
+/// The line about a computation on a device that failed with a panic or an error of Burn with this message;
+/// `smaller` is what needs less memory.
+fn failure(message: &str, device: &Device, smaller: &'static str) -> String {
+    let failed = Failed::of(message, device).needing_less_with(smaller);
+    format!(
+        "the computation failed ({}): {}",
+        failed.failure,
+        failed.remedy()
+    )
 }
 
-/// The result of work on a device, or one line about its panic.
-pub(crate) fn attempted<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    attempt(work).unwrap_or_else(|panic| Err(failure(&panic_message(&*panic))))
+/// The result of work with a photo on a device, or one line about its panic.
+pub(crate) fn attempted<T>(
+    device: &Device,
+    work: impl FnOnce() -> Result<T, String>,
+) -> Result<T, String> {
+    attempted_with(device, SMALLER_INPUT, work)
+}
+
+/// The result of opening a model on a device, or one line about its panic.
+pub(crate) fn attempted_to_open<T>(
+    device: &Device,
+    open: impl FnOnce() -> Result<T, String>,
+) -> Result<T, String> {
+    attempted_with(device, SMALLER_MODEL, open)
+}
+
+fn attempted_with<T>(
+    device: &Device,
+    smaller: &'static str,
+    work: impl FnOnce() -> Result<T, String>,
+) -> Result<T, String> {
+    attempt(work).unwrap_or_else(|panic| Err(failure(&panic_message(&*panic), device, smaller)))
 }
 
 /// Decodes a photo, with its labels if they have classes of the model.
@@ -150,7 +179,6 @@ mod tests {
     use crate::labels::IGNORE;
     use crate::model::testing;
     use crate::votes::Outlines;
-    use burn::tensor::Device;
 
     fn load() -> LoadModel {
         Box::new(|_| Ok(testing::tiny(&["a", "b"], [16, 16], |_| ())))
@@ -265,8 +293,8 @@ mod tests {
         let Message::Failed(text) = wait(&worker) else {
             panic!("expected what the panic says")
         };
-        assert!(text.contains("its memory is full"), "{text}");
-        assert!(text.contains("a smaller scale of the input"), "{text}");
+        let told = "the computation failed (its memory is full): try a smaller model";
+        assert_eq!(text, told);
         worker.open_model(load());
         assert!(matches!(wait(&worker), Message::Model(_)));
         worker.flow(Photo::File("no such photo.png".into()), sampling(1));
@@ -278,13 +306,17 @@ mod tests {
 
     #[test]
     fn a_panic_of_other_work_is_told_like_that_of_the_worker() {
-        assert_eq!(attempted(|| Ok(3)), Ok(3));
-        let full = attempted(|| -> Result<(), String> {
+        let device = Device::flex();
+        assert_eq!(attempted(&device, || Ok(3)), Ok(3));
+        let full = || -> Result<(), String> {
             panic!("Caused by: can't allocate buffer of size: 1048577")
-        });
-        let told = "the computation failed (it cannot allocate 2 MiB): try a smaller scale of the input, or \
-                    --device cpu";
-        assert_eq!(full, Err(told.to_owned()));
+        };
+        // On the CPU nothing says to use it.
+        let told =
+            "the computation failed (it cannot allocate 2 MiB): try a smaller scale of the input";
+        assert_eq!(attempted(&device, full), Err(told.to_owned()));
+        let told = "the computation failed (it cannot allocate 2 MiB): try a smaller model";
+        assert_eq!(attempted_to_open(&device, full), Err(told.to_owned()));
     }
 
     fn viewing() -> Viewing {

@@ -57,8 +57,8 @@ server: data device export files inference kernels labels model models panic_mes
 train: assignment data device encoding eval files flow format kernels model models panic_message patches pictures \
     potential random run_format text_file
 verify: data encoding eval files kernels labels model potential random
-race: csv data device encoding eval files flow fonts format inference labels model pictures potential sampler \
-    text_file texts train vector_field
+race: csv data device encoding eval files flow fonts format inference labels model panic_message pictures potential \
+    sampler text_file texts train vector_field
 viewer: compare crash csv data device encoding eval export files flow fonts format gpu inference inspect job label_edit \
     labels model models page panic_message pictures potential race runs sampler system_report texts train trajectory vector_field votes
 ablate: csv data device eval files flow fonts format inference model run_format text_file train votes

@@ -35,6 +35,17 @@ pub enum AblateError {
         name: String,
         source: Box<TrainError>,
     },
+    /// A device that failed while it trained.
+    #[error(
+        "{name}: a device failed ({reason}): run the same command again, which continues from the last checkpoint"
+    )]
+    Device { name: String, reason: String },
+    /// A device whose memory does not suffice for training.
+    #[error(
+        "{name}: a device failed ({reason}): set a larger train.accumulate, or a smaller data.size or \
+         train.batch_size, in the table"
+    )]
+    Memory { name: String, reason: String },
     #[error("{name}: {source}")]
     Eval {
         name: String,
@@ -53,4 +64,37 @@ pub enum AblateError {
         /// The plotting library's message.
         reason: String,
     },
+}
+
+impl AblateError {
+    /// The error of the training of a run with this name. A table has no `--resume`.
+    pub(super) fn of_training(name: String, error: TrainError) -> Self {
+        match error {
+            TrainError::Device(reason) => Self::Device { name, reason },
+            TrainError::Memory(reason) => Self::Memory { name, reason },
+            other => Self::Train {
+                name,
+                source: Box::new(other),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_of_a_device_name_what_a_table_has() {
+        let told = |error| AblateError::of_training("a, seed 1".to_owned(), error).to_string();
+        let memory = told(TrainError::Memory("its memory is full".to_owned()));
+        assert!(memory.starts_with("a, seed 1: a device failed (its memory is full)"));
+        assert!(memory.contains("train.accumulate") && !memory.contains("--resume"));
+        let other = told(TrainError::Device("its driver was reset".to_owned()));
+        assert!(other.contains("run the same command again") && !other.contains("--resume"));
+        assert_eq!(
+            told(TrainError::NoDevice),
+            format!("a, seed 1: {}", TrainError::NoDevice)
+        );
+    }
 }

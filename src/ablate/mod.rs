@@ -224,12 +224,7 @@ fn finish(
             Ok(_) => {}
             // Divergence is a result that the table should show.
             Err(error @ TrainError::Diverged { .. }) => record.failure = Some(error.to_string()),
-            Err(source) => {
-                return Err(AblateError::Train {
-                    name: job.title(),
-                    source: Box::new(source),
-                });
-            }
+            Err(error) => return Err(AblateError::of_training(job.title(), error)),
         }
         record.parameters = parameters;
     }

@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let work = || ablate::run(&table, output, &opened, &mut show, &|| stop.asked());
     let complete = device::guarded(&opened.device, work)
-        .map_err(|failed| failed.needing_less_with("a larger train.accumulate"))??;
+        .map_err(|failed| failed.needing_less_with("a smaller scale in [score]"))??;
     screen.clear();
     let file = output.join("table.md");
     if !complete {

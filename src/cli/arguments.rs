@@ -88,6 +88,9 @@ pub(super) enum Quality {
 /// What makes a pass need less memory of a device.
 pub(super) const SMALLER: &str = "a smaller --scale or more --tiles";
 
+/// What makes the votes of a photo take less memory.
+pub(super) const SMALLER_VOTES: &str = "fewer --tiles, or a smaller --scale or --scales";
+
 /// How photos are segmented, apart from the number of solver steps.
 #[derive(clap::Args)]
 pub(super) struct SamplingArguments {

@@ -20,7 +20,7 @@ use crate::sampler::Solver;
 use crate::terminal::{self, err, out};
 use crate::votes::Outlines;
 use crate::{csv, pictures};
-use anyhow::{Context, bail};
+use anyhow::{Context, Error, bail};
 use burn::tensor::Device;
 use clap::ArgGroup;
 use image::RgbImage;
@@ -182,19 +182,26 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .transpose()?;
     let (items, unread) = planned(arguments, data.as_ref())?;
     let opened = arguments.device.open()?;
-    let work = || compare_all(arguments, data, &items, &opened.device);
-    let status = device::guarded(&opened.device, work)??;
-    unread.report()?;
-    Ok(status)
+    let all_read = unread.is_empty();
+    let work = || compare_all(arguments, data, &items, all_read, &opened.device);
+    let ended = device::guarded(&opened.device, work);
+    // Lists the folders, whatever became of the photos.
+    let read = unread.report();
+    match ended?? {
+        Some(stopped) => Ok(stopped),
+        None => read.map(|()| ExitCode::SUCCESS),
+    }
 }
 
-/// [`run`] on an open device.
+/// [`run`] on an open device; `all_read` is false where there may be more photos than the items. The exit status is
+/// that of a comparison that was stopped.
 fn compare_all(
     arguments: &Arguments,
     data: Option<Dataset>,
     items: &[Item],
+    all_read: bool,
     device: &Device,
-) -> anyhow::Result<ExitCode> {
+) -> anyhow::Result<Option<ExitCode>> {
     let work = Work::new(arguments, data, device)?;
     tables::keep_foreign(&arguments.output, work.classes.names())?;
     let stop = Stop::listen_until("this photo")?;
@@ -230,18 +237,18 @@ fn compare_all(
     if !done.is_empty() {
         let total = Summary::of(&total);
         work.print(&total, done.len());
-        let complete = done.len() == items.len();
+        let complete = all_read && done.len() == items.len();
         work.write_tables(&arguments.output, &done, &total, complete)?;
     }
     if is_stopped {
         let all = counted(items.len(), "photo");
-        let tables = if done.is_empty() {
-            "there are no tables"
-        } else {
-            "the tables are of these"
+        let tables = match (done.len(), failed) {
+            (0, _) => "there are no tables".to_owned(),
+            (_, 0) => "the tables are of these".to_owned(),
+            (done, _) => format!("the tables are of {done} of these"),
         };
         err!("stopped after {seen} of {all}: {tables}");
-        return Ok(stop.status());
+        return Ok(Some(stop.status()));
     }
     if failed > 0 {
         bail!(
@@ -249,7 +256,7 @@ fn compare_all(
             items.len()
         );
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(None)
 }
 
 /// The photos and their output paths, each checked to be writable, not an input and not another output;
@@ -389,6 +396,7 @@ impl Work {
             let radius = self.outlines.radius(model.card.filter_radius());
             inference::votes(model, &photo, self.look, contender.sampling)
                 .map(|votes| votes.along(&photo, radius).labels(size))
+                .map_err(|error| Error::msg(error.with_remedy("a smaller --scale")))
                 .with_context(|| contender.name.clone())
         };
         let labels = [labels(&self.contenders[0])?, labels(&self.contenders[1])?];

@@ -1,11 +1,13 @@
 //! `flowseg eval --sheet`: scored photos, from the worst to the best, with the states of their flows.
 
+use super::arguments::SMALLER_VOTES;
 use crate::data::Dataset;
 use crate::eval::{PhotoScores, Photos, Scoring};
 use crate::export::{LegendEntry, with_legend_in};
 use crate::inference::{self, Look, Sampling};
 use crate::model::{Model, tensors::read};
 use crate::{labels, pictures};
+use anyhow::Error;
 use image::RgbImage;
 use image::imageops::FilterType;
 
@@ -47,7 +49,8 @@ pub(super) fn sheet(
                 .into_iter()
                 .map(|(t, state)| (format!("t = {t:.2}"), state)),
         );
-        let segmented = inference::segment(model, &centroids, &sample.image, viewing, &|| false)?;
+        let segmented = inference::segment(model, &centroids, &sample.image, viewing, &|| false);
+        let segmented = segmented.map_err(|error| Error::msg(error.with_remedy(SMALLER_VOTES)))?;
         let (mask, _) = segmented.into_labels([height, width], 0.0);
         for labels in [&mask, &sample.labels.data] {
             for (shown, share) in shown

@@ -2,7 +2,8 @@
 
 use super::agreement;
 use super::arguments::{
-    DeviceArgument, ModelArgument, PrecisionArgument, SMALLER, SamplingArguments, whole,
+    DeviceArgument, ModelArgument, PrecisionArgument, SMALLER, SMALLER_VOTES, SamplingArguments,
+    whole,
 };
 use super::compiling::Compiling;
 use super::contact_sheet;
@@ -13,15 +14,16 @@ use super::worst_photos;
 use crate::compare;
 use crate::data::{self, ClassTable, Dataset, check};
 use crate::device;
-use crate::eval::{self, Outcome, Photos, Resolution, Scores, Scoring, Worst, WorstBy};
+use crate::eval::{self, EvalError, Outcome, Photos, Resolution, Scores, Scoring, Worst, WorstBy};
 use crate::export::Selection;
 use crate::files::{self, Plan};
 use crate::format::counted;
-use crate::model::Model;
+use crate::inference::Tiling;
+use crate::model::{Card, Model};
 use crate::models;
 use crate::pictures;
 use crate::terminal::{self, out};
-use anyhow::{Context, bail};
+use anyhow::{Context, Error, bail};
 use burn::tensor::Device;
 use clap::ArgAction;
 use serde_json::json;
@@ -143,7 +145,41 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let opened = arguments.device.open()?;
     let work = || score(arguments, data, bad, &opened.device);
-    device::guarded(&opened.device, work).map_err(|failed| failed.needing_less_with(SMALLER))?
+    let smaller = smaller(arguments.sampling.tiles);
+    device::guarded(&opened.device, work).map_err(|failed| failed.needing_less_with(smaller))?
+}
+
+/// What makes scoring need less memory of a device. The tiles of a photo are scored without those of others.
+fn smaller(tiles: Tiling) -> &'static str {
+    match tiles {
+        Tiling::Off => "a smaller --batch or --scale, or more --tiles",
+        _ => SMALLER,
+    }
+}
+
+/// The numbers of steps to score, each once: those that the model takes where these are asked for, or by default.
+fn scored_steps(card: &Card, asked: &[u64]) -> Vec<usize> {
+    let mut steps = Vec::new();
+    for &number in asked {
+        let number = card.flow_steps(number as usize);
+        if !steps.contains(&number) {
+            steps.push(number);
+        }
+    }
+    if steps.is_empty() {
+        steps.push(card.default_steps());
+    }
+    steps
+}
+
+/// Names what votes that do not fit into memory need.
+fn advised(error: EvalError) -> Error {
+    match error {
+        EvalError::Windows { name, source } => {
+            Error::msg(format!("{name}: {}", source.with_remedy(SMALLER_VOTES)))
+        }
+        other => other.into(),
+    }
 }
 
 /// Scores the readable photos and writes what was asked for; `bad` is the number of the others.
@@ -154,15 +190,7 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
     let without = indices("--without", &arguments.without, &model.card.classes)?;
     let cell = indices("--cell", &arguments.cell, &model.card.classes)?;
     let cell = <[usize; 2]>::try_from(cell).ok();
-    let mut steps: Vec<usize> = Vec::new();
-    for &number in &arguments.steps {
-        if !steps.contains(&(number as usize)) {
-            steps.push(number as usize);
-        }
-    }
-    if steps.is_empty() {
-        steps.push(model.card.default_steps());
-    }
+    let steps = scored_steps(&model.card, &arguments.steps);
     let sampling = &arguments.sampling;
     let scoring = Scoring {
         solver: sampling.solver,
@@ -208,7 +236,8 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
             }
         }
     };
-    let outcomes = eval::score(&model, &data, &scoring, &mut seen, &|| false)?;
+    let outcomes = eval::score(&model, &data, &scoring, &mut seen, &|| false);
+    let outcomes = outcomes.map_err(advised)?;
     progress.end();
     interrupt::say_nothing_when_left();
 
@@ -493,5 +522,34 @@ fn print_cell(photos: &Photos, data: &Dataset, cell: [&str; 2]) {
             "  and {} more: --photos lists them all",
             found.len() - SHOWN_OF_CELL
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Prediction;
+    use crate::inference::SegmentError;
+    use crate::model::testing;
+
+    #[test]
+    fn a_classifier_is_scored_once_at_its_one_step() {
+        let of = |prediction, asked: &[u64]| {
+            let model = testing::tiny(&["a", "b"], [8, 8], |card| card.prediction = prediction);
+            scored_steps(&model.card, asked)
+        };
+        assert_eq!(of(Prediction::Logits, &[1, 5, 10]), [1]);
+        assert_eq!(of(Prediction::Logits, &[]), [1]);
+        assert_eq!(of(Prediction::Velocity, &[5, 1, 5]), [5, 1]);
+    }
+
+    #[test]
+    fn a_lack_of_memory_names_options_that_help() {
+        assert!(smaller(Tiling::Off).contains("--batch"));
+        assert!(!smaller(Tiling::Auto).contains("--batch"));
+        let source = SegmentError::TooWide(4000);
+        let name = "p".to_owned();
+        let told = advised(EvalError::Windows { name, source }).to_string();
+        assert!(told.starts_with("p: ") && told.contains("fewer --tiles"));
     }
 }

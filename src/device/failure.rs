@@ -28,6 +28,15 @@ const FULL: [&str; 4] = [
     "not enough memory",
 ];
 
+/// What follows the cause in an error of Burn: where it happened, which only its own tests record.
+const ENDINGS: [&str; 5] = [
+    " Backtrace ",
+    " Backtrace: ",
+    " Asked at: ",
+    " No backtrace available",
+    " <disabled>",
+];
+
 /// Why a device failed at work.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -54,8 +63,8 @@ impl Failure {
         }
         let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
         let cause = line.rsplit("Caused by: ").next().unwrap_or(&line);
-        let cause = cause.split(" Backtrace ").next().unwrap_or(cause);
-        Self::Other(cause.to_owned())
+        let ends = ENDINGS.iter().filter_map(|ending| cause.find(ending));
+        Self::Other(cause[..ends.min().unwrap_or(cause.len())].to_owned())
     }
 }
 
@@ -73,23 +82,40 @@ impl fmt::Display for Failure {
 
 /// A device that failed at work: its driver was reset, or its memory is full.
 #[derive(Debug, thiserror::Error)]
-#[error("the device failed ({failure}): {}, or use {ON_CPU}", self.remedy())]
+#[error("the device failed ({failure}): {}", self.remedy())]
 pub(crate) struct Failed {
     pub failure: Failure,
     /// What needs less memory.
     smaller: &'static str,
+    /// Whether the CPU can be used instead.
+    has_cpu: bool,
 }
 
 impl Failed {
+    /// Reads the message of a panic or an error of Burn on a device.
+    pub(crate) fn of(message: &str, device: &Device) -> Self {
+        Self {
+            failure: Failure::of(message),
+            smaller: "a smaller --scale",
+            has_cpu: !on_cpu(device),
+        }
+    }
+
     /// Names what needs less memory; by default an option that commands with a model have.
     pub(crate) fn needing_less_with(self, smaller: &'static str) -> Self {
         Self { smaller, ..self }
     }
 
-    fn remedy(&self) -> String {
-        match self.failure {
+    /// What a user can do.
+    pub(crate) fn remedy(&self) -> String {
+        let try_this = match self.failure {
             Failure::Memory(_) => format!("try {}", self.smaller),
             Failure::Other(_) => "try again".to_owned(),
+        };
+        if self.has_cpu {
+            format!("{try_this}, or use {ON_CPU}")
+        } else {
+            try_this
         }
     }
 }
@@ -117,10 +143,7 @@ pub(crate) fn guarded<T>(device: &Device, work: impl FnOnce() -> T) -> Result<T,
     if on_cpu(device) {
         return Ok(work());
     }
-    attempt(work).map_err(|panic| Failed {
-        failure: Failure::of(&panic_message(&*panic)),
-        smaller: "a smaller --scale",
-    })
+    attempt(work).map_err(|panic| Failed::of(&panic_message(&*panic), device))
 }
 
 #[cfg(test)]
@@ -150,6 +173,7 @@ mod tests {
         let failed = Failed {
             failure: Failure::of(burn),
             smaller: "a smaller --scale",
+            has_cpu: true,
         };
         assert_eq!(
             failed.to_string(),
@@ -166,14 +190,59 @@ mod tests {
         let failed = Failed {
             failure: Failure::of(lost),
             smaller: "",
+            has_cpu: true,
         };
         assert_eq!(
             failed.to_string(),
             "the device failed (the driver was reset): try again, or use --device cpu"
         );
         assert!(!lacks_memory(lost));
+        let on_cpu = Failed::of(lost, &Device::flex());
+        assert_eq!(on_cpu.remedy(), "try again");
         let plain = Failure::of("can't allocate a name");
         assert_eq!(plain, Failure::Other("can't allocate a name".to_owned()));
+    }
+
+    #[test]
+    fn where_a_failure_happened_is_not_told() {
+        let none = "No backtrace available";
+        for (message, cause) in [
+            (
+                format!(
+                    "An error happened during execution\nCaused by:\n  a fence failed\nBacktrace:\n{none}"
+                ),
+                "a fence failed",
+            ),
+            (
+                format!(
+                    "The bytes were never written (failure #3, still claiming 1 buffer(s))\n  skipped \
+                     `Relu`\nCaused by:\n  An error happened during execution\nCaused by:\n  a fence \
+                     failed\nBacktrace:\n{none}\nAsked at:\n{none}"
+                ),
+                "a fence failed",
+            ),
+            (
+                format!(
+                    "An unknown error happened during launch\nCaused by:\n  no such kernel\nBacktrace\n{none}"
+                ),
+                "no such kernel",
+            ),
+            (
+                format!(
+                    "An IO error happened\nCaused by:\n  couldn't find resource for that handle: gone\n{none}"
+                ),
+                "couldn't find resource for that handle: gone",
+            ),
+            (
+                "Unknown error happened during execution: lost\n<disabled>".to_owned(),
+                "Unknown error happened during execution: lost",
+            ),
+        ] {
+            assert_eq!(Failure::of(&message), Failure::Other(cause.to_owned()));
+            // As a panic's message is read.
+            let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_eq!(Failure::of(&line), Failure::Other(cause.to_owned()));
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(super) fn opened(device: &Device, bytes: u64) {
 
 fn remember(device: CubeDevice, bytes: u64) {
     let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    // A device that is opened again takes the place of the earlier one.
+    opened.retain(|(known, _)| *known != device);
     opened.push((device, bytes));
 }
 
@@ -69,5 +71,7 @@ mod tests {
         assert_eq!(of_opened(&device(901)), Some(24 << 30));
         assert_eq!(of_opened(&device(902)), Some(8 << 30));
         assert_eq!(of_opened(&device(903)), None);
+        remember(device(902), 16 << 30);
+        assert_eq!(of_opened(&device(902)), Some(16 << 30));
     }
 }

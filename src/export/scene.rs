@@ -37,7 +37,7 @@ impl Look {
 
     pub fn label(self) -> &'static str {
         match self {
-            Self::Raw => "Raw",
+            Self::Raw => "State",
             Self::Map => "Mask",
             Self::Overlay => "Overlay",
         }

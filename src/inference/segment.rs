@@ -104,12 +104,20 @@ pub enum SegmentError {
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
     /// The votes of a window or a row of windows would take too much memory; the value is in MiB.
-    #[error(
-        "the votes of its classes take {0} MiB of memory: use fewer --tiles, or a smaller --scale or --scales"
-    )]
+    #[error("the votes of its classes take {0} MiB of memory")]
     TooWide(usize),
     #[error("stopped before the photo was segmented")]
     Stopped,
+}
+
+impl SegmentError {
+    /// The error in one line, where `smaller` makes votes fit into memory.
+    pub fn with_remedy(self, smaller: &str) -> String {
+        match self {
+            Self::TooWide(_) => format!("{self}: try {smaller}"),
+            _ => self.to_string(),
+        }
+    }
 }
 
 /// Checks that the votes of a window fit into memory, given `[height, width]` of every look at it. Two
@@ -495,6 +503,17 @@ mod tests {
             let segmented = segment(&model, &centroids, &photo(60, 40), &viewing, &|| false);
             assert!(matches!(segmented, Err(SegmentError::TooWide(4000..))));
         }
+    }
+
+    #[test]
+    fn only_votes_that_do_not_fit_need_something_smaller() {
+        let told = SegmentError::TooWide(4000).with_remedy("a smaller --scale");
+        assert_eq!(
+            told,
+            "the votes of its classes take 4000 MiB of memory: try a smaller --scale"
+        );
+        let stopped = SegmentError::Stopped.with_remedy("a smaller --scale");
+        assert_eq!(stopped, SegmentError::Stopped.to_string());
     }
 
     #[test]

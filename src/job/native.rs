@@ -1,6 +1,6 @@
 //! On a thread.
 
-use super::{Mask, Message, Opened, Photo, failure, open};
+use super::{Mask, Message, Opened, Photo, SMALLER_INPUT, attempted_to_open, failure, open};
 use crate::device::attempt;
 use crate::inference::{self, Sampling, SegmentError, Viewing};
 use crate::model::{Model, tensors::read};
@@ -63,7 +63,7 @@ fn mask(
     let size = [photo.width(), photo.height()];
     match inference::segment(model, &model.centroids(), &photo, viewing, stop) {
         Err(SegmentError::Stopped) => None,
-        Err(error) => Some(Err(error.to_string())),
+        Err(error) => Some(Err(error.with_remedy(SMALLER_INPUT))),
         Ok(segmented) => {
             let to = [size[1] as usize, size[0] as usize];
             let (labels, _) = segmented.into_labels(to, viewing.ignore_below);
@@ -208,6 +208,9 @@ impl<M: Send + 'static> Worker<M> {
                     Next::Task(id, _) => Origin::Request(id),
                     Next::Mask(queue, ..) => Origin::Queue(queue),
                 };
+                let failed = |panic: Box<dyn Any + Send>| {
+                    failure(&panic_message(&*panic), &device, SMALLER_INPUT)
+                };
                 let mut send = |message| {
                     convert(message, &mut |event| {
                         let sent = sender.send((origin, event)).is_ok();
@@ -229,7 +232,7 @@ impl<M: Send + 'static> Worker<M> {
                             );
                         });
                         if let Err(panic) = done {
-                            send(Message::Failed(failure(&panic_message(&*panic))));
+                            send(Message::Failed(failed(panic)));
                         }
                     }
                     Next::Mask(queue, (number, photo), viewing) => {
@@ -238,7 +241,6 @@ impl<M: Send + 'static> Worker<M> {
                             Some(model) => mask(model, &photo, &viewing, &stop),
                             None => Some(Err("open a model first".to_owned())),
                         });
-                        let failed = |panic: Box<dyn Any + Send>| failure(&panic_message(&*panic));
                         match done.unwrap_or_else(|panic| Some(Err(failed(panic)))) {
                             Some(result) => {
                                 send(Message::Mask(number, result));
@@ -320,7 +322,7 @@ fn work(
     send: &mut dyn FnMut(Message) -> bool,
 ) {
     match task {
-        Task::Model(load) => match load(device) {
+        Task::Model(load) => match attempted_to_open(device, || load(device)) {
             Ok(opened) => {
                 let opened = Arc::new(opened);
                 // A model that nobody waits for any longer must not take the place of the other.

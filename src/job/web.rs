@@ -2,7 +2,7 @@
 //!
 //! Every state is read back without blocking before it is reported.
 
-use super::{Message, Opened, Photo, failure, open};
+use super::{Message, Opened, Photo, SMALLER_INPUT, failure, open};
 use crate::inference::{self, Sampling, Viewing};
 use crate::model::{Model, tensors::read};
 use crate::page::{self, Task as Turns};
@@ -210,7 +210,8 @@ impl<M: 'static> Request<M> {
             }
             let State { step, t, x } = state;
             let data = x.into_data_async().await;
-            let data = data.map_err(|error| failure(&error.to_string()))?;
+            let failed = |error: String| failure(&error, &model.network.device(), SMALLER_INPUT);
+            let data = data.map_err(|error| failed(error.to_string()))?;
             // What follows reads it at once, from main memory.
             let x = Tensor::<4>::from_data(data, &Device::flex());
             let values = read(x.clone());

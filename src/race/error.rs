@@ -33,6 +33,9 @@ pub enum RaceError {
         "the race needs {needed:.1} GiB of memory, but only {available:.1} GiB are available: lower size, batch_size, held_out or the network's sizes"
     )]
     Memory { needed: f64, available: f64 },
+    /// A device that failed at work because its memory is full.
+    #[error("the device failed ({0}): lower size, batch_size, held_out or the network's sizes")]
+    Full(String),
     /// More classes than a race can show.
     #[error("the data has {0} classes, and a race takes 2 to 256: choose another data folder")]
     Classes(usize),

@@ -5,7 +5,9 @@ use super::error::RaceError;
 use super::event::{Event, send};
 use super::scenes::{HeldOut, Snapshot};
 use crate::data::{Batch, Dataset};
+use crate::device::{Failure, attempt};
 use crate::model::tensors::read;
+use crate::panic_message::panic_message;
 use crate::train::config::{Config, Stage};
 use crate::train::state::TrainState;
 use crate::train::supervision::Supervision;
@@ -97,7 +99,7 @@ impl SideWorker {
             })
             .build()
             .map_err(|error| RaceError::Thread(error.to_string()))?;
-        pool.install(move || self.work())
+        pool.install(move || worked(|| self.work()))
     }
 
     fn work(self) -> Result<(), RaceError> {
@@ -166,6 +168,17 @@ impl SideWorker {
     }
 }
 
+/// The result of a side's work, or the error that its panic is.
+fn worked(work: impl FnOnce() -> Result<(), RaceError>) -> Result<(), RaceError> {
+    attempt(work).unwrap_or_else(|panic| {
+        let failure = Failure::of(&panic_message(&*panic));
+        Err(match failure {
+            Failure::Memory(_) => RaceError::Full(failure.to_string()),
+            Failure::Other(reason) => RaceError::Thread(reason),
+        })
+    })
+}
+
 /// Lowers the priority of the calling thread, where the system has one for each thread.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
@@ -178,5 +191,20 @@ fn lower_priority() {
             let nice = libc::getpriority(libc::PRIO_PROCESS, 0) + NICER;
             libc::setpriority(libc::PRIO_PROCESS, 0, nice.min(19));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_side_that_fills_the_memory_is_told() {
+        let told = |work: fn() -> Result<(), RaceError>| worked(work).unwrap_err().to_string();
+        assert_eq!(
+            told(|| panic!("can't allocate buffer of size: 1048577")),
+            "the device failed (it cannot allocate 2 MiB): lower size, batch_size, held_out or the network's sizes"
+        );
+        assert_eq!(told(|| Err(RaceError::Cancelled)), "cancelled");
     }
 }

@@ -411,7 +411,7 @@ fn failed(failing: &AtomicBool, error: SegmentError) -> Failure {
             failing.store(true, Ordering::Relaxed);
             of_server(error)
         }
-        SegmentError::TooWide(_) => of_server(error),
+        SegmentError::TooWide(_) => Failure::Server(error.with_remedy("another model")),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::config;
 use crate::data::DataError;
+use crate::device::Failure;
 use crate::eval::EvalError;
 use crate::files::FileError;
 use crate::kernels::MatmulPrecision;
@@ -110,6 +111,11 @@ pub enum TrainError {
     Thread(String),
     #[error("a device of this run failed ({0}): continue from the last checkpoint with --resume")]
     Device(String),
+    /// A device whose memory does not suffice for a step.
+    #[error(
+        "a device of this run failed ({0}): a larger train.accumulate, or a smaller data.size or train.batch_size, needs less memory; if the run has a checkpoint, continue it so with --resume"
+    )]
+    Memory(String),
     /// A precision that the device does not support.
     #[error("this device does not support {0:?} precision: set train.precision to single")]
     Precision(MatmulPrecision),
@@ -130,6 +136,14 @@ fn after_divergence(checkpoint: Option<&Path>) -> String {
 }
 
 impl TrainError {
+    /// The failure of a device of a run.
+    pub(super) fn of_device(failure: &Failure) -> Self {
+        match failure {
+            Failure::Memory(_) => Self::Memory(failure.to_string()),
+            Failure::Other(reason) => Self::Device(reason.clone()),
+        }
+    }
+
     /// Whether data cannot be read, a file not be written or photos not be scored, which leaves the
     /// state of a run as it was.
     pub(super) fn leaves_state(&self) -> bool {
@@ -162,6 +176,16 @@ mod tests {
         assert!(resumed.ends_with("continues from step-4"), "{resumed}");
         let again = told(None);
         assert!(again.contains("start again with --set") && !again.contains("--resume"));
+    }
+
+    #[test]
+    fn a_lack_of_memory_names_what_needs_less() {
+        let full = TrainError::of_device(&Failure::Memory(Some(288 << 20))).to_string();
+        assert!(full.contains("it cannot allocate 288 MiB"), "{full}");
+        assert!(full.contains("train.accumulate"), "{full}");
+        let reset = Failure::Other("its driver was reset".to_owned());
+        let reset = TrainError::of_device(&reset).to_string();
+        assert!(!reset.contains("train.accumulate"), "{reset}");
     }
 
     #[test]

@@ -143,7 +143,7 @@ pub(crate) fn run_on(
         keeping: None,
     };
     device::guarded(device, || train_loop.run())
-        .unwrap_or_else(|Failed { failure, .. }| Err(TrainError::Device(failure.to_string())))
+        .unwrap_or_else(|Failed { failure, .. }| Err(TrainError::of_device(&failure)))
 }
 
 /// Restores the best score among those that can be compared with the last one, and how that was taken. Warns

@@ -129,6 +129,10 @@ struct InPage {
 }
 
 impl eframe::App for InPage {
+    fn logic(&mut self, context: &egui::Context, frame: &mut eframe::Frame) {
+        eframe::App::logic(&mut self.app, context, frame);
+    }
+
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         for error in self.loss.take_errors() {
             let error = format!("the graphics driver reports: {error}");

@@ -6,7 +6,7 @@ use super::latest::Latest;
 use super::photo_list::{Item, PhotoList};
 use crate::eval::Confusion;
 use crate::inference::{self, Look, Sampling};
-use crate::job::attempted;
+use crate::job::{SMALLER_INPUT, attempted, attempted_to_open};
 use crate::labels;
 use crate::model::Model;
 use crate::models;
@@ -61,18 +61,9 @@ impl ClassPhotos {
         photos: &PhotoList,
         class: usize,
     ) -> std::io::Result<Self> {
-        let mut opened = None;
-        let answer = move |request: Request| {
-            let loaded = match &opened {
-                Some(model) => model,
-                None => match models::load(&model, &device) {
-                    Ok(model) => &*opened.insert(model),
-                    Err(error) => return (request.index, Err(error.to_string())),
-                },
-            };
-            let found = attempted(|| classes(loaded, &request.item, sampling));
-            (request.index, found)
-        };
+        let load =
+            move |device: &Device| models::load(&model, device).map_err(|error| error.to_string());
+        let answer = answers(device, sampling, load);
         Ok(Self {
             class,
             items: photos.items().to_vec(),
@@ -134,6 +125,26 @@ impl ClassPhotos {
     }
 }
 
+/// Answers requests with the model that `load` opens for the first one.
+fn answers(
+    device: Device,
+    sampling: Sampling,
+    load: impl Fn(&Device) -> Result<Model, String>,
+) -> impl FnMut(Request) -> Answer {
+    let mut opened = None;
+    move |request| {
+        let loaded = match &opened {
+            Some(model) => model,
+            None => match attempted_to_open(&device, || load(&device)) {
+                Ok(model) => &*opened.insert(model),
+                Err(error) => return (request.index, Err(error)),
+            },
+        };
+        let found = attempted(&device, || classes(loaded, &request.item, sampling));
+        (request.index, found)
+    }
+}
+
 /// Segments a photo and measures its classes at its own size.
 fn classes(model: &Model, item: &Item, sampling: Sampling) -> Result<PhotoClasses, String> {
     let (photo, truth) = item.photo().labelled(&model.card.classes)?;
@@ -142,7 +153,8 @@ fn classes(model: &Model, item: &Item, sampling: Sampling) -> Result<PhotoClasse
         ..Look::default()
     };
     let votes = inference::votes(model, &photo, look, sampling);
-    let votes = votes.map_err(|error| format!("{}: {error}", item.name()))?;
+    let votes =
+        votes.map_err(|error| format!("{}: {}", item.name(), error.with_remedy(SMALLER_INPUT)))?;
     let size = [photo.height(), photo.width()].map(|side| side as usize);
     let labels = votes.labels(size);
     let count = model.card.classes.len();
@@ -162,6 +174,20 @@ fn classes(model: &Model, item: &Item, sampling: Sampling) -> Result<PhotoClasse
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_that_fills_the_memory_is_told_and_not_waited_for() {
+        let load = |_: &Device| -> Result<Model, String> { panic!("out of memory") };
+        let mut answer = answers(Device::flex(), Sampling::default(), load);
+        for index in 0..2 {
+            let item = PhotoList::samples(0).items()[index].clone();
+            let told = "the computation failed (its memory is full): try a smaller model";
+            assert_eq!(
+                answer(Request { index, item }),
+                (index, Err(told.to_owned()))
+            );
+        }
+    }
 
     #[test]
     fn photos_are_listed_by_share_and_by_score() {

@@ -19,7 +19,7 @@ use crate::flow::Source;
 use crate::gpu::GpuError;
 use crate::gpu::canvas;
 use crate::inference::{self, Sampling, SegmentError};
-use crate::job::Worker;
+use crate::job::{SMALLER_INPUT, Worker};
 use crate::sampler::Solver;
 use crate::votes::{Outlines, Votes};
 use burn::tensor::Device;
@@ -265,7 +265,10 @@ impl Second {
         let (key, comparison) = self.counting.poll()?;
         let (comparison, error) = match comparison {
             Ok(comparison) => (Some(comparison), None),
-            Err(error) => (None, Some(format!("not compared: {error}"))),
+            Err(error) => {
+                let told = error.with_remedy(SMALLER_INPUT);
+                (None, Some(format!("not compared: {told}")))
+            }
         };
         self.counted = Some((key, comparison));
         error

@@ -143,6 +143,9 @@ fn an_interrupted_comparison_writes_the_tables_of_what_is_done() {
     assert_eq!(report(&out)["complete"], true);
     let sheet = out.join("00.compare.png");
     fs::remove_file(&sheet).unwrap();
+    // The first photo cannot be read, and neither can a folder.
+    fs::write(photos.join("!.png"), "no picture").unwrap();
+    std::os::unix::fs::symlink("loop", photos.join("loop")).unwrap();
     let mut command = compare(model, model, &out);
     command
         .args(["--steps-a", "1", "--steps-b", "60"])
@@ -157,16 +160,49 @@ fn an_interrupted_comparison_writes_the_tables_of_what_is_done() {
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{text}");
-    assert!(
-        text.contains("of 12 photos: the tables are of these"),
-        "{text}"
-    );
+    assert!(text.contains("cannot read the folder"), "{text}");
     let report = report(&out);
     assert_eq!(report["complete"], false);
     let done = report["photos"].as_array().unwrap().len();
     assert!((1..12).contains(&done), "{done}");
+    let told = format!(
+        "stopped after {} of 13 photos: the tables are of {done} of these",
+        done + 1
+    );
+    assert!(text.contains(&told), "{text}");
     let table = fs::read_to_string(out.join("photos.csv")).unwrap();
     assert_eq!(table.lines().count(), 1 + done, "{table}");
+}
+
+#[cfg(unix)]
+#[test]
+fn folders_that_cannot_be_read_are_listed_where_photos_fail_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (photos, out) = (folder.path().join("photos"), folder.path().join("out"));
+    fs::create_dir(&photos).unwrap();
+    photo(&photos, "a.png");
+    let broken = photos.join("b.png");
+    fs::write(&broken, "no picture").unwrap();
+    // Nobody can follow it, not even root.
+    std::os::unix::fs::symlink("loop", photos.join("loop")).unwrap();
+    let model = Path::new("scenes");
+    let compared = || {
+        let mut command = compare(model, model, &out);
+        command.args(["--steps-a", "1", "--steps-b", "1"]);
+        command.arg(&photos);
+        command
+    };
+    fails(
+        &mut compared(),
+        &["cannot read the folder", "1 of 2 photos could not be"],
+    );
+    fs::remove_file(&broken).unwrap();
+    fails(
+        &mut compared(),
+        &["cannot read the folder", "1 folder could not be read"],
+    );
+    // There may be photos in it.
+    assert_eq!(report(&out)["complete"], false);
 }
 
 #[test]

@@ -25,6 +25,10 @@ impl Unread {
         Err(self.0.remove(0))
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Lists the folders once the photos are done.
     ///
     /// # Errors

@@ -3,14 +3,15 @@
 use super::flicker::Sampled;
 use super::outputs::Photo;
 use super::records::Done;
+use crate::cli::arguments::SMALLER_VOTES;
 use crate::data::Origin;
 use crate::encoding::Centroids;
 use crate::export::{self, Details, Entry, Look, Mask, Scene, Selection, Shapes, Trajectory};
-use crate::inference::{self, Segmented, Tiles, Viewing};
+use crate::inference::{self, SegmentError, Segmented, Tiles, Viewing};
 use crate::labels;
 use crate::model::Model;
 use crate::model::tensors::read;
-use anyhow::Context;
+use anyhow::{Context, Error};
 use image::RgbImage;
 use std::time::Duration;
 
@@ -65,10 +66,12 @@ impl Work<'_> {
         } else {
             Seen::default()
         };
+        let told = |error: SegmentError| Error::msg(error.with_remedy(SMALLER_VOTES));
         let segmented = match seen.states.last() {
             Some(last) if self.looks_once(&photo) => {
                 let look = self.first_look();
                 inference::check_votes([seen.size], self.centroids.len())
+                    .map_err(told)
                     .with_context(|| self.model_name.clone())?;
                 let votes = look.votes(&self.centroids, last, seen.size);
                 Segmented::whole(votes.along(&photo, self.radius()))
@@ -81,6 +84,7 @@ impl Work<'_> {
                 &|| false,
                 count,
             )
+            .map_err(told)
             .with_context(|| self.model_name.clone())?,
         };
         Ok(Flow {

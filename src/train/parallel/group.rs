@@ -7,6 +7,7 @@
 
 use super::{PeerLost, Rank};
 use crate::data::Batch;
+use crate::device::{Failure, attempt};
 use crate::panic_message::panic_message;
 use crate::train::TrainError;
 use crate::train::restore::Setup;
@@ -25,7 +26,7 @@ pub(crate) struct WorkerGroup {
 
 struct WorkerHandle {
     commands: SyncSender<Command>,
-    thread: JoinHandle<Result<(), TrainError>>,
+    thread: JoinHandle<Result<(), Failure>>,
 }
 
 /// Take a step of the stage with this number, counted from 1.
@@ -58,7 +59,7 @@ impl WorkerGroup {
             let ready = ready.clone();
             let thread = Builder::new()
                 .name(format!("flowseg-device-{number}"))
-                .spawn(move || worker.run(ready, &incoming))
+                .spawn(move || worked(|| worker.run(ready, &incoming)))
                 .map_err(|error| TrainError::Device(error.to_string()))?;
             group.workers.push(WorkerHandle { commands, thread });
         }
@@ -94,12 +95,12 @@ impl WorkerGroup {
 
     /// Ends all threads, and returns why one of them ended early.
     fn failure(&mut self) -> TrainError {
-        let reason = self.end().unwrap_or_else(|| "its thread ended".to_owned());
-        TrainError::Device(reason)
+        let ended = || Failure::Other("its thread ended".to_owned());
+        TrainError::of_device(&self.end().unwrap_or_else(ended))
     }
 
-    /// Ends all threads. Returns the error of the first one that failed.
-    fn end(&mut self) -> Option<String> {
+    /// Ends all threads. Returns the failure of the first one that failed.
+    fn end(&mut self) -> Option<Failure> {
         // Dropping the rank unblocks workers that wait for this device.
         self.rank = Rank::alone();
         let (mut channels, mut threads) = (Vec::new(), Vec::new());
@@ -109,12 +110,11 @@ impl WorkerGroup {
         }
         drop(channels);
         let ends = threads.into_iter().map(|thread| match thread.join() {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(panic) => Some(panic_message(&*panic)),
+            Ok(worked) => worked.err(),
+            Err(panic) => Some(Failure::of(&panic_message(&*panic))),
         });
         // Collected, so that all threads are joined.
-        let ends: Vec<Option<String>> = ends.collect();
+        let ends: Vec<Option<Failure>> = ends.collect();
         ends.into_iter().flatten().next()
     }
 }
@@ -122,6 +122,14 @@ impl WorkerGroup {
 impl Drop for WorkerGroup {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// Why the work of a further device failed: its error, or its panic.
+fn worked(work: impl FnOnce() -> Result<(), TrainError>) -> Result<(), Failure> {
+    match attempt(work) {
+        Ok(done) => done.map_err(|error| Failure::Other(error.to_string())),
+        Err(panic) => Err(Failure::of(&panic_message(&*panic))),
     }
 }
 
@@ -158,5 +166,22 @@ impl Worker {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_further_device_without_memory_is_told_like_the_first() {
+        assert_eq!(worked(|| Ok(())), Ok(()));
+        let full = worked(|| panic!("can't allocate buffer of size: 1048577"));
+        assert_eq!(full, Err(Failure::Memory(Some(1_048_577))));
+        let none = TrainError::NoDevice.to_string();
+        assert_eq!(
+            worked(|| Err(TrainError::NoDevice)),
+            Err(Failure::Other(none))
+        );
     }
 }

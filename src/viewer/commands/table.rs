@@ -342,6 +342,7 @@ fn presses(event: &egui::Event, keys: &KeyboardShortcut) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::Look;
     use crate::viewer::view::LAYERS;
 
     #[test]
@@ -373,6 +374,15 @@ mod tests {
             let shown = |entry: &&Entry| entry.action == Action::Show(layer);
             let in_menu = TABLE.iter().find(shown).map(|entry| entry.name);
             assert_eq!(in_menu == Some(name), !short.contains(&layer), "{name}");
+        }
+        // And in the dialog of the exports.
+        for (look, layer) in [
+            (Look::Raw, Layer::Raw),
+            (Look::Map, Layer::Map),
+            (Look::Overlay, Layer::Overlay),
+        ] {
+            let on_button = LAYERS.iter().find(|(of, ..)| *of == layer);
+            assert_eq!(on_button.map(|(_, name, _)| *name), Some(look.label()));
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::data::Truth;
 use crate::inference;
 use crate::inspect::{Agreement, Attention, Components, Recording};
-use crate::job::attempted;
+use crate::job::{attempted, attempted_to_open};
 use crate::model::Model;
 use crate::model::record::Layer;
 use crate::models;
@@ -96,7 +96,8 @@ impl Worker {
             wanted: wanted.clone(),
         };
         let answer = move |request: Request| {
-            let found = attempted(|| cache.answer(&request));
+            let device = cache.device.clone();
+            let found = attempted(&device, || cache.answer(&request));
             (request.key, found)
         };
         Ok(Self {
@@ -157,8 +158,9 @@ impl Cache {
             .is_none_or(|(name, _)| *name != request.model)
         {
             self.recording = None;
-            let loaded = models::load(&request.model, &self.device);
-            let loaded = loaded.map_err(|error| error.to_string())?;
+            let loaded = attempted_to_open(&self.device, || {
+                models::load(&request.model, &self.device).map_err(|error| error.to_string())
+            })?;
             self.model = Some((request.model.clone(), loaded));
         }
         let Some((_, model)) = &self.model else {
