@@ -138,6 +138,7 @@ pub(crate) fn run_on(
         report,
         stop,
         running,
+        checkpoint_is_due: false,
         keeping: None,
     };
     device::guarded(device, || train_loop.run())
