@@ -288,12 +288,22 @@ pub fn checksum_of(bytes: &[u8]) -> String {
 fn bytes_at(name: &OsStr, place: Place) -> Result<Bytes, LoadError> {
     Ok(match place {
         Place::BuiltIn(bytes) => Bytes::BuiltIn(bytes),
-        Place::Installed(path) => Bytes::File(files::map_file(&path, "model file")?),
+        Place::Installed(path) => Bytes::File(contents(&path)?),
         Place::Path(path) => {
             check_there(name, &path)?;
-            Bytes::File(files::map_file(&path, "model file")?)
+            Bytes::File(contents(&path)?)
         }
     })
+}
+
+/// The contents of a model file.
+///
+/// # Errors
+/// A file that cannot be read, or a picture.
+pub(crate) fn contents(path: &Path) -> Result<files::Contents, FileError> {
+    let contents = files::map_file(path, "model file")?;
+    model::file::refuse_picture(path, &contents)?;
+    Ok(contents)
 }
 
 /// Refuses a path without a model: nothing under the name of a model, or a folder.
@@ -417,6 +427,19 @@ mod tests {
         folders.extend(folders_beside(&root.path().join("usr/bin/flowseg")));
         let expected = vec![("a".to_owned(), shared[0].clone()), ("b".to_owned(), mine)];
         assert_eq!(models_in(&folders), expected);
+    }
+
+    #[test]
+    fn a_photo_has_no_bytes_of_a_model() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("photo.png");
+        fs::write(&path, [&b"\x89PNG\r\n\x1a\n"[..], &[0; 40]].concat()).unwrap();
+        let error = bytes_without_note(&path).err().unwrap().to_string();
+        let words = "photo.png is a picture, not a model: give";
+        assert!(error.contains(words), "{error}");
+        // A checkpoint of another program may be one to start from.
+        fs::write(&path, b"PK\x03\x04").unwrap();
+        assert!(bytes_without_note(&path).is_ok());
     }
 
     #[test]

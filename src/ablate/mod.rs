@@ -281,6 +281,12 @@ fn noise_seeds(seeds: &[u64], source: Source) -> &[u64] {
     }
 }
 
+/// The agreement of several noise seeds where it is known: a flow that starts at the photo has no noise and always
+/// agrees.
+fn known_agreement(seeds: &[u64], source: Source) -> Option<f64> {
+    (seeds.len() > 1 && source == Source::Image).then_some(1.0)
+}
+
 /// Scores a model at every number of solver steps, with every seed of the noise; the scores are
 /// computed over all seeds together.
 fn score(
@@ -302,6 +308,7 @@ fn score(
     let mut sums = vec![Confusion::of(data.known_classes()); settings.steps.len()];
     let mut agreement = Agreement::default();
     let seeds = noise_seeds(&settings.noise_seeds, model.card.source);
+    let known = known_agreement(&settings.noise_seeds, model.card.source);
     for &seed in seeds {
         let scoring = Scoring {
             steps: settings.steps.clone(),
@@ -339,7 +346,7 @@ fn score(
                 steps,
                 miou: scores.miou.ok_or(EvalError::Unlabelled)?,
                 pixel_accuracy: scores.pixel_accuracy.ok_or(EvalError::Unlabelled)?,
-                agreement: agreement.share(steps),
+                agreement: known.or_else(|| agreement.share(steps)),
                 iou: scores.iou,
             })
         })
@@ -355,6 +362,13 @@ mod tests {
     fn a_model_without_noise_is_scored_once() {
         assert_eq!(noise_seeds(&[4, 5], Source::Noise), [4, 5]);
         assert_eq!(noise_seeds(&[4, 5], Source::Image), [4]);
+    }
+
+    #[test]
+    fn a_model_without_noise_always_agrees() {
+        assert_eq!(known_agreement(&[4, 5], Source::Image), Some(1.0));
+        assert_eq!(known_agreement(&[4], Source::Image), None);
+        assert_eq!(known_agreement(&[4, 5], Source::Noise), None);
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     for (name, path) in models::installed() {
         // An unusable model is reported and the others are still listed.
-        let bytes = match files::map_file(&path, "model file") {
+        let bytes = match models::contents(&path) {
             Ok(bytes) => bytes,
             Err(error) => {
                 err!("{error}");

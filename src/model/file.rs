@@ -16,14 +16,22 @@ use std::path::Path;
 pub fn read(path: &Path, device: &Device) -> Result<Model, FileError> {
     let bytes = files::map_file(path, "model file")?;
     Model::from_bytes(&bytes, device).map_err(|error| {
-        if is_picture(&bytes) {
-            let path = path.to_owned();
-            return FileError::Foreign {
-                path,
-                kind: PICTURE,
-            };
-        }
-        unusable(path, error)
+        let picture = refuse_picture(path, &bytes).err();
+        picture.unwrap_or_else(|| unusable(path, error))
+    })
+}
+
+/// Refuses the bytes of the file at `path` where a model is expected and they are a picture.
+///
+/// # Errors
+/// A picture.
+pub(crate) fn refuse_picture(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    if !is_picture(bytes) {
+        return Ok(());
+    }
+    Err(FileError::Foreign {
+        path: path.to_owned(),
+        kind: PICTURE,
     })
 }
 
@@ -32,7 +40,7 @@ const PICTURE: FileKind = FileKind::new(
     "give a model file, a run folder, or the name of a model, in the place of a model",
 );
 
-/// Whether bytes that are no model begin as pictures do. Formats that begin with two letters alone are left out: so
+/// Whether bytes begin as pictures do, and no model. Formats that begin with two letters alone are left out: so
 /// may a damaged model.
 fn is_picture(bytes: &[u8]) -> bool {
     use image::ImageFormat::{Gif, Jpeg, Png, Tiff, WebP};

@@ -17,6 +17,13 @@ pub struct HostTensor {
     pub data: Vec<f32>,
 }
 
+impl HostTensor {
+    /// Whether no element is infinite or NaN.
+    pub fn is_finite(&self) -> bool {
+        self.data.iter().all(|value| value.is_finite())
+    }
+}
+
 /// Tensors by name.
 pub type Tensors = BTreeMap<String, HostTensor>;
 
@@ -431,7 +438,7 @@ impl ModuleMapper for Import<'_> {
             });
             return param;
         }
-        if !tensor.data.iter().all(|value| value.is_finite()) {
+        if !tensor.is_finite() {
             self.mismatch.get_or_insert(TensorsError::NotFinite(name));
             return param;
         }

@@ -139,7 +139,8 @@ fn status(run: &Run, silence: Duration, now: SystemTime) -> Status {
     let steps = run.plan.log_every.unwrap_or(1) as f64;
     let line = run.step_time().unwrap_or_default().as_secs_f64() * steps;
     // A run that is stopped during a validation is saved at that step, and one that goes on is saved after it.
-    let is_validating = run.awaits_validation() && !is_saved_since(&run.folder, last);
+    let awaited = run.awaited_validation();
+    let is_validating = awaited.is_some_and(|due| !is_saved_since(&run.folder, due, silence, now));
     let usual = if is_validating {
         STALE_VALIDATION
     } else {
@@ -154,14 +155,17 @@ fn status(run: &Run, silence: Duration, now: SystemTime) -> Status {
     }
 }
 
-/// Whether a run has a checkpoint of a step or of a later one.
-fn is_saved_since(folder: &Path, step: u64) -> bool {
+/// Whether a run has a checkpoint of a step or of a later one that is newer than its lines, which were written
+/// `silence` before `now`. A run that resumes from a checkpoint first writes its lines anew.
+fn is_saved_since(folder: &Path, step: u64, silence: Duration, now: SystemTime) -> bool {
     let entries = fs::read_dir(folder.join(CHECKPOINTS));
     let mut entries = entries.into_iter().flatten().flatten();
     entries.any(|entry| {
         let name = entry.file_name();
         let saved = name.to_str().and_then(run_format::checkpoint_step);
-        saved.is_some_and(|saved| saved >= step)
+        let written = || entry.metadata()?.modified();
+        let is_newer = |written| now.duration_since(written).unwrap_or_default() < silence;
+        saved.is_some_and(|saved| saved >= step) && written().is_ok_and(is_newer)
     })
 }
 

@@ -180,17 +180,20 @@ impl Run {
     fn next_validation(&self) -> Option<u64> {
         let every = self.plan.validate_every.filter(|every| *every > 0)?;
         let due = self.curves.last_step().checked_next_multiple_of(every)?;
-        let due = self.plan.steps.map_or(due, |steps| due.min(steps));
+        // The last step is validated, too.
+        let planned = |due: u64| self.plan.steps.map_or(due, |steps| due.min(steps));
         let done = self.curves.miou.last();
-        done.is_none_or(|point| point[0] < due as f64)
-            .then_some(due)
+        let is_due = |due: &u64| done.is_none_or(|point| point[0] < *due as f64);
+        let mut next = [due, due.saturating_add(every)].into_iter().map(planned);
+        next.find(is_due)
     }
 
-    /// Whether a validation comes before the next line of loss.
-    fn awaits_validation(&self) -> bool {
+    /// The step of the validation that comes before the next line of loss, if one does.
+    fn awaited_validation(&self) -> Option<u64> {
         let every = self.plan.log_every.unwrap_or(1).max(1);
-        let next_line = self.curves.last_step().saturating_add(every);
-        self.next_validation().is_some_and(|due| due < next_line)
+        let last = self.curves.last_step();
+        let next_line = (last - last % every).saturating_add(every);
+        self.next_validation().filter(|due| *due < next_line)
     }
 
     /// Whether it is running and its last step is being validated.

@@ -324,16 +324,34 @@ fn a_run_is_not_stale_during_a_validation() {
     assert_eq!(after("", 1), (Status::Stale, false));
     // The last step is validated whatever its number.
     assert_eq!(after(&line(70, 1.0), 1), (Status::Running, true));
+    let lines_are_from = |time| {
+        let file = OpenOptions::new().append(true).open(&metrics).unwrap();
+        file.set_modified(time).unwrap();
+    };
+    let seconds = Duration::from_secs(20);
     // A run that is stopped meanwhile is saved.
     fs::create_dir_all(path.join("checkpoints/step-00000070")).unwrap();
     fs::write(path.join("config.toml"), config.replace("70", "90")).unwrap();
     assert_eq!(after(&line(80, 1.0), 1), (Status::Running, true));
+    lines_are_from(SystemTime::now() - seconds);
     fs::create_dir_all(path.join("checkpoints/step-00000080")).unwrap();
     assert_eq!(after("", 1), (Status::Stale, false));
+    // One that is resumed writes its lines anew, and then takes the validation.
+    lines_are_from(SystemTime::now() + seconds);
+    assert_eq!(after("", 1), (Status::Running, true));
     // Lines of loss that come more rarely than validations.
     let rarely = config.replace("log_every = 10", "log_every = 30");
     fs::write(path.join("config.toml"), rarely.replace("70", "900")).unwrap();
     assert_eq!(after(&line(90, 1.0), 1), (Status::Running, false));
+    // The next one comes before the next line of loss.
+    let both = line(120, 1.0) + &score(120);
+    assert_eq!(after(&both, 1), (Status::Running, false));
+    // A checkpoint from before it is one of a run that goes on.
+    lines_are_from(SystemTime::now() - seconds);
+    fs::create_dir_all(path.join("checkpoints/step-00000120")).unwrap();
+    assert_eq!(after("", 1), (Status::Running, false));
+    // After that one, the line of loss comes first.
+    assert_eq!(after(&score(140), 1), (Status::Stale, false));
 }
 
 #[test]

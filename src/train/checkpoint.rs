@@ -7,8 +7,8 @@ use super::optimizer::AdamW;
 use super::repa::Projector;
 use super::state::{Progress, TrainState};
 use crate::files::{self, FileError};
-use crate::model;
-use crate::model::tensors::{self, Precision, Tensors, read};
+use crate::model::tensors::{self, HostTensor, Precision, Tensors, read};
+use crate::model::{self, Model};
 use crate::run_format::{AVERAGE, BEST, CHECKPOINTS, MODEL, checkpoint_name};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -36,7 +36,8 @@ impl RunFolder {
         let projector = state.projector.as_ref().map_or(0, Module::num_params) as u64;
         // Weights, average and both moments; the models are in half precision.
         let saved = 4 * (4 * network + 3 * projector);
-        let checkpoints = most_at_once(plan).saturating_sub(self.saved().len() as u64);
+        let there = self.saved().len() as u64;
+        let checkpoints = most_at_once(plan, state.progress.step, there).saturating_sub(there);
         // A file that is there is replaced by a new one, too.
         let models = [BEST, MODEL]
             .iter()
@@ -66,14 +67,19 @@ impl RunFolder {
         Ok(path)
     }
 
-    /// Removes all but the last `keep` checkpoints and, where those all follow a skipped step, the newest from before
-    /// it: a run that has diverged returns to it.
+    /// Removes all but the last `keep` checkpoints and the newest [usable](is_usable) one: a run that has diverged
+    /// returns to it.
     fn drop_old(&self, keep: usize) {
         let saved = self.saved();
-        let needed = saved.iter().rfind(|path| skipped(path) == Some(false));
+        let needed = saved.iter().rfind(|path| is_usable(path) == Some(true));
         let old = &saved[..saved.len().saturating_sub(keep)];
         for path in old.iter().filter(|path| Some(*path) != needed) {
-            remove(path);
+            if let Err(error) = fs::remove_dir_all(path) {
+                tracing::warn!(
+                    "cannot remove the old checkpoint {}: {error}",
+                    path.display()
+                );
+            }
         }
         // Left over by a process that was killed while saving.
         for entry in fs::read_dir(self.path(CHECKPOINTS))
@@ -87,16 +93,16 @@ impl RunFolder {
         }
     }
 
-    /// The newest checkpoint whose last step was not skipped. Later ones, from which a resume would continue, are
-    /// removed: their weights have no finite gradient. `None`, and all stay, if there is no such checkpoint.
+    /// The newest [usable](is_usable) checkpoint. Later ones, from which a resume would continue, are removed, which
+    /// is logged. `None`, and all stay, if there is no such checkpoint.
     pub(super) fn return_to_finite(&self) -> Option<PathBuf> {
         let mut saved = self.saved();
         let newest = saved
             .iter()
-            .rposition(|path| skipped(path) == Some(false))?;
+            .rposition(|path| is_usable(path) == Some(true))?;
         for path in &saved[newest + 1..] {
-            if skipped(path) == Some(true) {
-                remove(path);
+            if is_usable(path) == Some(false) {
+                remove_unusable(path);
             }
         }
         Some(saved.swap_remove(newest))
@@ -161,17 +167,19 @@ impl RunFolder {
     }
 }
 
-/// The largest number of checkpoints that a run has at once: those that it keeps, and the one being written.
-fn most_at_once(plan: &[Stage]) -> u64 {
+/// The largest number of checkpoints that a run has at once which goes on after `step` with `there` of them: at most
+/// those that it keeps, and the one being written.
+fn most_at_once(plan: &[Stage], step: u64, there: u64) -> u64 {
     let before_last = plan.last().map_or(0, |stage| stage.last.saturating_sub(1));
     let due = plan.iter().map(|stage| {
         let by = |step: u64| step.checked_div(stage.config.train.checkpoint_every);
         let until = by(stage.last.min(before_last)).unwrap_or(0);
-        until.saturating_sub(by(stage.first).unwrap_or(0))
+        until.saturating_sub(by(stage.first.max(step)).unwrap_or(0))
     });
-    let all = due.sum::<u64>() + 1;
+    // One more at the end.
+    let all = there + due.sum::<u64>() + 1;
     let keep = plan.iter().map(|stage| stage.config.train.keep as u64);
-    all.min(keep.max().unwrap_or(0)) + 1
+    all.min(keep.max().unwrap_or(0).saturating_add(1))
 }
 
 /// The progress of a checkpoint; `None` if it cannot be read.
@@ -180,17 +188,23 @@ fn progress(checkpoint: &Path) -> Option<Progress> {
     serde_json::from_slice(&bytes).ok()
 }
 
-/// Whether the last step before a checkpoint was skipped; `None` if it cannot be read.
-fn skipped(checkpoint: &Path) -> Option<bool> {
-    progress(checkpoint).map(|progress| progress.unlogged.in_a_row > 0.0)
+/// Whether a run can go on from a checkpoint: its last step was not skipped, and its numbers are finite, which the
+/// gradient of that step does not tell. `None` if it cannot be read.
+fn is_usable(checkpoint: &Path) -> Option<bool> {
+    let progress = progress(checkpoint)?;
+    Some(progress.finite && progress.unlogged.in_a_row == 0.0)
 }
 
-fn remove(checkpoint: &Path) {
-    if let Err(error) = fs::remove_dir_all(checkpoint) {
-        tracing::warn!(
-            "cannot remove the old checkpoint {}: {error}",
-            checkpoint.display()
-        );
+/// Removes a checkpoint that is not [usable](is_usable), and logs it.
+fn remove_unusable(checkpoint: &Path) {
+    let why = "its last step had no finite gradient, or its weights are not finite";
+    let name = checkpoint.display();
+    match fs::remove_dir_all(checkpoint) {
+        Ok(()) => tracing::warn!("the checkpoint {name} is removed: {why}"),
+        Err(error) => tracing::warn!(
+            "cannot remove the checkpoint {name} ({error}): remove it before --resume, which would continue from it \
+             although {why}"
+        ),
     }
 }
 
@@ -201,27 +215,37 @@ fn write(state: &TrainState, folder: &Path) -> Result<(), FileError> {
         path: inside(name),
         source,
     };
-    model::file::write(
-        &inside("model.safetensors"),
-        &state.model,
-        Precision::Single,
-    )?;
+    model::file::write(&inside(MODEL), &state.model, Precision::Single)?;
     model::file::write(&inside(AVERAGE), &state.average, Precision::Single)?;
     let write_tensors = |name: &str, tensors: &Tensors| {
         let bytes = tensors::to_safetensors(tensors, HashMap::new(), Precision::Single)
             .map_err(|e| failed(name, std::io::Error::other(e)))?;
         files::write_atomic(&inside(name), &bytes)
     };
-    write_tensors(OPTIMIZER, &state.optimizer.export())?;
-    if let Some(projector) = &state.projector {
-        write_tensors(PROJECTOR, &tensors::export(projector))?;
+    let optimizer = state.optimizer.export();
+    write_tensors(OPTIMIZER, &optimizer)?;
+    let projector = state.projector.as_ref().map(tensors::export);
+    if let Some(projector) = &projector {
+        write_tensors(PROJECTOR, projector)?;
     }
+    let mut others = optimizer
+        .values()
+        .chain(projector.iter().flat_map(Tensors::values));
     let progress = Progress {
+        finite: is_finite(&state.model)
+            && is_finite(&state.average)
+            && others.all(HostTensor::is_finite),
         loss_scale: read(state.loss_scale.clone())[0],
         ..state.progress.clone()
     };
     let progress = serde_json::to_vec_pretty(&progress).map_err(|e| failed(PROGRESS, e.into()))?;
     files::write_atomic(&inside(PROGRESS), &progress)
+}
+
+/// Whether all weights of a model are finite.
+fn is_finite(model: &Model) -> bool {
+    let weights = tensors::export(&model.network);
+    weights.values().all(HostTensor::is_finite)
 }
 
 /// Whether a checkpoint has a readable projector of other sizes.
@@ -264,7 +288,7 @@ fn read_state(
     };
     let progress: Progress =
         serde_json::from_slice(&bytes(PROGRESS)?).map_err(|e| broken(PROGRESS, e.to_string()))?;
-    let model = model::file::read(&path.join("model.safetensors"), device)?;
+    let model = model::file::read(&path.join(MODEL), device)?;
     let average = model::file::read(&path.join(AVERAGE), device)?;
     let moments = tensors(OPTIMIZER)?;
     let projector = match projector {
@@ -301,27 +325,32 @@ mod tests {
 
     #[test]
     fn room_is_for_the_checkpoints_that_a_run_has_at_once() {
-        let most = |steps: u64, keep: u64| {
+        let resumed = |steps: u64, keep: u64, step: u64, there: u64| {
             let sets = [
                 format!("train.steps={steps}"),
                 format!("train.keep={keep}"),
                 "train.checkpoint_every=4".to_owned(),
             ];
-            most_at_once(&Config::parse("", &sets).unwrap().plan().unwrap())
+            let plan = Config::parse("", &sets).unwrap().plan().unwrap();
+            most_at_once(&plan, step, there)
         };
+        let most = |steps, keep| resumed(steps, keep, 0, 0);
         // At 4, 8 and 10.
-        assert_eq!((most(10, 2), most(10, 3), most(10, 9)), (3, 4, 4));
-        assert_eq!((most(8, 9), most(4, 9)), (3, 2));
+        assert_eq!((most(10, 1), most(10, 2), most(10, 9)), (2, 3, 3));
+        assert_eq!((most(8, 9), most(4, 9)), (2, 1));
+        // Only the later steps of a resumed run count, and the checkpoints that are there.
+        assert_eq!((resumed(10, 9, 4, 1), resumed(10, 9, 9, 2)), (3, 3));
+        assert_eq!((resumed(10, 1, 8, 1), resumed(10, 9, 8, 0)), (2, 1));
         let toml = "train.checkpoint_every = 4\n[[stages]]\ntrain.steps = 4\n[[stages]]\ntrain.steps = 4\n";
         let stages = Config::parse(toml, &["train.keep=9".to_owned()]);
-        assert_eq!(most_at_once(&stages.unwrap().plan().unwrap()), 3);
+        assert_eq!(most_at_once(&stages.unwrap().plan().unwrap(), 0, 0), 2);
     }
 
     #[test]
     fn a_diverged_run_returns_to_a_checkpoint_from_before_its_skipped_steps() {
         let root = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(root.path()).unwrap();
-        let save = |step, in_a_row| {
+        let save_as = |step, in_a_row, finite| {
             let path = folder.path(CHECKPOINTS).join(checkpoint_name(step));
             let unlogged = Unlogged {
                 in_a_row,
@@ -330,11 +359,13 @@ mod tests {
             let progress = Progress {
                 step,
                 unlogged,
+                finite,
                 ..Progress::default()
             };
             fs::create_dir_all(&path).unwrap();
             fs::write(path.join(PROGRESS), serde_json::to_vec(&progress).unwrap()).unwrap();
         };
+        let save = |step, in_a_row| save_as(step, in_a_row, true);
         save(3, 1.0);
         assert_eq!(folder.return_to_finite(), None);
         for (step, in_a_row) in [(4, 0.0), (5, 0.0), (6, 1.0), (7, 2.0)] {
@@ -345,34 +376,28 @@ mod tests {
         let kept = folder.return_to_finite().unwrap();
         assert_eq!(steps(&[kept]), [5]);
         assert_eq!(steps(&folder.saved()), [5]);
+        save_as(6, 0.0, false);
+        folder.drop_old(1);
+        assert_eq!(steps(&folder.saved()), [5, 6]);
         save(8, 0.0);
         folder.drop_old(1);
         assert_eq!(steps(&folder.saved()), [8]);
     }
 
     #[test]
-    fn no_checkpoint_is_saved_amid_skipped_steps() {
+    fn no_checkpoint_is_saved_amid_skipped_steps_nor_kept_with_weights_that_are_not_finite() {
         let root = tempfile::tempdir().unwrap();
         let out = root.path().join("run");
         let run = |steps: &str, resume: bool| {
             let settings = [
-                "model.hidden_size=16",
-                "model.heads=2",
-                "model.pixel_width=8",
-                "model.transformer_blocks=1",
-                "model.field_blocks=1",
                 "data.path=scenes:3@16x24",
-                "data.size=[16,24]",
-                "train.batch_size=2",
-                "train.warmup=2",
-                "train.keep=9",
                 "train.validate_every=0",
                 "train.checkpoint_every=1",
                 "train.log_every=1",
                 "train.bad_steps=2",
                 steps,
             ];
-            let config = Config::parse("", &settings.map(str::to_owned)).unwrap();
+            let config = train::testing::config("", &settings);
             let report = &mut |_: Event| ();
             train::run(&config, &out, resume, &Device::flex(), report, &|| false)
         };
@@ -400,7 +425,8 @@ mod tests {
         else {
             panic!("{error}");
         };
-        assert_eq!(steps(&[checkpoint]), [3]);
-        assert_eq!(steps(&crate::train::folder::checkpoints(&out)), [1, 2, 3]);
+        // That of step 3 cannot be resumed.
+        assert_eq!(steps(&[checkpoint]), [2]);
+        assert_eq!(steps(&train::folder::checkpoints(&out)), [1, 2]);
     }
 }

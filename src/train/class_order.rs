@@ -8,6 +8,7 @@ use crate::data::ClassTable;
 use crate::files;
 use crate::model::Card;
 use crate::models;
+use crate::run_format::MODEL;
 use std::path::Path;
 
 /// How many names of classes a message lists.
@@ -49,7 +50,7 @@ pub(super) fn ordered(data: Prepared, config: &Config, out: &Path, resume: bool)
 fn of_checkpoint(out: &Path) -> Option<Vec<String>> {
     let newest = checkpoints(out).into_iter().rev();
     let mut found = newest.filter_map(|folder| {
-        let bytes = files::map_file(&folder.join("model.safetensors"), "model file").ok()?;
+        let bytes = files::map_file(&folder.join(MODEL), "model file").ok()?;
         Some(Card::read(&bytes).ok()?.classes)
     });
     found.next()

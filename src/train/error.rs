@@ -71,13 +71,16 @@ pub enum TrainError {
     Unlabelled { samples: usize },
     /// Too many steps in a row without a finite gradient.
     #[error(
-        "{in_a_row} steps in a row had no finite gradient, up to step {step}: {}",
+        "by step {step}, {in_a_row} steps in a row had no finite gradient: {}",
         after_divergence(checkpoint.as_deref())
     )]
     Diverged {
+        /// The step of the line at which this was seen.
         step: u64,
+        /// Length of the longest sequence of such steps that ended after the previous line: finite ones may have
+        /// followed it.
         in_a_row: u64,
-        /// The newest checkpoint from before those steps, if there is one.
+        /// The newest checkpoint of finite numbers whose last step was not such a step, if there is one.
         checkpoint: Option<PathBuf>,
     },
     #[error(transparent)]
@@ -130,7 +133,7 @@ fn after_divergence(checkpoint: Option<&Path>) -> String {
             path.display()
         ),
         None => format!(
-            "there is no checkpoint from before them, so start again with {smaller} and another --out"
+            "there is no checkpoint to go back to, so start again with {smaller} and another --out"
         ),
     }
 }

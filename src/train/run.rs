@@ -113,10 +113,6 @@ pub(crate) fn run_on(
             kept.display()
         );
     }
-    // Else a run that resumes amid such steps would end at its next line, whatever follows.
-    progress
-        .unlogged
-        .forget_bad(plan_at(&plan, progress.step).train.bad_steps);
     report(Event::Started {
         step: state.progress.step,
         steps: last,
@@ -126,7 +122,9 @@ pub(crate) fn run_on(
     if let (Some(loaded), Some(path)) = (loaded, plan[0].config.model.init.clone()) {
         report(Event::Initialized { path, loaded });
     }
-    let running = RunningMetrics::resume(&state.progress.unlogged, device);
+    let Progress { step, unlogged, .. } = &state.progress;
+    let bad_steps = plan_at(&plan, *step).train.bad_steps;
+    let running = RunningMetrics::resume(unlogged, bad_steps, device);
     let train_loop = TrainLoop {
         plan: &plan,
         folder: &folder,
@@ -140,6 +138,7 @@ pub(crate) fn run_on(
         report,
         stop,
         running,
+        checkpoint_is_due: false,
         keeping: None,
     };
     device::guarded(device, || train_loop.run())

@@ -14,6 +14,9 @@ pub(super) struct RunningMetrics {
     sums: Option<Sums>,
     /// Number of consecutive skipped steps up to the last one, `[1]`; it continues across lines.
     in_a_row: Option<Tensor<1>>,
+    /// What the checkpoint said that the run resumed from, until a step is taken: one that is saved before says the
+    /// same.
+    resumed: Option<Unlogged>,
     steps: u64,
     photos: usize,
     waited: Duration,
@@ -44,6 +47,7 @@ impl Default for RunningMetrics {
         Self {
             sums: None,
             in_a_row: None,
+            resumed: None,
             steps: 0,
             photos: 0,
             waited: Duration::ZERO,
@@ -53,8 +57,10 @@ impl Default for RunningMetrics {
 }
 
 impl RunningMetrics {
-    /// Continues from a checkpoint, on `device`.
-    pub(super) fn resume(before: &Unlogged, device: &Device) -> Self {
+    /// Continues from a checkpoint, on `device`. A sequence of skipped steps before it that is long enough, `bad_steps`,
+    /// to end the run does not count any more: else the run would end at its next line, whatever follows.
+    pub(super) fn resume(saved: &Unlogged, bad_steps: u64, device: &Device) -> Self {
+        let before = saved.without_bad(bad_steps);
         let on_device = |value: f32| Tensor::<1>::from_data([value], device);
         let sums = (before.steps > 0).then(|| Sums {
             loss: on_device(before.loss.unwrap_or(f32::NAN)),
@@ -67,6 +73,7 @@ impl RunningMetrics {
         Self {
             sums,
             in_a_row: Some(on_device(before.in_a_row)),
+            resumed: Some(*saved),
             steps: before.steps,
             ..Self::default()
         }
@@ -74,6 +81,9 @@ impl RunningMetrics {
 
     /// The metrics that a checkpoint stores, read back in one transfer.
     pub(super) fn unlogged(&self) -> Unlogged {
+        if let Some(resumed) = self.resumed {
+            return resumed;
+        }
         let Some(in_a_row) = self.in_a_row.clone() else {
             return Unlogged::default();
         };
@@ -114,6 +124,7 @@ impl RunningMetrics {
 
     /// Adds a step of `photos` photos.
     pub(super) fn add(&mut self, output: &StepOutput, photos: usize) {
+        self.resumed = None;
         let finite: Tensor<1, Bool> = output.finite.clone();
         let zero = output.loss.zeros_like();
         let loss = zero.clone().mask_where(finite.clone(), output.loss.clone());
@@ -204,7 +215,7 @@ mod tests {
         running.add(&output(f32::INFINITY), 1);
         assert!(running.ends_skipped());
         // As a run that resumes there.
-        let resumed = RunningMetrics::resume(&running.unlogged(), &Device::flex());
+        let resumed = RunningMetrics::resume(&running.unlogged(), 9, &Device::flex());
         for mut running in [running, resumed] {
             running.add(&output(f32::NAN), 1);
             let summary = running.close(3);
@@ -214,5 +225,24 @@ mod tests {
             let text = serde_json::to_string(&line).unwrap();
             assert!(!text.contains("null"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_resume_forgets_bad_steps_and_a_checkpoint_before_its_next_step_does_not() {
+        let mut running = RunningMetrics::default();
+        for norm in [2.0, f32::NAN, f32::NAN] {
+            running.add(&output(norm), 1);
+        }
+        let saved = running.unlogged();
+        assert_eq!((saved.in_a_row, saved.longest), (2.0, 2.0));
+        let mut resumed = RunningMetrics::resume(&saved, 2, &Device::flex());
+        assert_eq!(resumed.unlogged(), saved);
+        resumed.add(&output(f32::NAN), 1);
+        assert_eq!(resumed.unlogged().in_a_row, 1.0);
+        assert_eq!(resumed.close(4).in_a_row, 1);
+        // One that is too short to end a run goes on.
+        let mut resumed = RunningMetrics::resume(&saved, 3, &Device::flex());
+        resumed.add(&output(f32::NAN), 1);
+        assert_eq!(resumed.close(4).in_a_row, 3);
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct TrainLoop<'a> {
     pub report: &'a mut dyn FnMut(Event),
     pub stop: &'a dyn Fn() -> bool,
     pub running: RunningMetrics,
+    /// Whether a checkpoint waits for a step that is not skipped, also across stages.
+    pub checkpoint_is_due: bool,
     /// Reports the stage's file of tokens, if it has one.
     pub keeping: Option<Keeping>,
 }
@@ -148,7 +150,6 @@ impl TrainLoop<'_> {
         };
         let data = Arc::new(self.data.weighted(&config.data.weights));
         let mut loader = Loader::new(data, loader, step, stage.last)?;
-        let mut due = false;
         while self.trainer.state.progress.step < stage.last {
             if (self.stop)() {
                 return Ok(true);
@@ -172,11 +173,11 @@ impl TrainLoop<'_> {
             if self.validation_is_due(config, step) && !self.validate(config)? {
                 return Ok(true);
             }
-            due |= step.is_multiple_of(config.train.checkpoint_every);
-            // Weights whose gradient is not finite would take the place of usable ones.
-            if due && step < self.last() && !self.running.ends_skipped() {
+            self.checkpoint_is_due |= step.is_multiple_of(config.train.checkpoint_every);
+            // Amid skipped steps the weights are those before them, and may be why there is no finite gradient.
+            if self.checkpoint_is_due && step < self.last() && !self.running.ends_skipped() {
                 self.save(config)?;
-                due = false;
+                self.checkpoint_is_due = false;
             }
         }
         Ok(false)
@@ -459,6 +460,34 @@ mod tests {
         let outcome = run(&config, &out, true, &mut report).unwrap();
         assert_eq!((outcome.step, validated), (4, vec![2, 4]));
         assert!(out.join(BEST).is_file());
+    }
+
+    /// The checkpoint at the end of a stage waits for a step with a finite gradient, which only the next stage brings.
+    #[test]
+    fn a_checkpoint_that_waits_is_saved_in_the_next_stage() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("run");
+        let settings = ["data.path=scenes:3@16x24", "train.validate_every=0"];
+        let first = config("", &[&settings[..], &["train.steps=1"]].concat());
+        run(&first, &out, false, &mut |_| ()).unwrap();
+        // A scale at which all gradients overflow. Half precision lowers it until they do not.
+        let path = checkpoint(&out, 1).join("progress.json");
+        let progress = fs::read_to_string(&path).unwrap();
+        let mut progress: serde_json::Value = serde_json::from_str(&progress).unwrap();
+        progress["loss_scale"] = 1e38.into();
+        fs::write(&path, progress.to_string()).unwrap();
+        let toml = "[[stages]]\ntrain.steps = 2\ntrain.checkpoint_every = 2\n[[stages]]\ntrain.steps = 40\n\
+                    train.checkpoint_every = 1000\ntrain.precision = \"half\"\n";
+        let staged = config(toml, &[&settings[..], &["train.bad_steps=100"]].concat());
+        let mut saved = Vec::new();
+        let mut report = |event| {
+            if let Event::Saved { path } = event {
+                saved.extend(checkpoint_step(path.file_name().unwrap().to_str().unwrap()));
+            }
+        };
+        run(&staged, &out, true, &mut report).unwrap();
+        assert!(saved.len() == 2 && saved[1] == 42, "{saved:?}");
+        assert!((3..42).contains(&saved[0]), "{saved:?}");
     }
 
     #[test]

@@ -80,7 +80,14 @@ pub(super) fn warning(card: &Card, config: &Config, names: &[String]) -> Option<
     let card = card.with_classes(names)?;
     let mut differing = differing_method(&card, config);
     let dims = card.network.state_channels;
-    if dims != config.model.code_dims {
+    // The outputs of a classifier are classes, wherever their points are.
+    let is_classifier = card.prediction.is_one_step() && config.prediction().is_one_step();
+    if is_classifier {
+        differing.retain(|(key, _)| !["model.encoding", "model.order"].contains(key));
+    }
+    // It ignores further channels of the state; for fewer, its first layers start fresh.
+    let ignores_dims = is_classifier && dims < config.model.code_dims;
+    if dims != config.model.code_dims && !ignores_dims {
         differing.push(("model.code_dims", dims.to_string()));
     }
     let (first, _) = differing.first()?;
@@ -199,6 +206,23 @@ mod tests {
         for part in ["= velocity, flow.source = image, and", "set these as there"] {
             assert!(other.contains(part), "{other}");
         }
+        // The outputs of a classifier do not depend on points.
+        let classifier = Card {
+            prediction: Prediction::Logits,
+            ..by_index
+        };
+        let moved = [
+            "loss.objective=cross-entropy",
+            "model.order=assigned",
+            "model.encoding=random",
+        ];
+        let further = [&moved[..], &["model.code_dims=5"]].concat();
+        assert_eq!(told(&classifier, &further, two), "");
+        // Its first layers have other sizes where the state has fewer channels.
+        let mut wide = classifier;
+        wide.network.state_channels = 5;
+        let fewer = told(&wide, &moved, two);
+        assert!(fewer.contains("with model.code_dims = 5, and"), "{fewer}");
         // Other classes have other points anyway.
         assert_eq!(told(&of_start, &[], &names[1..]), "");
     }
@@ -207,21 +231,12 @@ mod tests {
     fn a_model_that_is_not_validated_keeps_licence_and_solver_steps_of_its_start() {
         let root = tempfile::tempdir().unwrap();
         let run = |name: &str, toml: &str, more: &[&str]| {
-            let small = [
-                "model.hidden_size=16",
-                "model.heads=2",
-                "model.pixel_width=8",
-                "model.transformer_blocks=1",
-                "model.field_blocks=1",
+            let short = [
                 "data.path=scenes:3@16x24",
-                "data.size=[16,24]",
-                "train.batch_size=2",
                 "train.warmup=1",
                 "train.validate_samples=2",
             ];
-            let sets = small.iter().chain(more);
-            let sets: Vec<String> = sets.map(|set| (*set).to_owned()).collect();
-            let config = Config::parse(toml, &sets).unwrap();
+            let config = train::testing::config(toml, &[&short[..], more].concat());
             let (out, report) = (root.path().join(name), &mut |_: Event| ());
             train::run(&config, &out, false, &Device::flex(), report, &|| false).unwrap();
             model::file::read(&out.join(MODEL), &Device::flex()).unwrap()

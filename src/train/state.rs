@@ -36,10 +36,18 @@ pub struct Progress {
     /// Metrics of the steps since the last line of loss.
     #[serde(default)]
     pub unlogged: Unlogged,
+    /// Whether all numbers of the checkpoint are finite. It is found when a checkpoint is written, and older
+    /// versions do not say it.
+    #[serde(default = "yes")]
+    pub finite: bool,
 }
 
 fn one() -> f32 {
     1.0
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Progress {
@@ -60,6 +68,7 @@ impl Default for Progress {
             scored_otherwise: None,
             loss_scale: 1.0,
             unlogged: Unlogged::default(),
+            finite: true,
         }
     }
 }

@@ -18,11 +18,15 @@ pub struct Unlogged {
 }
 
 impl Unlogged {
-    /// Forgets a sequence of skipped steps that is long enough, `bad_steps`, to end the run.
-    pub(super) fn forget_bad(&mut self, bad_steps: u64) {
-        if self.longest.max(self.in_a_row) >= bad_steps as f32 {
-            self.longest = 0.0;
-            self.in_a_row = 0.0;
+    /// The same without a sequence of skipped steps that is long enough, `bad_steps`, to end the run.
+    pub(super) fn without_bad(self, bad_steps: u64) -> Self {
+        if self.longest.max(self.in_a_row) < bad_steps as f32 {
+            return self;
+        }
+        Self {
+            longest: 0.0,
+            in_a_row: 0.0,
+            ..self
         }
     }
 }
