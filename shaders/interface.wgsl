@@ -21,8 +21,17 @@ fn vertex(@location(0) position: vec2f, @location(1) at: vec2f, @location(2) col
 }
 
 @fragment
-fn fragment(corner: Corner) -> @location(0) vec4f {
-    let colour = corner.colour * textureLoad(glyphs, vec2i(corner.at), 0);
+fn textured(corner: Corner) -> @location(0) vec4f {
+    return encoded(corner.colour * textureLoad(glyphs, vec2i(corner.at), 0));
+}
+
+// Large areas of one opaque colour.
+@fragment
+fn plain(corner: Corner) -> @location(0) vec4f {
+    return encoded(corner.colour);
+}
+
+fn encoded(colour: vec4f) -> vec4f {
     if !linear {
         return colour;
     }

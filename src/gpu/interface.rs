@@ -1,7 +1,8 @@
 //! The triangles of the user interface, for a software adapter.
 //!
 //! egui's own shader also dithers, filters textures in two ways and wraps them in three. Such an adapter
-//! takes all branches for every pixel: two thirds of a frame. Here glyphs are not filtered.
+//! takes all branches for every pixel: two thirds of a frame. Here glyphs are not filtered, and large areas of one colour
+//! read neither glyphs nor what is below them.
 
 use super::draw::{bind, flag};
 use super::textures::{UPLOADED, texture};
@@ -13,17 +14,25 @@ use wgpu::util::DeviceExt;
 /// four bytes, gamma-encoded and multiplied by its alpha.
 const VERTEX: u64 = 20;
 
-/// The pipeline for one framebuffer format, and the texture of the glyphs.
+/// The pipelines for one framebuffer format, and the texture of the glyphs.
 pub struct Interface {
     device: wgpu::Device,
     queue: wgpu::Queue,
-    pipeline: wgpu::RenderPipeline,
+    pipelines: Pipelines,
     glyphs: Option<wgpu::Texture>,
+}
+
+#[derive(Clone)]
+struct Pipelines {
+    textured: wgpu::RenderPipeline,
+    plain: wgpu::RenderPipeline,
+    /// The layout of both.
+    layout: wgpu::BindGroupLayout,
 }
 
 /// Triangles in graphics memory.
 pub struct Triangles {
-    pipeline: wgpu::RenderPipeline,
+    pipelines: Pipelines,
     group: wgpu::BindGroup,
     vertices: wgpu::Buffer,
     indices: wgpu::Buffer,
@@ -35,6 +44,8 @@ pub struct Part {
     pub indices: Range<u32>,
     /// Left, top, right and bottom of what is visible of them, in pixels.
     pub clip: [u32; 4],
+    /// Whether they are opaque, and their place in the texture is white.
+    pub plain: bool,
 }
 
 impl Interface {
@@ -48,13 +59,13 @@ impl Interface {
         queue: &wgpu::Queue,
         format: wgpu::TextureFormat,
     ) -> Result<Self, GpuError> {
-        let pipeline = guarded(device, "compiling the interface's shader", || {
-            pipeline(device, format)
+        let pipelines = guarded(device, "compiling the interface's shader", || {
+            pipelines(device, format)
         })?;
         Ok(Self {
             device: device.clone(),
             queue: queue.clone(),
-            pipeline,
+            pipelines,
             glyphs: None,
         })
     }
@@ -134,10 +145,10 @@ impl Interface {
                 wgpu::BindingResource::TextureView(&view),
             ];
             Some(Triangles {
-                group: bind(device, &self.pipeline.get_bind_group_layout(0), &resources),
+                group: bind(device, &self.pipelines.layout, &resources),
                 vertices: buffer(vertices, wgpu::BufferUsages::VERTEX),
                 indices: buffer(bytemuck::cast_slice(indices), wgpu::BufferUsages::INDEX),
-                pipeline: self.pipeline.clone(),
+                pipelines: self.pipelines.clone(),
                 parts,
             })
         })
@@ -147,14 +158,23 @@ impl Interface {
 impl Triangles {
     /// Draws into a pass whose viewport is the window of this size in pixels.
     pub fn draw(&self, pass: &mut wgpu::RenderPass<'_>, [width, height]: [u32; 2]) {
-        pass.set_pipeline(&self.pipeline);
         pass.set_bind_group(0, &self.group, &[]);
         pass.set_vertex_buffer(0, self.vertices.slice(..));
         pass.set_index_buffer(self.indices.slice(..), wgpu::IndexFormat::Uint32);
-        for Part { indices, clip } in &self.parts {
+        for Part {
+            indices,
+            clip,
+            plain,
+        } in &self.parts
+        {
             let [left, top] = [clip[0].min(width), clip[1].min(height)];
             let [right, bottom] = [clip[2].min(width), clip[3].min(height)];
             if left < right && top < bottom {
+                pass.set_pipeline(if *plain {
+                    &self.pipelines.plain
+                } else {
+                    &self.pipelines.textured
+                });
                 pass.set_scissor_rect(left, top, right - left, bottom - top);
                 pass.draw_indexed(indices.clone(), 0, 0..1);
             }
@@ -162,7 +182,7 @@ impl Triangles {
     }
 }
 
-fn pipeline(device: &wgpu::Device, format: wgpu::TextureFormat) -> wgpu::RenderPipeline {
+fn pipelines(device: &wgpu::Device, format: wgpu::TextureFormat) -> Pipelines {
     let module = device.create_shader_module(wgpu::include_wgsl!("../../shaders/interface.wgsl"));
     let over = wgpu::BlendState {
         color: wgpu::BlendComponent {
@@ -176,9 +196,36 @@ fn pipeline(device: &wgpu::Device, format: wgpu::TextureFormat) -> wgpu::RenderP
             operation: wgpu::BlendOperation::Add,
         },
     };
-    device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+    let texture = wgpu::BindingType::Texture {
+        sample_type: wgpu::TextureSampleType::Float { filterable: false },
+        view_dimension: wgpu::TextureViewDimension::D2,
+        multisampled: false,
+    };
+    let screen = wgpu::BindingType::Buffer {
+        ty: wgpu::BufferBindingType::Uniform,
+        has_dynamic_offset: false,
+        min_binding_size: None,
+    };
+    let entry = |binding, visibility, ty| wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility,
+        ty,
+        count: None,
+    };
+    let stages = wgpu::ShaderStages::VERTEX_FRAGMENT;
+    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some("interface"),
-        layout: None,
+        entries: &[entry(0, stages, screen), entry(1, stages, texture)],
+    });
+    let of_pipelines = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some("interface"),
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    let pipeline = |fragment, blend| {
+        device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+        label: Some("interface"),
+        layout: Some(&of_pipelines),
         vertex: wgpu::VertexState {
             module: &module,
             entry_point: None,
@@ -194,18 +241,24 @@ fn pipeline(device: &wgpu::Device, format: wgpu::TextureFormat) -> wgpu::RenderP
         multisample: wgpu::MultisampleState::default(),
         fragment: Some(wgpu::FragmentState {
             module: &module,
-            entry_point: None,
+            entry_point: Some(fragment),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &[("linear", flag(format.is_srgb()))],
                 ..Default::default()
             },
             targets: &[Some(wgpu::ColorTargetState {
                 format,
-                blend: Some(over),
+                blend,
                 write_mask: wgpu::ColorWrites::ALL,
             })],
         }),
         multiview_mask: None,
         cache: None,
     })
+    };
+    Pipelines {
+        textured: pipeline("textured", Some(over)),
+        plain: pipeline("plain", None),
+        layout,
+    }
 }

@@ -4,7 +4,9 @@
 use super::plain_shapes::simplify;
 use crate::gpu::GpuError;
 use crate::gpu::interface::{Interface, Part, Triangles};
-use eframe::egui::epaint::{ClippedPrimitive, ClippedShape, ImageData, Primitive, Vertex};
+use eframe::egui::epaint::{
+    ClippedPrimitive, ClippedShape, ImageData, Primitive, Vertex, WHITE_UV,
+};
 use eframe::egui::{self, Context, FullOutput, PaintCallbackInfo, Rect, Shape, TextureId};
 use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState};
 
@@ -83,14 +85,21 @@ impl Software {
         let (mut vertices, mut indices) = (Vec::<Vertex>::new(), Vec::<u32>::new());
         let mut parts = Vec::new();
         for (clip, mesh) in &meshes {
-            let (first, start) = (vertices.len() as u32, indices.len() as u32);
+            let (first, mut start) = (vertices.len() as u32, indices.len() as u32);
             vertices.extend(&mesh.vertices);
-            indices.extend(mesh.indices.iter().map(|index| first + index));
             let sides = [clip.left(), clip.top(), clip.right(), clip.bottom()];
-            parts.push(Part {
-                indices: start..indices.len() as u32,
-                clip: sides.map(|side| (side * scale).round() as u32),
-            });
+            let clip = sides.map(|side| (side * scale).round() as u32);
+            let triangles = mesh.indices.as_chunks().0;
+            for run in triangles.chunk_by(|a, b| is_plain(mesh, a) == is_plain(mesh, b)) {
+                indices.extend(run.as_flattened().iter().map(|index| first + index));
+                let end = indices.len() as u32;
+                parts.push(Part {
+                    indices: start..end,
+                    clip,
+                    plain: is_plain(mesh, &run[0]),
+                });
+                start = end;
+            }
         }
         let vertices = bytemuck::cast_slice(&vertices);
         let triangles = self
@@ -112,6 +121,18 @@ impl Software {
             }
         }
     }
+}
+
+/// Whether a triangle is a large part of an area of one opaque colour, which is drawn in less time by itself.
+fn is_plain(mesh: &egui::Mesh, triangle: &[u32; 3]) -> bool {
+    /// Square points, from which on a change of the pipeline pays.
+    const LARGE: f32 = 4096.0;
+    let [a, b, c] = triangle.map(|index| mesh.vertices[index as usize]);
+    let is_alike = |corner: &Vertex| corner.color == a.color && corner.uv == WHITE_UV;
+    let (right, down) = (b.pos - a.pos, c.pos - a.pos);
+    a.color.is_opaque()
+        && [a, b, c].iter().all(is_alike)
+        && (right.x * down.y - right.y * down.x).abs() > LARGE
 }
 
 struct Paint(Triangles);
