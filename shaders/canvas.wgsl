@@ -14,7 +14,7 @@ struct Canvas {
     share: f32,
     // The highlighted class, or -1.
     lit: i32,
-    // Photo pixels per framebuffer pixel, as a power of two.
+    // Photo pixels per pixel of the target, as a power of two.
     level: f32,
     classes: u32,
     // From certain to open.
@@ -27,11 +27,11 @@ override layer: u32;
 override known: bool;
 // Outlines at the photo's resolution instead of the network's.
 override fine: bool;
-// There is a mask of the photo's size.
+// There is a mask that is shown instead of the state's classes.
 override whole: bool;
-// Pixels of the photo are smaller than the framebuffer's.
+// Pixels of the photo are smaller than the target's.
 override shrunk: bool;
-// The framebuffer expects linear light.
+// The target expects linear light.
 override linear: bool;
 
 const PHOTO = 0u;
@@ -65,7 +65,7 @@ const WRONG = vec3<f32>(0.92, 0.26, 0.21);
 @group(0) @binding(9) var<storage, read> second_labels: array<u32>;
 // Those of both results together.
 @group(0) @binding(10) var<storage, read> second_colours: array<vec4<f32>>;
-// A mask of the photo's size, if there is one.
+// A mask of another size, such as the photo's, that is shown instead of the labels.
 @group(0) @binding(11) var corrected: texture_2d<u32>;
 
 @vertex
@@ -106,8 +106,7 @@ fn label_of(cell: vec2<u32>, second: bool) -> u32 {
 }
 
 // The class at a point of the photo, of the first or the second result. Fine: the class with the
-// largest share among the four neighbours, weighted bilinearly, which is what the exported mask holds
-// (`scale_labels`).
+// largest share among the four neighbours, weighted bilinearly (`labels::bilinear`).
 fn class_at(uv: vec2<f32>, second: bool) -> u32 {
     if whole && !second {
         let whole = textureDimensions(corrected);

@@ -144,7 +144,7 @@ pub struct Sources {
     pub photo: Arc<Photo>,
     /// The label file, if there is one.
     pub truth: Option<Arc<LabelTexture>>,
-    /// A mask of the photo's size that is shown instead of the state's classes.
+    /// A mask of another size, such as the photo's, that is shown instead of the state's classes.
     pub corrected: Option<Arc<LabelTexture>>,
     /// Height and width of the states.
     pub size: [usize; 2],
@@ -189,7 +189,7 @@ struct PaneKind {
     /// Whether there is what the layer shows.
     known: bool,
     fine: bool,
-    /// Whether there is a mask of the photo's size.
+    /// Whether there is a mask that is shown instead of the state's classes.
     whole: bool,
     /// Whether pixels of the photo are smaller than the target's.
     shrunk: bool,
@@ -461,7 +461,8 @@ impl Pipelines {
     ) -> Result<Pane, GpuError> {
         let fitted = || self.fitted(classes, sources, look);
         let fitted = self.software.then(fitted).transpose()?;
-        let sources = fitted.as_ref().unwrap_or(sources);
+        let own = fitted.as_ref().map(|(sources, look)| (sources, look));
+        let (sources, look) = own.unwrap_or((sources, look));
         self.pane_on(self.format, classes, sources, look)
     }
 

@@ -7,8 +7,8 @@ use super::{GpuError, guarded};
 use crate::labels::bilinear;
 use std::sync::{Arc, Mutex};
 
-/// Pixels of the largest picture that photos and masks are fitted to.
-const MOST_PIXELS: u32 = 1 << 21;
+/// Pixels of the largest picture that photos and masks are fitted to: larger ones are mostly outside their pane.
+const MOST_PIXELS: u32 = 3 << 19;
 
 /// Fitted photos, and masks, that are kept: as many as there are panes.
 const KEPT: usize = 4;
@@ -17,7 +17,8 @@ const KEPT: usize = 4;
 const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 
 impl Pipelines {
-    /// The same sources with a photo and a mask of the size of the picture, where these take less time to draw.
+    /// The same sources with a photo and a mask of the size of the picture, where these take less time to draw, and the
+    /// look with the picture on whole pixels, each of which is then one of theirs.
     ///
     /// # Errors
     /// If the driver reports an error.
@@ -26,22 +27,30 @@ impl Pipelines {
         classes: &Classes,
         sources: &Sources,
         look: &Look,
-    ) -> Result<Sources, GpuError> {
-        let mut fitted = sources.clone();
-        // Rounded down, so that no pixel of the photo is smaller than the framebuffer's.
-        let size = look.extent.map(|side| side as u32);
-        if !(1..=MOST_PIXELS).contains(&size[0].saturating_mul(size[1])) {
-            return Ok(fitted);
+    ) -> Result<(Sources, Look), GpuError> {
+        forget_closed(&self.photos);
+        forget_closed(&self.masks);
+        let (mut fitted, mut on_pixels) = (sources.clone(), *look);
+        let size = look.extent.map(|side| side.round() as u32);
+        let [width, height] = size;
+        let longest = width.max(height);
+        if !(1..=MOST_PIXELS).contains(&width.saturating_mul(height))
+            || longest > self.longest_side()
+        {
+            return Ok((fitted, on_pixels));
         }
-        if sources.photo.level(look.extent) > 0.0 {
+        on_pixels.origin = look.origin.map(f32::round);
+        on_pixels.extent = size.map(|side| side as f32);
+        let shows_photo = !matches!(look.layer, Layer::Raw | Layer::Map | Layer::Truth);
+        if shows_photo && sources.photo.level(on_pixels.extent) > 0.0 {
             let draw = || self.reduced_photo(classes, sources, size);
             fitted.photo = kept(&self.photos, &sources.photo, size, draw)?;
         }
-        let shows_mask = match look.layer {
+        let shows_outlines = match look.layer {
             Layer::Map | Layer::Overlay | Layer::Error | Layer::Disagreement => look.fine,
             _ => false,
         };
-        if shows_mask
+        if shows_outlines
             && sources.corrected.is_none()
             && let Some(labels) = &sources.labels.host
         {
@@ -53,7 +62,7 @@ impl Pipelines {
             };
             fitted.corrected = Some(kept(&self.masks, &sources.labels, size, scale)?);
         }
-        Ok(fitted)
+        Ok((fitted, on_pixels))
     }
 
     /// Draws the photo at a width and height.
@@ -111,7 +120,6 @@ fn kept<T>(
         Some(at) => all.remove(at).fitted,
         None => Arc::new(make()?),
     };
-    all.retain(|kept| kept.original.strong_count() > 0);
     let surplus = (all.len() + 1).saturating_sub(KEPT);
     all.drain(..surplus);
     all.push(Fitted {
@@ -120,4 +128,9 @@ fn kept<T>(
         fitted: fitted.clone(),
     });
     Ok(fitted)
+}
+
+/// Drops what was made of photos and masks that are shown no more.
+fn forget_closed<T>(all: &Mutex<Vec<Fitted<T>>>) {
+    lock(all).retain(|kept| kept.original.strong_count() > 0);
 }

@@ -81,3 +81,28 @@ fn largest(labels: [u16; 4], down: f32, right: f32) -> u16 {
     }
     best.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scaling_up_keeps_blocks_and_invents_nothing() {
+        let labels = [1, 1, 2, 2, 1, 1, 2, 2];
+        let big = bilinear(&labels, [2, 4], [8, 16]);
+        assert_eq!(big.len(), 128);
+        let is_halved = |row: &[u16]| row[..8] == [1; 8] && row[8..] == [2; 8];
+        assert!(big.chunks(16).all(is_halved));
+        assert_eq!(bilinear(&labels, [2, 4], [2, 4]), labels);
+    }
+
+    #[test]
+    fn the_largest_share_decides() {
+        // At the centre of four pixels, two of a class have half of the shares; of four classes, the first is taken.
+        assert_eq!(bilinear(&[1, 2, 3, 2], [2, 2], [1, 1]), [2]);
+        assert_eq!(bilinear(&[4, 1, 2, 3], [2, 2], [1, 1]), [4]);
+        // A quarter of a pixel from the first column, three quarters are its.
+        assert_eq!(bilinear(&[5, 6], [1, 2], [1, 4]), [5, 5, 6, 6]);
+        assert!(bilinear(&[1, 2], [1, 2], [0, 3]).is_empty());
+    }
+}

@@ -130,6 +130,7 @@ fn result(app: &AppState, second: &Second, ui: &mut egui::Ui) {
         let text = match (&second.model, &second.classes) {
             (Some(_), None) => "The two models have too many classes to compare.",
             _ if second.busy() || app.busy() => "Computing the second result …",
+            _ if second.flow.is_some() => "The results are not compared: see the list of problems.",
             _ => "There is no second result: see the list of problems.",
         };
         ui.weak(text);

@@ -1,6 +1,7 @@
 use super::*;
 
-/// A photo and a mask that are fitted to their picture look as if the shader had reduced and scaled them.
+/// A photo and a mask that are fitted to their picture look as if the shader had reduced and scaled them, on whole
+/// pixels.
 #[test]
 fn fitted_sources_are_drawn_like_the_originals() {
     let e = example(3);
@@ -11,9 +12,10 @@ fn fitted_sources_are_drawn_like_the_originals() {
     let classes = classes.unwrap();
     let state = Arc::new(pipelines.state(&e.before).unwrap());
     let labels = pipelines.decoded(SIZE, e.centroids.decode(&e.before));
+    let truth = pipelines.labels(PHOTO.map(|side| side as usize), &e.truth);
     let sources = Sources {
         photo: Arc::new(pipelines.photo(&e.photo).unwrap()),
-        truth: None,
+        truth: Some(Arc::new(truth.unwrap())),
         corrected: None,
         size: SIZE,
         before: state.clone(),
@@ -23,45 +25,79 @@ fn fitted_sources_are_drawn_like_the_originals() {
         doubt: None,
         second: None,
     };
-    let look = |[height, width]: [u32; 2]| Look {
-        layer: Layer::Overlay,
-        origin: [0.0; 2],
-        extent: [width as f32, height as f32],
+    let look = |layer, [height, width]: [f32; 2], origin: f32| Look {
+        layer,
+        origin: [origin; 2],
+        extent: [width, height],
         fine: true,
         opacity: 0.5,
         lit: None,
     };
-    let fitted = |size| pipelines.fitted(&classes, &sources, &look(size)).unwrap();
-    for size in [PHOTO.map(|side| side / 2), [43, 65], PHOTO, [83, 111]] {
-        let is_reduced = size[0] < PHOTO[0];
-        let made = fitted(size);
-        assert_eq!(!Arc::ptr_eq(&made.photo, &sources.photo), is_reduced);
-        let drawn = |sources: &Sources| {
-            let pane = pipelines.pane_on(FORMAT, &classes, sources, &look(size));
-            let pane = pane.unwrap();
-            pixels_of(&device, &queue, size, |pass| pipelines.draw(pass, &pane))
-        };
-        same(&drawn(&made), &drawn(&sources));
-        // They are made once.
-        let again = fitted(size);
-        let masks = [made, again].map(|sources| (sources.photo, sources.corrected.unwrap()));
-        let [(photo, mask), (same_photo, same_mask)] = masks;
-        assert!(Arc::ptr_eq(&photo, &same_photo) && Arc::ptr_eq(&mask, &same_mask));
+    let fitted = |look: &Look| pipelines.fitted(&classes, &sources, look).unwrap();
+    let drawn = |sources: &Sources, look: &Look| {
+        let pane = pipelines.pane_on(FORMAT, &classes, sources, look).unwrap();
+        let size = [0, 1].map(|side| (look.origin[1 - side] + look.extent[1 - side]) as u32);
+        pixels_of(&device, &queue, size, |pass| pipelines.draw(pass, &pane))
+    };
+    for layer in [Layer::Overlay, Layer::Map, Layer::Error, Layer::Photo] {
+        for size in [[32.0, 48.0], [43.0, 65.0], [64.0, 96.0], [83.0, 111.0]] {
+            let (made, look) = fitted(&look(layer, size, 2.0));
+            let reads_photo = layer != Layer::Map;
+            let is_reduced = reads_photo && size[0] < PHOTO[0] as f32;
+            assert_eq!(!Arc::ptr_eq(&made.photo, &sources.photo), is_reduced);
+            assert_eq!(made.corrected.is_some(), layer != Layer::Photo);
+            same(&drawn(&made, &look), &drawn(&sources, &look));
+        }
     }
-    for height in 1..20 {
-        fitted([height, 30]);
-    }
-    assert_eq!(pipelines.photos.lock().unwrap().len(), 4);
-    assert_eq!(pipelines.masks.lock().unwrap().len(), 4);
-    assert!(fitted([4096, 4096]).corrected.is_none());
-}
 
-/// The reference of the other tests, and the function of the program.
-#[test]
-fn labels_are_scaled_as_the_shader_draws_them() {
-    let labels: Vec<u16> = (0..7 * 9).map(|i| (i * 31 % 11 / 3) as u16).collect();
-    for to in [[7, 9], [28, 36], [13, 50], [5, 4], [1, 1], [0, 3]] {
-        let scaled = crate::labels::bilinear(&labels, [7, 9], to);
-        assert_eq!(scaled, scale_labels(&labels, [7, 9], to), "{to:?}");
+    // Where the picture begins and ends within a pixel, every pixel of what is fitted is still drawn once.
+    let (made, on_pixels) = fitted(&look(Layer::Photo, [43.4, 64.6], 7.5));
+    assert_eq!(
+        (on_pixels.origin, on_pixels.extent),
+        ([8.0; 2], [65.0, 43.0])
+    );
+    assert_eq!(made.photo.size(), [65, 43]);
+
+    // They are made once, few are kept, and none of what is closed.
+    let (again, _) = fitted(&look(Layer::Photo, [43.0, 65.0], 0.0));
+    assert!(Arc::ptr_eq(&made.photo, &again.photo));
+    for height in 1..20 {
+        fitted(&look(Layer::Overlay, [height as f32, 30.0], 0.0));
     }
+    let counts = || {
+        [
+            pipelines.photos.lock().unwrap().len(),
+            pipelines.masks.lock().unwrap().len(),
+        ]
+    };
+    assert_eq!(counts(), [4, 4]);
+    // Neither is fitted to a picture that is mostly outside its pane, or has no texture.
+    for size in [[4096.0, 4096.0], [1.0, 100_000.0]] {
+        assert!(
+            fitted(&look(Layer::Overlay, size, 0.0))
+                .0
+                .corrected
+                .is_none()
+        );
+    }
+    drop((made, again));
+    drop(sources);
+    let photo = Arc::new(pipelines.photo(&e.photo).unwrap());
+    let state = Arc::new(pipelines.state(&e.before).unwrap());
+    let labels = Arc::new(pipelines.labels(SIZE, &vec![0; SIZE[0] * SIZE[1]]).unwrap());
+    let other = Sources {
+        photo,
+        truth: None,
+        corrected: None,
+        size: SIZE,
+        before: state.clone(),
+        after: state,
+        share: 0.0,
+        labels,
+        doubt: None,
+        second: None,
+    };
+    let whole = look(Layer::Photo, [64.0, 96.0], 0.0);
+    pipelines.fitted(&classes, &other, &whole).unwrap();
+    assert_eq!(counts(), [0, 0]);
 }

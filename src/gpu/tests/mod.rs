@@ -7,7 +7,7 @@ mod fitted;
 use super::canvas::{DOUBT_COLOURS, Layer, Look, Pipelines, Sources, Values};
 use super::field;
 use crate::encoding::Centroids;
-use crate::labels::IGNORE;
+use crate::labels::{IGNORE, bilinear};
 use image::RgbImage;
 use std::sync::Arc;
 
@@ -333,61 +333,6 @@ fn the_photo_and_the_raw_state_are_drawn_as_they_are() {
     same(&draw(&e, Layer::Raw, share, true, None), &expected);
 }
 
-/// A label map scaled from the network's size to the photo's: every pixel takes the class with the
-/// largest share among its four neighbours, weighted bilinearly. That is the largest channel of a
-/// bilinearly scaled one-hot map, whatever the number of classes.
-fn scale_labels(labels: &[u16], from: [usize; 2], to: [usize; 2]) -> Vec<u16> {
-    let taps = |n: usize, m: usize| -> Vec<(usize, usize, f32)> {
-        (0..m)
-            .map(|i| {
-                let at = ((i as f32 + 0.5) * n as f32 / m as f32 - 0.5).clamp(0.0, (n - 1) as f32);
-                let low = at as usize;
-                (low, (low + 1).min(n - 1), at - low as f32)
-            })
-            .collect()
-    };
-    let (rows, columns) = (taps(from[0], to[0]), taps(from[1], to[1]));
-    let mut out = vec![0; to[0] * to[1]];
-    out.chunks_mut(to[1])
-        .zip(&rows)
-        .for_each(|(out, &(top, bottom, fy))| {
-            let (top, bottom) = (&labels[top * from[1]..], &labels[bottom * from[1]..]);
-            for (out, &(left, right, fx)) in out.iter_mut().zip(&columns) {
-                let corners = [
-                    (top[left], (1.0 - fy) * (1.0 - fx)),
-                    (top[right], (1.0 - fy) * fx),
-                    (bottom[left], fy * (1.0 - fx)),
-                    (bottom[right], fy * fx),
-                ];
-                let mut best = (corners[0].0, f32::NEG_INFINITY);
-                for (class, _) in corners {
-                    let share = corners
-                        .iter()
-                        .filter(|c| c.0 == class)
-                        .map(|c| c.1)
-                        .sum::<f32>();
-                    if share > best.1 {
-                        best = (class, share);
-                    }
-                }
-                *out = best.0;
-            }
-        });
-    out
-}
-
-#[test]
-fn scaling_up_keeps_blocks_and_invents_nothing() {
-    let labels = [1, 1, 2, 2, 1, 1, 2, 2];
-    let big = scale_labels(&labels, [2, 4], [8, 16]);
-    assert_eq!(big.len(), 128);
-    assert!(
-        big.chunks(16)
-            .all(|row| row[..8] == [1; 8] && row[8..] == [2; 8])
-    );
-    assert_eq!(scale_labels(&labels, [2, 4], [2, 4]), labels);
-}
-
 /// At the photo's size the map is the label map scaled by shares. It differs from an exported mask,
 /// which is decided by votes, only along outlines. Hidden classes are grey.
 #[test]
@@ -395,7 +340,7 @@ fn maps_and_overlays_are_the_scaled_label_map() {
     let e = example(5);
     let small = e.centroids.decode(&between(&e, 0.8));
     let to = [PHOTO[0] as usize, PHOTO[1] as usize];
-    let fine = scale_labels(&small, SIZE, to);
+    let fine = bilinear(&small, SIZE, to);
     let block = to[0] / SIZE[0];
     let coarse: Vec<u16> = (0..to[0] * to[1])
         .map(|p| small[p / to[1] / block * SIZE[1] + p % to[1] / block])
