@@ -73,7 +73,8 @@ impl Followed {
                 changed |= new;
                 minutes = silence.as_secs() / 60;
                 let step = run.curves.last_step();
-                changed |= set(&mut run.plan, plan(&run.folder, step));
+                let validated = run.curves.miou.last().map(|point| point[0] as u64);
+                changed |= set(&mut run.plan, plan(&run.folder, step, validated));
                 changed |= set(&mut run.samples, samples(&run.folder));
                 status(run, silence, now)
             }
@@ -169,9 +170,9 @@ fn is_saved_since(folder: &Path, step: u64, silence: Duration, now: SystemTime) 
     })
 }
 
-/// The plan in `config.toml` of a run that has taken `step` steps: the total length of all stages,
-/// and the other settings of the current stage. Missing settings are `None`.
-pub(super) fn plan(folder: &Path, step: u64) -> Plan {
+/// The plan in `config.toml` of a run that has taken `step` steps and was last validated at step `validated`: the
+/// total length of all stages, and the other settings of the current stage. Missing settings are `None`.
+pub(super) fn plan(folder: &Path, step: u64, validated: Option<u64>) -> Plan {
     let text = fs::read_to_string(folder.join(CONFIG)).unwrap_or_default();
     let table: Table = text.parse().unwrap_or_default();
     let whole = |key| number(&table, key);
@@ -201,12 +202,14 @@ pub(super) fn plan(folder: &Path, step: u64) -> Plan {
     };
     let now = ends.iter().position(|end| step < *end);
     let now = now.map_or(*last, |index| stages[index]);
-    let validated = stage_at(&ends, step).map_or(*last, |index| stages[index]);
+    // At the end of a stage, its own validation comes first.
+    let awaited = stage_at(&ends, step).filter(|_| validated.is_none_or(|at| at < step));
+    let awaited = awaited.map_or(now, |index| stages[index]);
     Plan {
         steps: ends.last().copied(),
         batch_size: of(now, "batch_size"),
         log_every: of(now, "log_every"),
-        validate_every: of(validated, "validate_every"),
+        validate_every: of(awaited, "validate_every"),
         comparable_after: comparable_after(&table, &stages, &ends, step),
     }
 }

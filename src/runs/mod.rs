@@ -101,7 +101,8 @@ pub struct Plan {
     pub batch_size: Option<u64>,
     /// Steps between lines of loss in that stage.
     pub log_every: Option<u64>,
-    /// Steps between validations in the stage of the last step; 0 for none.
+    /// Steps between validations in that stage, or in the one before until the validation at its end is there; 0 for
+    /// none.
     pub validate_every: Option<u64>,
     /// The step after which validations can be compared with the last one; `None` if all can.
     pub comparable_after: Option<u64>,
@@ -193,6 +194,9 @@ impl Run {
         let every = self.plan.log_every.unwrap_or(1).max(1);
         let last = self.curves.last_step();
         let next_line = (last - last % every).saturating_add(every);
+        // The last step has a line, too, whatever its number.
+        let end = self.plan.steps.filter(|steps| *steps > last);
+        let next_line = end.map_or(next_line, |steps| next_line.min(steps));
         self.next_validation().filter(|due| *due < next_line)
     }
 

@@ -25,6 +25,10 @@ pub fn gain(folder: &Path) -> Option<[f64; 2]> {
     });
     let scores: Vec<(u64, f64)> = lines.collect();
     let (first, last) = (scores.first()?, scores.last()?);
-    let is_comparable = || folder::plan(folder, last.0).comparable_after.is_none();
+    let is_comparable = || {
+        folder::plan(folder, last.0, Some(last.0))
+            .comparable_after
+            .is_none()
+    };
     (first.0 == 0 && last.0 > 0 && is_comparable()).then_some([first.1, last.1])
 }

@@ -354,6 +354,49 @@ fn a_run_is_not_stale_during_a_validation() {
     assert_eq!(after(&score(140), 1), (Status::Stale, false));
 }
 
+/// The last step is no multiple of the steps between lines.
+#[test]
+fn the_last_line_of_loss_comes_before_the_last_validation() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let config = "[train]\nsteps = 75\nbatch_size = 8\nlog_every = 10\nvalidate_every = 20\n";
+    fs::write(path.join("config.toml"), config).unwrap();
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    let mut followed = Followed::new(path);
+    append(&path.join("metrics.jsonl"), &line(70, 2.0));
+    followed.look(later, &never);
+    assert_eq!(followed.run.status, Status::Stale);
+    append(&path.join("metrics.jsonl"), &line(75, 1.0));
+    followed.look(later, &never);
+    assert_eq!(followed.run.status, Status::Running);
+    assert!(followed.run.is_validating());
+}
+
+#[test]
+fn a_stage_has_its_last_validation_before_the_next_ones_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let config = "[train]\nsteps = 20\nbatch_size = 8\nlog_every = 10\nvalidate_every = 10\n\
+                  [[stages]]\n[[stages]]\n[stages.train]\nlog_every = 5\nvalidate_every = 4\n";
+    fs::write(path.join("config.toml"), config).unwrap();
+    let mut followed = Followed::new(path);
+    let mut after = |text: &str| {
+        append(&path.join("metrics.jsonl"), text);
+        followed.look(SystemTime::now(), &never);
+        let Plan {
+            log_every,
+            validate_every,
+            ..
+        } = followed.run.plan;
+        (log_every, validate_every)
+    };
+    let score = |step: u64| format!("{{\"miou\":0.5,\"pixel_accuracy\":0.5,\"step\":{step}}}\n");
+    let first = line(10, 3.0) + &score(10);
+    assert_eq!(after(&first), (Some(10), Some(10)));
+    assert_eq!(after(&line(20, 2.0)), (Some(5), Some(10)));
+    assert_eq!(after(&score(20)), (Some(5), Some(4)));
+}
+
 #[test]
 fn a_foreign_configuration_makes_no_run() {
     let folder = tempfile::tempdir().unwrap();
