@@ -1,6 +1,7 @@
 //! Estimates the memory that a run needs.
 
 use super::config::{Config, Stage};
+use super::error::guarded;
 use super::memory::{MemoryEstimate, Workload};
 use super::repa::Teacher;
 use super::restore::check_weights;
@@ -26,7 +27,7 @@ pub(crate) fn dry_run(
     if !resumed {
         check_weights(first, data.classes().len())?;
     }
-    let supervision = Supervision::open(first, device)?;
+    let supervision = guarded(device, || Supervision::open(first, device))?;
     estimates(&plan, &data, supervision.teacher.as_ref(), devices)
 }
 

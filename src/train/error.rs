@@ -2,12 +2,13 @@
 
 use super::config;
 use crate::data::DataError;
-use crate::device::Failure;
+use crate::device::{self, Failed, Failure};
 use crate::eval::EvalError;
 use crate::files::FileError;
 use crate::kernels::MatmulPrecision;
 use crate::model::warm_start::WarmStartError;
 use crate::models::LoadError;
+use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 
 /// Why a training run fails.
@@ -136,6 +137,18 @@ fn after_divergence(checkpoint: Option<&Path>) -> String {
             "there is no checkpoint to go back to, so start again with {smaller} and another --out"
         ),
     }
+}
+
+/// Does the work of a run on its first device. See [`device::guarded`].
+///
+/// # Errors
+/// Those of the work; also if the device fails.
+pub(super) fn guarded<T>(
+    device: &Device,
+    work: impl FnOnce() -> Result<T, TrainError>,
+) -> Result<T, TrainError> {
+    device::guarded(device, work)
+        .unwrap_or_else(|Failed { failure, .. }| Err(TrainError::of_device(&failure)))
 }
 
 impl TrainError {

@@ -2,6 +2,7 @@
 
 use super::batch::{Frozen, TrainBatch};
 use super::config::Config;
+use super::error::guarded;
 use super::memory::gib;
 use super::objective::Objective;
 use super::state::TrainState;
@@ -9,7 +10,7 @@ use super::supervision::Supervision;
 use super::trainer::Trainer;
 use super::{TrainError, prepare};
 use crate::data::{Batch, Dataset, batch_at};
-use crate::device::{self, Launches};
+use crate::device::{self, Failure, Launches};
 use crate::kernels;
 use burn::tensor::Device;
 use std::fmt;
@@ -39,6 +40,14 @@ pub(crate) struct Measured {
 /// # Errors
 /// If data or a teacher cannot be read, or a device fails.
 pub(crate) fn measure(
+    config: &Config,
+    device: &Device,
+    steps: usize,
+) -> Result<Vec<Measured>, TrainError> {
+    guarded(device, || measure_stages(config, device, steps))
+}
+
+fn measure_stages(
     config: &Config,
     device: &Device,
     steps: usize,
@@ -138,7 +147,9 @@ fn reshaping(
 
 /// Blocks until a device has finished its work.
 fn finish(device: &Device) -> Result<(), TrainError> {
-    device.sync().map_err(|e| TrainError::Device(e.to_string()))
+    device
+        .sync()
+        .map_err(|error| TrainError::of_device(&Failure::of(&error.to_string())))
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

@@ -2,10 +2,12 @@
 
 use super::config::{Config, Stage, comparable_after};
 use super::earlier_models::EarlierBest;
+use super::error::guarded;
 use super::event::{Event, Outcome};
 use super::folder::RunFolder;
 use super::metrics::Metrics;
 use super::parallel::WorkerGroup;
+use super::prepare::Prepared;
 use super::restore::Setup;
 use super::running_metrics::RunningMetrics;
 use super::score_kind::{ScoreKind, validated_at};
@@ -15,7 +17,6 @@ use super::supervision::Supervision;
 use super::trainer::Trainer;
 use super::{TrainError, class_order, dry_run, prepare, provenance};
 use crate::data::Dataset;
-use crate::device::{self, Failed};
 use crate::kernels::MatmulPrecision;
 use crate::run_format::{CONFIG, METRICS};
 use burn::module::Module;
@@ -67,6 +68,24 @@ pub(crate) fn run_on(
         return Ok(Outcome::unbegun());
     };
     let prepared = class_order::ordered(prepared, &plan[0].config, out, resume);
+    // Everything from here on uses the device: the weights are copied to it, and from it.
+    guarded(device, || {
+        run_prepared(config, &prepared, out, resume, devices, report, stop)
+    })
+}
+
+/// [`run_on`] with data that are prepared.
+fn run_prepared(
+    config: &Config,
+    prepared: &Prepared,
+    out: &Path,
+    resume: bool,
+    devices: &[Device],
+    report: &mut dyn FnMut(Event),
+    stop: &dyn Fn() -> bool,
+) -> Result<Outcome, TrainError> {
+    let device = devices.first().ok_or(TrainError::NoDevice)?;
+    let plan = config.plan()?;
     let (data, validation) = (&prepared.training, prepared.validation.as_ref());
     let mut supervision = Supervision::open(&plan[0].config, device)?;
     // Reports now that a later stage cannot create its cache folder.
@@ -88,7 +107,7 @@ pub(crate) fn run_on(
     let (mut state, loaded) = setup.restore(&supervision, device)?;
     folder.check_room(&state, &plan)?;
     let group = WorkerGroup::new(&setup, devices)?;
-    provenance::write(config, &prepared, devices, &folder.path(CONFIG))?;
+    provenance::write(config, prepared, devices, &folder.path(CONFIG))?;
     let metrics = Metrics::open(&folder.path(METRICS), state.progress.step)?;
     let progress = &mut state.progress;
     let fingerprint = prepared.fingerprints[1].as_str();
@@ -141,8 +160,7 @@ pub(crate) fn run_on(
         checkpoint_is_due: false,
         keeping: None,
     };
-    device::guarded(device, || train_loop.run())
-        .unwrap_or_else(|Failed { failure, .. }| Err(TrainError::of_device(&failure)))
+    train_loop.run()
 }
 
 /// Restores the best score among those that can be compared with the last one, and how that was taken. Warns
