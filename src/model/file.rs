@@ -1,6 +1,6 @@
 //! Model files.
 
-use super::tensors::{self, Precision};
+use super::tensors::{self, Precision, Tensors};
 use super::{Card, METADATA_KEY, Model, ModelError, Quality, Score};
 use crate::files::{self, FileError, FileKind};
 use crate::text_file;
@@ -52,8 +52,21 @@ fn is_picture(bytes: &[u8]) -> bool {
 /// # Errors
 /// A failed write.
 pub fn write(path: &Path, model: &Model, precision: Precision) -> Result<(), FileError> {
+    write_weights(path, model, &tensors::export(&model.network), precision)
+}
+
+/// [`write`] with weights that were copied from the model's device before.
+///
+/// # Errors
+/// A failed write.
+pub fn write_weights(
+    path: &Path,
+    model: &Model,
+    weights: &Tensors,
+    precision: Precision,
+) -> Result<(), FileError> {
     let bytes = model
-        .to_bytes(precision)
+        .bytes_with(weights, precision)
         .map_err(|error| unusable(path, error))?;
     files::write_atomic(path, &bytes)
 }

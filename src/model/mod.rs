@@ -30,7 +30,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use config::InvalidNetwork;
 use network::{Network, Query};
 use std::collections::HashMap;
-use tensors::{Precision, TensorsError};
+use tensors::{Precision, Tensors, TensorsError};
 
 /// A network with its card: everything needed to use it.
 #[derive(Clone, Debug)]
@@ -113,6 +113,11 @@ impl Model {
     /// # Errors
     /// None for a network of this crate.
     pub fn to_bytes(&self, precision: Precision) -> Result<Vec<u8>, ModelError> {
+        self.bytes_with(&tensors::export(&self.network), precision)
+    }
+
+    /// [`to_bytes`](Self::to_bytes) with weights that were copied from the device before.
+    fn bytes_with(&self, weights: &Tensors, precision: Precision) -> Result<Vec<u8>, ModelError> {
         let card =
             serde_json::to_string(&self.card).map_err(|e| ModelError::Metadata(e.to_string()))?;
         let metadata = HashMap::from([(METADATA_KEY.to_owned(), card)]);
@@ -126,11 +131,7 @@ impl Model {
             Precision::Half if int8 => Precision::BytesIn("encoder."),
             precision => precision,
         };
-        Ok(tensors::to_safetensors(
-            &tensors::export(&self.network),
-            metadata,
-            precision,
-        )?)
+        Ok(tensors::to_safetensors(weights, metadata, precision)?)
     }
 
     /// The velocity `v_theta(x, t, I)` at `x: [B, d, H, W]` for photos `image: [B, 3, H, W]` and, if

@@ -168,7 +168,8 @@ impl RunFolder {
 }
 
 /// The largest number of checkpoints that a run has at once which goes on after `step` with `there` of them: at most
-/// those that it keeps, and the one being written.
+/// those that it keeps, and the one being written. One more, which is not counted, is there while none of those kept is
+/// [usable](is_usable).
 fn most_at_once(plan: &[Stage], step: u64, there: u64) -> u64 {
     let before_last = plan.last().map_or(0, |stage| stage.last.saturating_sub(1));
     let due = plan.iter().map(|stage| {
@@ -215,8 +216,14 @@ fn write(state: &TrainState, folder: &Path) -> Result<(), FileError> {
         path: inside(name),
         source,
     };
-    model::file::write(&inside(MODEL), &state.model, Precision::Single)?;
-    model::file::write(&inside(AVERAGE), &state.average, Precision::Single)?;
+    // Copied from the device once, also to see whether all are finite.
+    let write_model = |name: &str, model: &Model| {
+        let weights = tensors::export(&model.network);
+        model::file::write_weights(&inside(name), model, &weights, Precision::Single)?;
+        Ok::<bool, FileError>(weights.values().all(HostTensor::is_finite))
+    };
+    let model_is_finite = write_model(MODEL, &state.model)?;
+    let average_is_finite = write_model(AVERAGE, &state.average)?;
     let write_tensors = |name: &str, tensors: &Tensors| {
         let bytes = tensors::to_safetensors(tensors, HashMap::new(), Precision::Single)
             .map_err(|e| failed(name, std::io::Error::other(e)))?;
@@ -232,20 +239,12 @@ fn write(state: &TrainState, folder: &Path) -> Result<(), FileError> {
         .values()
         .chain(projector.iter().flat_map(Tensors::values));
     let progress = Progress {
-        finite: is_finite(&state.model)
-            && is_finite(&state.average)
-            && others.all(HostTensor::is_finite),
+        finite: model_is_finite && average_is_finite && others.all(HostTensor::is_finite),
         loss_scale: read(state.loss_scale.clone())[0],
         ..state.progress.clone()
     };
     let progress = serde_json::to_vec_pretty(&progress).map_err(|e| failed(PROGRESS, e.into()))?;
     files::write_atomic(&inside(PROGRESS), &progress)
-}
-
-/// Whether all weights of a model are finite.
-fn is_finite(model: &Model) -> bool {
-    let weights = tensors::export(&model.network);
-    weights.values().all(HostTensor::is_finite)
 }
 
 /// Whether a checkpoint has a readable projector of other sizes.
