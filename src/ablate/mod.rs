@@ -28,7 +28,7 @@ use crate::eval::{self, Agreement, Confusion, EvalError, Scoring};
 use crate::files;
 use crate::flow::Source;
 use crate::inference::Look;
-use crate::model::{self, Model};
+use crate::model::{self, Card, Model};
 use crate::run_format::{CHECKPOINTS, CONFIG, METRICS, MODEL};
 use crate::train::config::Config;
 use crate::train::folder::RunFolder;
@@ -272,19 +272,33 @@ fn scored_at_once(job: &Job, scale: f64) -> usize {
     ((trained_at_once as f64 / area) as usize).max(1)
 }
 
-/// The seeds of the noise that a model is scored with: only the first if its flow starts at the photo, since it has no
-/// noise.
-fn noise_seeds(seeds: &[u64], source: Source) -> &[u64] {
-    match source {
-        Source::Noise => seeds,
-        Source::Image => &seeds[..seeds.len().min(1)],
+/// The numbers of steps that a model is scored at: only the first for a classifier, which always takes one.
+fn scored_steps<'a>(steps: &'a [usize], card: &Card) -> &'a [usize] {
+    if card.prediction.is_one_step() {
+        &steps[..steps.len().min(1)]
+    } else {
+        steps
     }
 }
 
-/// The agreement of several noise seeds where it is known: a flow that starts at the photo has no noise and always
-/// agrees.
-fn known_agreement(seeds: &[u64], source: Source) -> Option<f64> {
-    (seeds.len() > 1 && source == Source::Image).then_some(1.0)
+/// Whether a model's masks depend on the seed of the noise: not if its flow starts at the photo, and not those of a
+/// classifier, whose decision does not depend on the state.
+fn depends_on_noise(card: &Card) -> bool {
+    card.source == Source::Noise && !card.prediction.is_one_step()
+}
+
+/// The seeds of the noise that a model is scored with: only the first if its masks do not depend on it.
+fn noise_seeds<'a>(seeds: &'a [u64], card: &Card) -> &'a [u64] {
+    if depends_on_noise(card) {
+        seeds
+    } else {
+        &seeds[..seeds.len().min(1)]
+    }
+}
+
+/// The agreement of several noise seeds where it is known: masks that do not depend on the noise always agree.
+fn known_agreement(seeds: &[u64], card: &Card) -> Option<f64> {
+    (seeds.len() > 1 && !depends_on_noise(card)).then_some(1.0)
 }
 
 /// Scores a model at every number of solver steps, with every seed of the noise; the scores are
@@ -305,13 +319,14 @@ fn score(
     let data = photos.scored.clone().within(&own);
     let data = data.as_ref().unwrap_or(&photos.scored);
     let classes = model.card.classes.len();
-    let mut sums = vec![Confusion::of(data.known_classes()); settings.steps.len()];
+    let scored_at = scored_steps(&settings.steps, &model.card);
+    let mut sums = vec![Confusion::of(data.known_classes()); scored_at.len()];
     let mut agreement = Agreement::default();
-    let seeds = noise_seeds(&settings.noise_seeds, model.card.source);
-    let known = known_agreement(&settings.noise_seeds, model.card.source);
+    let seeds = noise_seeds(&settings.noise_seeds, &model.card);
+    let known = known_agreement(&settings.noise_seeds, &model.card);
     for &seed in seeds {
         let scoring = Scoring {
-            steps: settings.steps.clone(),
+            steps: scored_at.to_vec(),
             resolutions: vec![settings.resolution],
             batch: scored_at_once(job, settings.scale),
             samples: settings.samples,
@@ -339,7 +354,8 @@ fn score(
     record.results = settings
         .steps
         .iter()
-        .zip(&sums)
+        // The one result of a classifier is that of every number of steps.
+        .zip(sums.iter().cycle())
         .map(|(&steps, confusion)| {
             let scores = confusion.scores();
             Ok(StepResult {
@@ -357,18 +373,40 @@ fn score(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::Prediction;
+    use crate::model::testing;
 
-    #[test]
-    fn a_model_without_noise_is_scored_once() {
-        assert_eq!(noise_seeds(&[4, 5], Source::Noise), [4, 5]);
-        assert_eq!(noise_seeds(&[4, 5], Source::Image), [4]);
+    fn card(source: Source, prediction: Prediction) -> Card {
+        let change = |card: &mut Card| {
+            card.source = source;
+            card.prediction = prediction;
+        };
+        testing::tiny(&["a", "b"], [8, 8], change).card
     }
 
     #[test]
-    fn a_model_without_noise_always_agrees() {
-        assert_eq!(known_agreement(&[4, 5], Source::Image), Some(1.0));
-        assert_eq!(known_agreement(&[4], Source::Image), None);
-        assert_eq!(known_agreement(&[4, 5], Source::Noise), None);
+    fn a_model_without_noise_is_scored_once_and_always_agrees() {
+        let noisy = card(Source::Noise, Prediction::Velocity);
+        assert_eq!(noise_seeds(&[4, 5], &noisy), [4, 5]);
+        assert_eq!(known_agreement(&[4, 5], &noisy), None);
+        for without in [
+            card(Source::Image, Prediction::Velocity),
+            card(Source::Noise, Prediction::Logits),
+        ] {
+            assert_eq!(noise_seeds(&[4, 5], &without), [4]);
+            assert_eq!(known_agreement(&[4, 5], &without), Some(1.0));
+            assert_eq!(known_agreement(&[4], &without), None);
+        }
+    }
+
+    #[test]
+    fn a_classifier_is_scored_at_one_number_of_steps() {
+        let steps = |prediction| {
+            let card = card(Source::Image, prediction);
+            scored_steps(&[5, 1, 10], &card).to_vec()
+        };
+        assert_eq!(steps(Prediction::Logits), [5]);
+        assert_eq!(steps(Prediction::Velocity), [5, 1, 10]);
     }
 
     #[test]

@@ -15,7 +15,7 @@
 //! scale = 1.0                       # the network's size, as --scale of `flowseg eval`
 //! outlines = "network"              # or "photo", as --outlines of `flowseg eval`, whose default is "photo"
 //! noise_seeds = [0]                 # with several, a column shows their agreement; flows that start at the
-//!                                   # photo have no noise, take the first and always agree
+//!                                   # photo and classifiers have no noise, take the first and always agree
 //!
 //! [base.train]                      # any settings of `flowseg train`
 //! steps = 1500
