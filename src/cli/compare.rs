@@ -34,7 +34,7 @@ use tables::{CLASS_COLUMNS, PHOTO_COLUMNS, TABLES};
 /// Compare two models, or one model with two step counts or solvers, on the same photos
 ///
 /// Ctrl-C writes the tables of the photos that are done, compare.json with "complete": false, and ends with
-/// exit status 130.
+/// exit status 130. If the device fails, the same tables are written.
 #[derive(clap::Args)]
 #[command(
     group = ArgGroup::new("compared").args(["photos", "data"]).required(true).multiple(true),
@@ -194,7 +194,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// [`run`] on an open device; `all_read` is false where there may be more photos than the items. The exit status is
-/// that of a comparison that was stopped.
+/// that of a comparison that was stopped. If the device fails at a photo, the tables of those before it are written.
 fn compare_all(
     arguments: &Arguments,
     data: Option<Dataset>,
@@ -210,18 +210,24 @@ fn compare_all(
     let mut compiling = Compiling::on(device);
     let (mut done, mut failed) = (Vec::new(), 0);
     let mut total = Comparison::new(work.classes.names().len());
+    let mut lost = None;
     for item in items {
         if stop.asked() {
             break;
         }
-        let compared = work.compare(item, &mut total);
+        // By itself, so that the tables of the photos before are written whatever becomes of the device.
+        let compared = device::guarded(device, || work.compare(item, &mut total));
         drop(compiling.take());
         match compared {
-            Ok(compared) => {
+            Err(failed) => {
+                lost = Some(Error::from(failed).context(item.name.clone()));
+                break;
+            }
+            Ok(Ok(compared)) => {
                 print_photo(&compared);
                 done.push(compared);
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 err!("not compared: {}", super::output::one_line(&error));
                 failed += 1;
             }
@@ -248,7 +254,7 @@ fn compare_all(
             (done, _) => format!("the tables are of {done} of these"),
         };
         err!("stopped after {seen} of {all}: {tables}");
-        return Ok(Some(stop.status()));
+        return lost.map_or_else(|| Ok(Some(stop.status())), Err);
     }
     if failed > 0 {
         bail!(

@@ -109,6 +109,37 @@ fn comparing_on_a_lost_device_ends_with_advice() {
 }
 
 #[test]
+fn comparing_on_a_device_that_is_lost_writes_the_tables_of_what_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path());
+    let (photos, out) = (folder.path().join("photos"), folder.path().join("out"));
+    fs::create_dir(&photos).unwrap();
+    let first = photo(&photos, "0000.png");
+    for at in 1..4000 {
+        fs::hard_link(&first, photos.join(format!("{at:04}.png"))).unwrap();
+    }
+    let lose = folder.path().join("lose");
+    let mut command = flowseg();
+    command
+        .args(["compare", "--device", "wgpu"])
+        .args(["--steps-a", "1", "--steps-b", "1"])
+        .args([&model, &model, &photos])
+        .arg("-o")
+        .arg(&out)
+        .env("FLOWSEG_LOSE_DEVICE", &lose)
+        .env("XDG_STATE_HOME", folder.path());
+    let child = started(&command);
+    wait_for(&out.join("0001.compare.png"));
+    fs::write(&lose, "").unwrap();
+    let text = failed(&child.wait_with_output().unwrap());
+    assert!(text.contains("stopped after "), "{text}");
+    let report = fs::read(out.join("compare.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report["complete"], false);
+    assert!(!report["photos"].as_array().unwrap().is_empty());
+}
+
+#[test]
 fn scoring_a_table_on_a_lost_device_ends_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     let (table, lose) = (folder.path().join("t.toml"), folder.path().join("lose"));
