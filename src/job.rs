@@ -125,11 +125,7 @@ const SMALLER_MODEL: &str = "a smaller model";
 /// `smaller` is what needs less memory.
 fn failure(message: &str, device: &Device, smaller: &'static str) -> String {
     let failed = Failed::of(message, device).needing_less_with(smaller);
-    format!(
-        "the computation failed ({}): {}",
-        failed.failure,
-        failed.remedy()
-    )
+    failed.to_string()
 }
 
 /// The result of work with a photo on a device, or one line about its panic.
@@ -293,7 +289,7 @@ mod tests {
         let Message::Failed(text) = wait(&worker) else {
             panic!("expected what the panic says")
         };
-        let told = "the computation failed (its memory is full): try a smaller model";
+        let told = "the device failed (its memory is full): try a smaller model";
         assert_eq!(text, told);
         worker.open_model(load());
         assert!(matches!(wait(&worker), Message::Model(_)));
@@ -312,10 +308,9 @@ mod tests {
             panic!("Caused by: can't allocate buffer of size: 1048577")
         };
         // On the CPU nothing says to use it.
-        let told =
-            "the computation failed (it cannot allocate 2 MiB): try a smaller scale of the input";
+        let told = "the device failed (it cannot allocate 2 MiB): try a smaller scale of the input";
         assert_eq!(attempted(&device, full), Err(told.to_owned()));
-        let told = "the computation failed (it cannot allocate 2 MiB): try a smaller model";
+        let told = "the device failed (it cannot allocate 2 MiB): try a smaller model";
         assert_eq!(attempted_to_open(&device, full), Err(told.to_owned()));
     }
 

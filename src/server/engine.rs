@@ -321,10 +321,8 @@ fn work(shared: &Shared, queue: &Queue<Job>) {
         let answer = device::attempt(answer).unwrap_or_else(|panic| {
             shared.failing.store(true, Ordering::Relaxed);
             // The log of crashes ends after a few.
-            err!(
-                "flowseg: a computation failed: {}",
-                device::Failure::of(&panic_message(&*panic))
-            );
+            let failed = device::Failed::of(&panic_message(&*panic), &shared.device);
+            err!("flowseg: {}", failed.needing_less_with("another model"));
             let message = "the computation failed; the server's log says why";
             Err(Failure::Server(message.into()))
         });

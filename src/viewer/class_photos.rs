@@ -181,7 +181,7 @@ mod tests {
         let mut answer = answers(Device::flex(), Sampling::default(), load);
         for index in 0..2 {
             let item = PhotoList::samples(0).items()[index].clone();
-            let told = "the computation failed (its memory is full): try a smaller model";
+            let told = "the device failed (its memory is full): try a smaller model";
             assert_eq!(
                 answer(Request { index, item }),
                 (index, Err(told.to_owned()))

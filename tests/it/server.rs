@@ -494,7 +494,7 @@ fn a_server_on_a_lost_device_says_that_it_fails() {
     );
     let (code, log) = server.end();
     assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("flowseg: a computation failed: "), "{log}");
+    assert!(log.contains("flowseg: the device failed ("), "{log}");
 }
 
 /// The page's files, and no others, are there for everyone who can reach the server.
