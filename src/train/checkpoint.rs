@@ -26,8 +26,9 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 const PROGRESS: &str = "progress.json";
 
 impl RunFolder {
-    /// Checks that the disk has space for what the run is yet to write: checkpoints, of which an old one is deleted only
-    /// after the next is complete, and the best and the finished model.
+    /// Checks that the disk has space for what the run writes next: a checkpoint beside the one before it, which is
+    /// deleted only afterwards, and the best and the finished model. Warns if it lacks space for all that the run is yet
+    /// to write.
     ///
     /// # Errors
     /// If there is too little space; the message states both amounts.
@@ -43,8 +44,16 @@ impl RunFolder {
             .iter()
             .filter(|name| !self.path(name).exists());
         let models = models.count().max(1) as u64;
-        let needed = checkpoints.max(1) * saved + models * 2 * network;
-        files::check_room(&self.path(""), needed)
+        let room_for = |checkpoints: u64| {
+            let checkpoints = checkpoints.max(1).saturating_mul(saved);
+            let needed = checkpoints.saturating_add(models * 2 * network);
+            files::check_room(&self.path(""), needed)
+        };
+        room_for(checkpoints.min(2))?;
+        if let Err(error) = room_for(checkpoints) {
+            tracing::warn!("{error}, or set train.keep lower: the run ends once the disk is full");
+        }
+        Ok(())
     }
 
     /// Saves a checkpoint under a temporary name, renames it, and deletes all but the last `keep`.
