@@ -80,9 +80,10 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A device that failed at work: its driver was reset, or its memory is full.
+/// A device that failed at work: its driver was reset, or its memory is full; or a fault of the program, if that is told
+/// by a panic on the CPU.
 #[derive(Debug, thiserror::Error)]
-#[error("the device failed ({failure}): {}", self.remedy())]
+#[error("{} failed ({failure}): {}", self.subject(), self.remedy())]
 pub(crate) struct Failed {
     pub failure: Failure,
     /// What needs less memory.
@@ -104,6 +105,13 @@ impl Failed {
     /// Names what needs less memory; by default an option that commands with a model have.
     pub(crate) fn needing_less_with(self, smaller: &'static str) -> Self {
         Self { smaller, ..self }
+    }
+
+    fn subject(&self) -> &'static str {
+        match self.failure {
+            Failure::Other(_) if !self.has_cpu => "the computation",
+            _ => "the device",
+        }
     }
 
     /// What a user can do.

@@ -461,12 +461,12 @@ impl Pipelines {
     ) -> Result<Pane, GpuError> {
         let fitted = || self.fitted(classes, sources, look);
         let fitted = self.software.then(fitted).transpose()?;
-        let own = fitted.as_ref().map(|(sources, look)| (sources, look));
-        let (sources, look) = own.unwrap_or((sources, look));
-        self.pane_on(self.format, classes, sources, look)
+        let (sources, look) = fitted.as_ref().map_or((sources, look), |(s, l)| (s, l));
+        self.pane_on(self.format, classes, sources, look, self.software)
     }
 
-    /// Prepares a pane for drawing on a texture of a format.
+    /// Prepares a pane for drawing on a texture of a format. `whole_levels` reads the photo from one mip level, which
+    /// takes a software adapter half the time of two.
     ///
     /// # Errors
     /// If the driver reports an error.
@@ -476,14 +476,14 @@ impl Pipelines {
         classes: &Classes,
         sources: &Sources,
         look: &Look,
+        whole_levels: bool,
     ) -> Result<Pane, GpuError> {
         let (truth, second) = (sources.truth.as_deref(), sources.second.as_deref());
         let corrected = sources.corrected.as_deref();
         let [height, width] = sources.size;
         let level = sources.photo.level(look.extent);
         let shrunk = level > 0.0;
-        // A software adapter filters one mip level in half the time of two.
-        let level = if self.software { level.floor() } else { level };
+        let level = if whole_levels { level.floor() } else { level };
         let uniform = CanvasUniform {
             origin: look.origin,
             extent: look.extent,

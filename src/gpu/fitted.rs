@@ -7,7 +7,8 @@ use super::{GpuError, guarded};
 use crate::labels::bilinear;
 use std::sync::{Arc, Mutex};
 
-/// Pixels of the largest picture that photos and masks are fitted to: larger ones are mostly outside their pane.
+/// Pixels of the largest picture that photos and masks are fitted to. Larger ones are more often those of a magnified
+/// photo, of which a pane shows a part, and take too long for every frame of zooming, which makes them anew.
 const MOST_PIXELS: u32 = 3 << 19;
 
 /// Fitted photos, and masks, that are kept: as many as there are panes.
@@ -80,7 +81,7 @@ impl Pipelines {
             opacity: 1.0,
             lit: None,
         };
-        let pane = self.pane_on(FORMAT, classes, sources, &look)?;
+        let pane = self.pane_on(FORMAT, classes, sources, &look, false)?;
         guarded(&self.device, "reducing the photo", || {
             let usage =
                 wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::TEXTURE_BINDING;

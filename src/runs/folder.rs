@@ -202,8 +202,13 @@ pub(super) fn plan(folder: &Path, step: u64, validated: Option<u64>) -> Plan {
     };
     let now = ends.iter().position(|end| step < *end);
     let now = now.map_or(*last, |index| stages[index]);
-    // At the end of a stage, its own validation comes first.
-    let awaited = stage_at(&ends, step).filter(|_| validated.is_none_or(|at| at < step));
+    // At the end of a stage, its own validation comes first, if there is one.
+    let is_validated = |index: &usize| {
+        let every = of(stages[*index], "validate_every").unwrap_or(0);
+        let is_due = step.is_multiple_of(every) || Some(&step) == ends.last();
+        every > 0 && is_due && validated.is_none_or(|at| at < step)
+    };
+    let awaited = stage_at(&ends, step).filter(|index| step < ends[*index] || is_validated(index));
     let awaited = awaited.map_or(now, |index| stages[index]);
     Plan {
         steps: ends.last().copied(),

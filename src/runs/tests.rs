@@ -395,6 +395,21 @@ fn a_stage_has_its_last_validation_before_the_next_ones_settings() {
     assert_eq!(after(&first), (Some(10), Some(10)));
     assert_eq!(after(&line(20, 2.0)), (Some(5), Some(10)));
     assert_eq!(after(&score(20)), (Some(5), Some(4)));
+
+    // A stage that is not validated at its end is followed by the next.
+    for every in [0, 40] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let config = format!(
+            "[train]\nsteps = 100\nbatch_size = 8\nlog_every = 50\nvalidate_every = {every}\n\
+             [[stages]]\n[[stages]]\n[stages.train]\nvalidate_every = 20\n"
+        );
+        fs::write(path.join("config.toml"), config).unwrap();
+        let mut followed = Followed::new(path);
+        append(&path.join("metrics.jsonl"), &line(100, 3.0));
+        followed.look(SystemTime::now(), &never);
+        assert_eq!(followed.run.plan.validate_every, Some(20), "{every}");
+    }
 }
 
 #[test]

@@ -113,7 +113,9 @@ pub enum TrainError {
     /// The thread that prepares the data failed.
     #[error("the data cannot be prepared: {0}; start again")]
     Thread(String),
-    #[error("a device of this run failed ({0}): continue from the last checkpoint with --resume")]
+    #[error(
+        "a device of this run failed ({0}): try again; if the run has a checkpoint, continue it with --resume"
+    )]
     Device(String),
     /// A device whose memory does not suffice for a step.
     #[error(

@@ -231,6 +231,17 @@ impl CanvasPanel {
             opacity: view.opacity,
             lit: app.hover.class,
         };
+        let plain;
+        let sources = if layer == Layer::Disagreement {
+            // The two results are compared, as in the table beside it, and not corrections.
+            plain = Sources {
+                corrected: None,
+                ..sources.clone()
+            };
+            &plain
+        } else {
+            sources
+        };
         let drawn = renderer.paint(ui, clip, target, sources, style);
         self.brush.darken(app, ui, clip, target);
         drawn

@@ -30,36 +30,34 @@ impl Panel for ComparePanel {
             theme::empty(ui, "Comparisons need an open model.");
             return;
         };
-        egui::ScrollArea::vertical()
-            .auto_shrink(false)
-            .show(ui, |ui| {
-                let running = app.second.as_ref().map(|second| second.choice.clone());
-                let mut choice = self.draft.clone().or(running.clone()).unwrap_or(suggested);
-                theme::section(ui, "Compare the result with");
-                choose(app, ui, &mut choice);
-                ui.horizontal(|ui| {
-                    let help = tooltip(app, ui.ctx(), Action::Compare);
-                    let differs = running.as_ref() != Some(&choice);
-                    let start = ui.add_enabled(
-                        differs && is_enabled(app, Action::Compare),
-                        egui::Button::new("Compare"),
-                    );
-                    if start.on_hover_text(&help).clicked() {
-                        commands.push(Command::Compare(choice.clone()));
-                        self.draft = None;
-                    } else {
-                        self.draft = Some(choice.clone()).filter(|c| Some(c) != running.as_ref());
-                    }
-                    if running.is_some() && ui.button("Stop").on_hover_text(help).clicked() {
-                        commands.push(Action::Compare.into());
-                        self.draft = None;
-                    }
-                });
-                if let Some(second) = &app.second {
-                    ui.separator();
-                    result(app, second, ui);
+        egui::ScrollArea::both().auto_shrink(false).show(ui, |ui| {
+            let running = app.second.as_ref().map(|second| second.choice.clone());
+            let mut choice = self.draft.clone().or(running.clone()).unwrap_or(suggested);
+            theme::section(ui, "Compare the result with");
+            choose(app, ui, &mut choice);
+            ui.horizontal(|ui| {
+                let help = tooltip(app, ui.ctx(), Action::Compare);
+                let differs = running.as_ref() != Some(&choice);
+                let start = ui.add_enabled(
+                    differs && is_enabled(app, Action::Compare),
+                    egui::Button::new("Compare"),
+                );
+                if start.on_hover_text(&help).clicked() {
+                    commands.push(Command::Compare(choice.clone()));
+                    self.draft = None;
+                } else {
+                    self.draft = Some(choice.clone()).filter(|c| Some(c) != running.as_ref());
+                }
+                if running.is_some() && ui.button("Stop").on_hover_text(help).clicked() {
+                    commands.push(Action::Compare.into());
+                    self.draft = None;
                 }
             });
+            if let Some(second) = &app.second {
+                ui.separator();
+                result(app, second, ui);
+            }
+        });
     }
 }
 

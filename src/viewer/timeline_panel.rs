@@ -190,7 +190,7 @@ fn track(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         Color32::WHITE,
         Stroke::new(1.0, visuals.weak_text_color()),
     );
-    response.on_hover_text("Solver step: drag, or use the arrow keys, Home and End");
+    response.on_hover_text_at_pointer("Solver step: drag, or use the arrow keys, Home and End");
 }
 
 fn transport(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {

@@ -35,7 +35,9 @@ fn fitted_sources_are_drawn_like_the_originals() {
     };
     let fitted = |look: &Look| pipelines.fitted(&classes, &sources, look).unwrap();
     let drawn = |sources: &Sources, look: &Look| {
-        let pane = pipelines.pane_on(FORMAT, &classes, sources, look).unwrap();
+        let pane = pipelines
+            .pane_on(FORMAT, &classes, sources, look, false)
+            .unwrap();
         let size = [0, 1].map(|side| (look.origin[1 - side] + look.extent[1 - side]) as u32);
         pixels_of(&device, &queue, size, |pass| pipelines.draw(pass, &pane))
     };
