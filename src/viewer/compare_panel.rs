@@ -200,7 +200,7 @@ fn table(app: &AppState, comparison: &Comparison, classes: &JointClasses, ui: &m
                 let colour = colours.get(row.class).copied().unwrap_or_default();
                 theme::swatch(ui, colour, 1.5 * GRID);
                 let name = &classes.names()[row.class];
-                let size = egui::vec2(10.0 * GRID, theme::ROW);
+                let size = egui::vec2(9.0 * GRID, theme::ROW);
                 let left = egui::Layout::left_to_right(egui::Align::Center);
                 ui.allocate_ui_with_layout(size, left, |ui| {
                     ui.set_min_width(size.x);
