@@ -30,34 +30,36 @@ impl Panel for ComparePanel {
             theme::empty(ui, "Comparisons need an open model.");
             return;
         };
-        egui::ScrollArea::both().auto_shrink(false).show(ui, |ui| {
-            let running = app.second.as_ref().map(|second| second.choice.clone());
-            let mut choice = self.draft.clone().or(running.clone()).unwrap_or(suggested);
-            theme::section(ui, "Compare the result with");
-            choose(app, ui, &mut choice);
-            ui.horizontal(|ui| {
-                let help = tooltip(app, ui.ctx(), Action::Compare);
-                let differs = running.as_ref() != Some(&choice);
-                let start = ui.add_enabled(
-                    differs && is_enabled(app, Action::Compare),
-                    egui::Button::new("Compare"),
-                );
-                if start.on_hover_text(&help).clicked() {
-                    commands.push(Command::Compare(choice.clone()));
-                    self.draft = None;
-                } else {
-                    self.draft = Some(choice.clone()).filter(|c| Some(c) != running.as_ref());
-                }
-                if running.is_some() && ui.button("Stop").on_hover_text(help).clicked() {
-                    commands.push(Action::Compare.into());
-                    self.draft = None;
+        egui::ScrollArea::vertical()
+            .auto_shrink(false)
+            .show(ui, |ui| {
+                let running = app.second.as_ref().map(|second| second.choice.clone());
+                let mut choice = self.draft.clone().or(running.clone()).unwrap_or(suggested);
+                theme::section(ui, "Compare the result with");
+                choose(app, ui, &mut choice);
+                ui.horizontal(|ui| {
+                    let help = tooltip(app, ui.ctx(), Action::Compare);
+                    let differs = running.as_ref() != Some(&choice);
+                    let start = ui.add_enabled(
+                        differs && is_enabled(app, Action::Compare),
+                        egui::Button::new("Compare"),
+                    );
+                    if start.on_hover_text(&help).clicked() {
+                        commands.push(Command::Compare(choice.clone()));
+                        self.draft = None;
+                    } else {
+                        self.draft = Some(choice.clone()).filter(|c| Some(c) != running.as_ref());
+                    }
+                    if running.is_some() && ui.button("Stop").on_hover_text(help).clicked() {
+                        commands.push(Action::Compare.into());
+                        self.draft = None;
+                    }
+                });
+                if let Some(second) = &app.second {
+                    ui.separator();
+                    result(app, second, ui);
                 }
             });
-            if let Some(second) = &app.second {
-                ui.separator();
-                result(app, second, ui);
-            }
-        });
     }
 }
 
@@ -200,7 +202,7 @@ fn table(app: &AppState, comparison: &Comparison, classes: &JointClasses, ui: &m
                 let colour = colours.get(row.class).copied().unwrap_or_default();
                 theme::swatch(ui, colour, 1.5 * GRID);
                 let name = &classes.names()[row.class];
-                let size = egui::vec2(9.0 * GRID, theme::ROW);
+                let size = egui::vec2(10.0 * GRID, theme::ROW);
                 let left = egui::Layout::left_to_right(egui::Align::Center);
                 ui.allocate_ui_with_layout(size, left, |ui| {
                     ui.set_min_width(size.x);
