@@ -55,7 +55,7 @@ pub fn write(path: &Path, model: &Model, precision: Precision) -> Result<(), Fil
     write_weights(path, model, &tensors::export(&model.network), precision)
 }
 
-/// [`write`] with weights that were copied from the model's device before.
+/// [`write()`] with weights that were copied from the model's device before.
 ///
 /// # Errors
 /// A failed write.
