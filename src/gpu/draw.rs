@@ -54,6 +54,22 @@ pub(super) fn cover(
     pass.draw(0..3, 0..1);
 }
 
+/// A pass that draws on a cleared texture.
+pub(super) fn pass_on<'a>(
+    encoder: &'a mut wgpu::CommandEncoder,
+    view: &wgpu::TextureView,
+) -> wgpu::RenderPass<'a> {
+    encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+        color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+            view,
+            depth_slice: None,
+            resolve_target: None,
+            ops: wgpu::Operations::default(),
+        })],
+        ..Default::default()
+    })
+}
+
 /// Binds resources to bindings 0, 1, 2, ...
 pub(super) fn bind(
     device: &wgpu::Device,

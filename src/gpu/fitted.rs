@@ -2,6 +2,7 @@
 //! to find the outlines between the network's pixels, than for the rest of a pane, and would do so for every frame.
 
 use super::canvas::{Classes, Layer, Look, Pipelines, Sources, lock};
+use super::draw::pass_on;
 use super::textures::{Fitted, Photo, texture};
 use super::{GpuError, guarded};
 use crate::labels::bilinear;
@@ -88,18 +89,7 @@ impl Pipelines {
             let texture = texture(&self.device, "reduced photo", size, 1, FORMAT, usage);
             let view = texture.create_view(&Default::default());
             let mut encoder = self.device.create_command_encoder(&Default::default());
-            {
-                let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
-                    color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-                        view: &view,
-                        depth_slice: None,
-                        resolve_target: None,
-                        ops: wgpu::Operations::default(),
-                    })],
-                    ..Default::default()
-                });
-                self.draw(&mut pass, &pane);
-            }
+            self.draw(&mut pass_on(&mut encoder, &view), &pane);
             self.queue.submit([encoder.finish()]);
             Photo { view, size }
         })

@@ -5,6 +5,7 @@ mod driver;
 mod fitted;
 
 use super::canvas::{DOUBT_COLOURS, Layer, Look, Pipelines, Sources, Values};
+use super::draw::pass_on;
 use super::field;
 use crate::encoding::Centroids;
 use crate::labels::{IGNORE, bilinear};
@@ -212,19 +213,8 @@ fn pixels_of(
         mapped_at_creation: false,
     });
     let mut encoder = device.create_command_encoder(&Default::default());
-    {
-        let view = target.create_view(&Default::default());
-        let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
-            color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-                view: &view,
-                depth_slice: None,
-                resolve_target: None,
-                ops: wgpu::Operations::default(),
-            })],
-            ..Default::default()
-        });
-        draw(&mut pass);
-    }
+    let view = target.create_view(&Default::default());
+    draw(&mut pass_on(&mut encoder, &view));
     encoder.copy_texture_to_buffer(
         target.as_image_copy(),
         wgpu::TexelCopyBufferInfo {
