@@ -25,11 +25,16 @@ impl Centroids {
     }
 
     /// Decodes an image of `values` numbers; `read` writes those from an index on. Loops over a few pixels are innermost,
-    /// so that the compiler computes all of them at once and keeps their distances in registers.
+    /// so that the compiler computes all of them at once and keeps their scores in registers.
     fn decode_with(&self, values: usize, read: impl Fn(usize, &mut [f64]) + Sync) -> Vec<u16> {
         const BLOCK: usize = 1024;
         const FEW: usize = 32;
         let pixels = values / self.dims;
+        // The nearest code has the least |mu|^2 / 2 - x mu, which takes fewer operations than the distance.
+        let codes = self.codes.chunks_exact(self.dims);
+        let codes: Vec<(&[f64], f64)> = codes
+            .map(|mu| (mu, mu.iter().map(|x| x * x).sum::<f64>() / 2.0))
+            .collect();
         let mut labels = vec![0; pixels];
         let blocks = labels.par_chunks_mut(BLOCK).enumerate();
         blocks.for_each_init(
@@ -42,22 +47,21 @@ impl Centroids {
                             read(axis * pixels + first, &mut state[..labels.len()]);
                         }
                         let mut least = [f64::INFINITY; FEW];
-                        let mut nearest = [0.0; FEW];
-                        for (class, mu) in self.codes.chunks_exact(self.dims).enumerate() {
-                            let mut distances = [0.0; FEW];
+                        let mut nearest = [0; FEW];
+                        for (class, (mu, half_square)) in (0_u64..).zip(&codes) {
+                            let mut scores = [*half_square; FEW];
                             for (mu, state) in mu.iter().zip(&*state) {
-                                for (distance, x) in distances.iter_mut().zip(state) {
-                                    *distance += (x - mu) * (x - mu);
+                                for (score, x) in scores.iter_mut().zip(state) {
+                                    *score -= x * mu;
                                 }
                             }
-                            // Of one width, so that it is computed for several pixels at once.
-                            let class = class as f64;
-                            for ((nearest, least), distance) in
-                                nearest.iter_mut().zip(&mut least).zip(distances)
+                            for ((nearest, least), score) in
+                                nearest.iter_mut().zip(&mut least).zip(scores)
                             {
-                                let nearer = distance < *least;
+                                let nearer = score < *least;
+                                // As wide as a score, so that it is chosen for several pixels at once.
                                 *nearest = if nearer { class } else { *nearest };
-                                *least = if nearer { distance } else { *least };
+                                *least = if nearer { score } else { *least };
                             }
                         }
                         for (label, nearest) in labels.iter_mut().zip(nearest) {

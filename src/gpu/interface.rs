@@ -1,12 +1,13 @@
 //! The triangles of the user interface, for a software adapter.
 //!
 //! egui's own shader also dithers, filters textures in two ways and wraps them in three. Such an adapter
-//! takes all branches for every pixel: two thirds of a frame. Here glyphs are not filtered, and large areas of one colour
-//! read neither glyphs nor what is below them.
+//! takes all branches for every pixel: two thirds of a frame. Here glyphs are not filtered, pictures do not repeat, and
+//! large areas of one colour read neither a texture nor what is below them.
 
 use super::draw::{bind, flag};
 use super::textures::{UPLOADED, texture};
 use super::{GpuError, guarded};
+use std::collections::HashMap;
 use std::ops::Range;
 use wgpu::util::DeviceExt;
 
@@ -14,29 +15,34 @@ use wgpu::util::DeviceExt;
 /// four bytes, gamma-encoded and multiplied by its alpha.
 const VERTEX: u64 = 20;
 
-/// The pipelines for one framebuffer format, and the texture of the glyphs.
+/// The textures that triangles have texels of, and the pipelines for one framebuffer format.
 pub struct Interface {
     device: wgpu::Device,
     queue: wgpu::Queue,
     pipelines: Pipelines,
-    glyphs: Option<wgpu::Texture>,
+    /// Width and height of the window in points.
+    screen: wgpu::Buffer,
+    textures: HashMap<u64, Texture>,
 }
 
-#[derive(Clone)]
+struct Texture {
+    texels: wgpu::Texture,
+    group: wgpu::BindGroup,
+}
+
 struct Pipelines {
-    textured: wgpu::RenderPipeline,
+    glyphs: wgpu::RenderPipeline,
+    picture: wgpu::RenderPipeline,
     plain: wgpu::RenderPipeline,
-    /// The layout of both.
+    /// The layout of all.
     layout: wgpu::BindGroupLayout,
 }
 
 /// Triangles in graphics memory.
 pub struct Triangles {
-    pipelines: Pipelines,
-    group: wgpu::BindGroup,
     vertices: wgpu::Buffer,
     indices: wgpu::Buffer,
-    parts: Vec<Part>,
+    parts: Vec<(Part, wgpu::RenderPipeline, wgpu::BindGroup)>,
 }
 
 /// Triangles that are drawn together.
@@ -44,8 +50,20 @@ pub struct Part {
     pub indices: Range<u32>,
     /// Left, top, right and bottom of what is visible of them, in pixels.
     pub clip: [u32; 4],
-    /// Whether they are opaque, and their place in the texture is white.
-    pub plain: bool,
+    /// The number of their texture.
+    pub texture: u64,
+    pub fill: Fill,
+}
+
+/// What is between the corners of triangles.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Fill {
+    /// One opaque colour per triangle.
+    Plain,
+    /// Colours times the nearest texels.
+    Glyphs,
+    /// Colours times filtered texels.
+    Picture,
 }
 
 impl Interface {
@@ -59,24 +77,39 @@ impl Interface {
         queue: &wgpu::Queue,
         format: wgpu::TextureFormat,
     ) -> Result<Self, GpuError> {
-        let pipelines = guarded(device, "compiling the interface's shader", || {
-            pipelines(device, format)
+        let (pipelines, screen) = guarded(device, "compiling the interface's shader", || {
+            let screen = device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("interface"),
+                size: 8,
+                usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            });
+            (pipelines(device, format), screen)
         })?;
         Ok(Self {
             device: device.clone(),
             queue: queue.clone(),
             pipelines,
-            glyphs: None,
+            screen,
+            textures: HashMap::new(),
         })
     }
 
-    /// Sets all texels of the glyphs, or those of a rectangle at `origin`: `size` is width and height, and
-    /// each texel has four bytes, gamma-encoded and multiplied by alpha.
+    /// Whether a texture of this number has been set.
+    pub fn has_texture(&self, number: u64) -> bool {
+        self.textures.contains_key(&number)
+    }
+
+    /// Sets all texels of a texture, or those of a rectangle at `origin` if there is one of this number: `size` is width
+    /// and height, and each texel has four bytes, gamma-encoded and multiplied by alpha. `filters` are those of texels
+    /// larger and smaller than pixels.
     ///
     /// # Errors
     /// If the texture is too large for the device.
-    pub fn set_glyphs(
+    pub fn set_texture(
         &mut self,
+        number: u64,
+        filters: [wgpu::FilterMode; 2],
         origin: Option<[u32; 2]>,
         [width, height]: [u32; 2],
         texels: &[u8],
@@ -86,16 +119,14 @@ impl Interface {
             height,
             depth_or_array_layers: 1,
         };
-        let device = &self.device;
-        let glyphs = guarded(device, "uploading glyphs", || {
-            let format = wgpu::TextureFormat::Rgba8Unorm;
-            let new = || texture(device, "glyphs", [width, height], 1, format, UPLOADED);
-            let old = self.glyphs.take().filter(|_| origin.is_some());
-            let glyphs = old.unwrap_or_else(new);
+        let old = self.textures.remove(&number);
+        let set = guarded(&self.device, "uploading a texture", || {
+            let old = old.filter(|_| origin.is_some());
+            let set = old.unwrap_or_else(|| self.texture([width, height], filters));
             let [x, y] = origin.unwrap_or([0, 0]);
             self.queue.write_texture(
                 wgpu::TexelCopyTextureInfo {
-                    texture: &glyphs,
+                    texture: &set.texels,
                     mip_level: 0,
                     origin: wgpu::Origin3d { x, y, z: 0 },
                     aspect: wgpu::TextureAspect::All,
@@ -108,14 +139,39 @@ impl Interface {
                 },
                 size,
             );
-            glyphs
+            set
         })?;
-        self.glyphs = Some(glyphs);
+        self.textures.insert(number, set);
         Ok(())
     }
 
-    /// Uploads triangles for a window of `screen` points. Every three indices are a triangle. `None` before
-    /// there are glyphs.
+    fn texture(&self, size: [u32; 2], [larger, smaller]: [wgpu::FilterMode; 2]) -> Texture {
+        let device = &self.device;
+        let format = wgpu::TextureFormat::Rgba8Unorm;
+        let texels = texture(device, "interface", size, 1, format, UPLOADED);
+        let view = texels.create_view(&Default::default());
+        let sampler = device.create_sampler(&wgpu::SamplerDescriptor {
+            label: Some("interface"),
+            mag_filter: larger,
+            min_filter: smaller,
+            ..Default::default()
+        });
+        let resources = [
+            self.screen.as_entire_binding(),
+            wgpu::BindingResource::TextureView(&view),
+            wgpu::BindingResource::Sampler(&sampler),
+        ];
+        let group = bind(device, &self.pipelines.layout, &resources);
+        Texture { texels, group }
+    }
+
+    /// Frees a texture; triangles that were made before are drawn with it still.
+    pub fn free_texture(&mut self, number: u64) {
+        self.textures.remove(&number);
+    }
+
+    /// Uploads triangles for a window of `screen` points. Every three indices are a triangle. `None` if a part's texture
+    /// has not been set.
     ///
     /// # Errors
     /// If graphics memory runs out.
@@ -126,7 +182,16 @@ impl Interface {
         indices: &[u32],
         parts: Vec<Part>,
     ) -> Result<Option<Triangles>, GpuError> {
-        let Some(glyphs) = &self.glyphs else {
+        let with_texture = |part: Part| {
+            let texture = self.textures.get(&part.texture)?;
+            let pipeline = match part.fill {
+                Fill::Plain => &self.pipelines.plain,
+                Fill::Glyphs => &self.pipelines.glyphs,
+                Fill::Picture => &self.pipelines.picture,
+            };
+            Some((part, pipeline.clone(), texture.group.clone()))
+        };
+        let Some(parts) = parts.into_iter().map(with_texture).collect() else {
             return Ok(None);
         };
         let device = &self.device;
@@ -138,17 +203,11 @@ impl Interface {
             })
         };
         guarded(device, "drawing the interface", || {
-            let screen = buffer(bytemuck::bytes_of(&screen), wgpu::BufferUsages::UNIFORM);
-            let view = glyphs.create_view(&Default::default());
-            let resources = [
-                screen.as_entire_binding(),
-                wgpu::BindingResource::TextureView(&view),
-            ];
+            let screen = bytemuck::bytes_of(&screen);
+            self.queue.write_buffer(&self.screen, 0, screen);
             Some(Triangles {
-                group: bind(device, &self.pipelines.layout, &resources),
                 vertices: buffer(vertices, wgpu::BufferUsages::VERTEX),
                 indices: buffer(bytemuck::cast_slice(indices), wgpu::BufferUsages::INDEX),
-                pipelines: self.pipelines.clone(),
                 parts,
             })
         })
@@ -158,23 +217,14 @@ impl Interface {
 impl Triangles {
     /// Draws into a pass whose viewport is the window of this size in pixels.
     pub fn draw(&self, pass: &mut wgpu::RenderPass<'_>, [width, height]: [u32; 2]) {
-        pass.set_bind_group(0, &self.group, &[]);
         pass.set_vertex_buffer(0, self.vertices.slice(..));
         pass.set_index_buffer(self.indices.slice(..), wgpu::IndexFormat::Uint32);
-        for Part {
-            indices,
-            clip,
-            plain,
-        } in &self.parts
-        {
+        for (Part { indices, clip, .. }, pipeline, group) in &self.parts {
             let [left, top] = [clip[0].min(width), clip[1].min(height)];
             let [right, bottom] = [clip[2].min(width), clip[3].min(height)];
             if left < right && top < bottom {
-                pass.set_pipeline(if *plain {
-                    &self.pipelines.plain
-                } else {
-                    &self.pipelines.textured
-                });
+                pass.set_pipeline(pipeline);
+                pass.set_bind_group(0, group, &[]);
                 pass.set_scissor_rect(left, top, right - left, bottom - top);
                 pass.draw_indexed(indices.clone(), 0, 0..1);
             }
@@ -197,7 +247,7 @@ fn pipelines(device: &wgpu::Device, format: wgpu::TextureFormat) -> Pipelines {
         },
     };
     let texture = wgpu::BindingType::Texture {
-        sample_type: wgpu::TextureSampleType::Float { filterable: false },
+        sample_type: wgpu::TextureSampleType::Float { filterable: true },
         view_dimension: wgpu::TextureViewDimension::D2,
         multisampled: false,
     };
@@ -213,23 +263,28 @@ fn pipelines(device: &wgpu::Device, format: wgpu::TextureFormat) -> Pipelines {
         count: None,
     };
     let attributes = wgpu::vertex_attr_array![0 => Float32x2, 1 => Float32x2, 2 => Unorm8x4];
+    let sampler = wgpu::BindingType::Sampler(wgpu::SamplerBindingType::Filtering);
     let stages = wgpu::ShaderStages::VERTEX_FRAGMENT;
     let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some("interface"),
-        entries: &[entry(0, stages, screen), entry(1, stages, texture)],
+        entries: &[
+            entry(0, stages, screen),
+            entry(1, stages, texture),
+            entry(2, wgpu::ShaderStages::FRAGMENT, sampler),
+        ],
     });
     let of_pipelines = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: Some("interface"),
         bind_group_layouts: &[Some(&layout)],
         immediate_size: 0,
     });
-    let pipeline = |fragment, blend| {
+    let pipeline = |vertex, fragment, blend| {
         device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
             label: Some("interface"),
             layout: Some(&of_pipelines),
             vertex: wgpu::VertexState {
                 module: &module,
-                entry_point: None,
+                entry_point: Some(vertex),
                 compilation_options: Default::default(),
                 buffers: &[Some(wgpu::VertexBufferLayout {
                     array_stride: VERTEX,
@@ -258,8 +313,9 @@ fn pipelines(device: &wgpu::Device, format: wgpu::TextureFormat) -> Pipelines {
         })
     };
     Pipelines {
-        textured: pipeline("textured", Some(over)),
-        plain: pipeline("plain", None),
+        glyphs: pipeline("glyph_corner", "glyph", Some(over)),
+        picture: pipeline("picture_corner", "picture", Some(over)),
+        plain: pipeline("plain_corner", "plain", None),
         layout,
     }
 }

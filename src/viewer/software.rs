@@ -3,14 +3,17 @@
 
 use super::plain_shapes::simplify;
 use crate::gpu::GpuError;
-use crate::gpu::interface::{Interface, Part, Triangles};
+use crate::gpu::interface::{Fill, Interface, Part, Triangles};
 use eframe::egui::epaint::{
-    ClippedPrimitive, ClippedShape, ImageData, Primitive, Vertex, WHITE_UV,
+    ClippedPrimitive, ClippedShape, ImageData, ImageDelta, Primitive, Vertex, WHITE_UV,
 };
-use eframe::egui::{self, Context, FullOutput, PaintCallbackInfo, Rect, Shape, TextureId};
+use eframe::egui::{
+    self, Context, FullOutput, PaintCallbackInfo, Rect, Shape, TextureFilter, TextureId,
+    TextureWrapMode,
+};
 use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState};
 
-/// Draws everything in the window but pictures and what panels draw themselves.
+/// Draws everything in the window but what panels draw themselves.
 struct Software(Interface);
 
 /// Draws this way from the next frame on. Without it, egui draws all.
@@ -31,9 +34,7 @@ impl egui::Plugin for Software {
     }
 
     fn output_hook(&mut self, context: &Context, output: &mut FullOutput) {
-        if let Err(error) = self.take_glyphs(output) {
-            tracing::warn!("{error}");
-        }
+        self.set_textures(output);
         let scale = output.pixels_per_point;
         let mut shapes = std::mem::take(&mut output.shapes);
         for shape in &mut shapes {
@@ -47,7 +48,9 @@ impl egui::Plugin for Software {
         } in context.tessellate(shapes, scale)
         {
             let shape = match primitive {
-                Primitive::Mesh(mesh) if mesh.texture_id == TextureId::default() => {
+                Primitive::Mesh(mesh)
+                    if number(mesh.texture_id).is_some_and(|it| self.0.has_texture(it)) =>
+                {
                     meshes.push((clip_rect, mesh));
                     continue;
                 }
@@ -60,21 +63,43 @@ impl egui::Plugin for Software {
             output.shapes.push(ClippedShape::new(clip_rect, shape));
         }
         output.shapes.extend(self.draw(meshes, screen, scale));
+        for texture in output.textures_delta.free.iter().copied() {
+            if let Some(number) = number(texture) {
+                self.0.free_texture(number);
+            }
+        }
     }
 }
 
 impl Software {
-    /// Uploads new glyphs.
-    fn take_glyphs(&mut self, output: &FullOutput) -> Result<(), GpuError> {
-        let deltas = output.textures_delta.set.get(&TextureId::default());
-        for delta in deltas.into_iter().flatten() {
-            let ImageData::Color(image) = &delta.image;
-            let origin = delta.pos.map(|pos| pos.map(|at| at as u32));
-            let size = image.size.map(|side| side as u32);
-            let texels = bytemuck::cast_slice(&image.pixels);
-            self.0.set_glyphs(origin, size, texels)?;
+    /// Uploads new glyphs and pictures. egui draws those that repeat or that cannot be uploaded.
+    fn set_textures(&mut self, output: &FullOutput) {
+        for (texture, deltas) in &output.textures_delta.set {
+            let Some(number) = number(*texture) else {
+                continue;
+            };
+            for delta in deltas {
+                let repeats = delta.options.wrap_mode != TextureWrapMode::ClampToEdge;
+                if repeats || !(delta.is_whole() || self.0.has_texture(number)) {
+                    self.0.free_texture(number);
+                } else if let Err(error) = self.set_texture(number, delta) {
+                    tracing::warn!("{error}");
+                }
+            }
         }
-        Ok(())
+    }
+
+    fn set_texture(&mut self, number: u64, delta: &ImageDelta) -> Result<(), GpuError> {
+        let ImageData::Color(image) = &delta.image;
+        let filters = [delta.options.magnification, delta.options.minification];
+        let filters = filters.map(|filter| match filter {
+            TextureFilter::Nearest => wgpu::FilterMode::Nearest,
+            TextureFilter::Linear => wgpu::FilterMode::Linear,
+        });
+        let origin = delta.pos.map(|pos| pos.map(|at| at as u32));
+        let size = image.size.map(|side| side as u32);
+        let texels = bytemuck::cast_slice(&image.pixels);
+        self.0.set_texture(number, filters, origin, size, texels)
     }
 
     /// The shapes that draw meshes that follow each other, each with its clip rectangle: one, if all is well.
@@ -90,13 +115,14 @@ impl Software {
             let sides = [clip.left(), clip.top(), clip.right(), clip.bottom()];
             let clip = sides.map(|side| (side * scale).round() as u32);
             let triangles = mesh.indices.as_chunks().0;
-            for run in triangles.chunk_by(|a, b| is_plain(mesh, a) == is_plain(mesh, b)) {
+            for run in triangles.chunk_by(|a, b| fill(mesh, a) == fill(mesh, b)) {
                 indices.extend(run.as_flattened().iter().map(|index| first + index));
                 let end = indices.len() as u32;
                 parts.push(Part {
                     indices: start..end,
                     clip,
-                    plain: is_plain(mesh, &run[0]),
+                    texture: number(mesh.texture_id).unwrap_or_default(),
+                    fill: fill(mesh, &run[0]),
                 });
                 start = end;
             }
@@ -123,16 +149,28 @@ impl Software {
     }
 }
 
-/// Whether a triangle is a large part of an area of one opaque colour, which is drawn in less time by itself.
-fn is_plain(mesh: &egui::Mesh, triangle: &[u32; 3]) -> bool {
+/// The number of a texture of egui's; `None` for one of a panel's own.
+fn number(texture: TextureId) -> Option<u64> {
+    match texture {
+        TextureId::Managed(number) => Some(number),
+        TextureId::User(_) => None,
+    }
+}
+
+/// How a triangle is drawn. A large part of an area of one opaque colour takes less time by itself.
+fn fill(mesh: &egui::Mesh, triangle: &[u32; 3]) -> Fill {
     /// Square points, from which on a change of the pipeline pays.
     const LARGE: f32 = 4096.0;
+    if mesh.texture_id != TextureId::default() {
+        return Fill::Picture;
+    }
     let [a, b, c] = triangle.map(|index| mesh.vertices[index as usize]);
     let is_alike = |corner: &Vertex| corner.color == a.color && corner.uv == WHITE_UV;
     let (right, down) = (b.pos - a.pos, c.pos - a.pos);
-    a.color.is_opaque()
+    let is_plain = a.color.is_opaque()
         && [a, b, c].iter().all(is_alike)
-        && (right.x * down.y - right.y * down.x).abs() > LARGE
+        && (right.x * down.y - right.y * down.x).abs() > LARGE;
+    if is_plain { Fill::Plain } else { Fill::Glyphs }
 }
 
 struct Paint(Triangles);

@@ -147,7 +147,11 @@ fn presets_look_as_they_did() {
 
 #[test]
 fn a_software_adapter_shows_the_same_window() {
-    for (preset, dark) in [(Preset::Fig1b, true), (Preset::Fig1a, false)] {
+    for (preset, dark) in [
+        (Preset::Fig1b, true),
+        (Preset::Fig1a, false),
+        (Preset::Cloud, true),
+    ] {
         for size in [[900.0, 520.0], [500.0, 1400.0]] {
             let mut usual = harness(size, Some(preset), dark);
             let mut plain = harness_with(size, Some(preset), dark, |context, state| {
