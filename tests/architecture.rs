@@ -60,7 +60,8 @@ verify: data encoding eval files kernels labels model potential random
 race: csv data device encoding eval files flow fonts format inference labels model panic_message pictures potential \
     sampler text_file texts train vector_field
 viewer: compare crash csv data device encoding eval export files flow fonts format gpu inference inspect job label_edit \
-    labels model models page panic_message pictures potential race runs sampler system_report texts train trajectory vector_field votes
+    labels model models page panic_message patches pictures potential race runs sampler system_report texts train trajectory \
+    vector_field votes
 ablate: csv data device eval files flow fonts format inference model run_format text_file train votes
 cli: ablate compare crash csv data device encoding eval export files flow format inference inspect kernels labels model \
     models onnx panic_message pictures race run_format sampler server system_report terminal text_file texts train trajectory verify \

@@ -112,6 +112,10 @@ impl Dashboard {
                 "step {step}: skipped {} without a finite gradient",
                 counted(skipped, "step")
             )),
+            Event::Unweighed { step, steps } => self.line(&format!(
+                "step {step}: {} without a labelled pixel, left out of the loss",
+                counted(steps, "step")
+            )),
             Event::Tokens(kept) => self.tokens(&kept),
             Event::Step { step } => self.bar.set_position(step),
             Event::Logged(line) => self.logged(line),

@@ -87,8 +87,8 @@ pub enum Fit {
 
 /// Solver steps for a model that recommends none.
 pub const STEPS: usize = 10;
-/// Maximum that a model may recommend.
-const MOST_STEPS: usize = 1000;
+/// Most solver steps that a model may recommend.
+pub const MOST_SOLVER_STEPS: usize = 1000;
 /// Maximum radius that a model may recommend, in pixels.
 const MOST_RADIUS: usize = 64;
 
@@ -107,7 +107,7 @@ impl Card {
     /// [`flow_steps`](Self::flow_steps).
     pub fn default_steps(&self) -> usize {
         let recommended = self.sampling_steps.unwrap_or(STEPS);
-        self.flow_steps(recommended.clamp(1, MOST_STEPS))
+        self.flow_steps(recommended.clamp(1, MOST_SOLVER_STEPS))
     }
 
     /// The radius of the filter that moves outlines: what the model recommends, else half a patch.
@@ -251,9 +251,9 @@ impl Card {
             ),
             (
                 "sampling_steps",
-                steps.is_none_or(|steps| (1..=MOST_STEPS).contains(&steps))
+                steps.is_none_or(|steps| (1..=MOST_SOLVER_STEPS).contains(&steps))
                     || steps == before.sampling_steps,
-                format!("use a number from 1 to {MOST_STEPS}"),
+                format!("use a number from 1 to {MOST_SOLVER_STEPS}"),
             ),
             (
                 "filter_radius",

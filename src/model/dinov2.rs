@@ -12,6 +12,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 /// Side of the square of photo pixels per teacher token. The teacher's patches have 14 x 14 pixels,
 /// so photos are shrunk to 14/16.
 const PIXELS_PER_TOKEN: usize = 16;
+/// Width of a head in all published sizes.
+pub const HEAD_WIDTH: usize = 64;
 /// Rows, and columns, of an encoder's position table: the published grid of 37 x 37 would be a
 /// twentieth of a small encoder's size.
 pub const ENCODER_SIDE: usize = 16;
@@ -47,7 +49,7 @@ pub struct Dinov2 {
 
 impl Dinov2 {
     /// Builds the teacher from a checkpoint's tensors, with Hugging Face or original names. `heads`
-    /// comes from its configuration; without it heads are 64 wide, as in all published sizes.
+    /// comes from its configuration; without it heads are [`HEAD_WIDTH`] wide, as in all published sizes.
     ///
     /// # Errors
     /// If the tensors are not those of a DINOv2.
@@ -61,6 +63,18 @@ impl Dinov2 {
         let vit = Vit::init(&config, &mut Initializer::placeholders(device));
         let vit = tensors::import(vit, tensors)?;
         Ok(Self { vit, parameters })
+    }
+
+    /// The width of the tokens of a checkpoint; `None` if it has no class token.
+    pub(crate) fn width_of(tensors: &Tensors) -> Option<usize> {
+        let mut named = tensors.iter();
+        let class = named.find(|(name, _)| name.ends_with("cls_token"));
+        class.and_then(|(_, token)| token.shape.last().copied())
+    }
+
+    /// Number of attention heads.
+    pub(crate) fn heads(&self) -> usize {
+        self.vit.config().heads
     }
 
     /// Number of parameters in its checkpoint.
@@ -155,7 +169,7 @@ fn read(tensors: Tensors, heads: Option<usize>) -> Result<(VitConfig, Tensors), 
     if width == 0 || side == 0 || (side * side + 1) * width != position.data.len() {
         return Err(odd("pos_embed"));
     }
-    let heads = heads.unwrap_or(width / 64);
+    let heads = heads.unwrap_or(width / HEAD_WIDTH);
     if heads == 0 || !width.is_multiple_of(heads) || class.data.len() != width {
         return Err(odd("cls_token"));
     }

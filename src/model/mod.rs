@@ -20,7 +20,9 @@ pub(crate) mod testing;
 pub mod vit;
 pub mod warm_start;
 
-pub use card::{Card, FORMAT_VERSION, Fit, METADATA_KEY, Quality, SCALES, STEPS, Score};
+pub use card::{
+    Card, FORMAT_VERSION, Fit, METADATA_KEY, MOST_SOLVER_STEPS, Quality, SCALES, STEPS, Score,
+};
 
 use crate::encoding::Centroids;
 use crate::flow::{self, Prediction, Source};

@@ -54,6 +54,17 @@ pub enum OnnxError {
     /// A network that has no encoder.
     #[error("its network has no image encoder: export --graph velocity, which needs none")]
     NoEncoder,
+    /// A model for photos of exactly one size that a graph cannot cut into patches.
+    #[error(
+        "it takes photos at exactly {} x {} pixels, and a graph only sides that are multiples of the network's patch \
+         of {patch}: give the model such a size with flowseg models --edit, or train with such a data.size",
+        size[0], size[1]
+    )]
+    Size {
+        /// Height and width.
+        size: [usize; 2],
+        patch: usize,
+    },
     /// Weights that no ONNX file holds.
     #[error("its weights take {0} MiB and an ONNX file holds 2047 MiB: export a smaller model")]
     TooLarge(u64),
@@ -62,8 +73,14 @@ pub enum OnnxError {
 /// The bytes of an ONNX file.
 ///
 /// # Errors
-/// A model without an encoder where its graph is asked for, and one of 2 GiB or more.
+/// A model without an encoder where its graph is asked for, one that stretches photos to a size that is not in whole
+/// patches, and one of 2 GiB or more.
 pub fn export_graph(model: &Model, graph: Graph) -> Result<Vec<u8>, OnnxError> {
+    let (size, patch) = (model.card.size, model.card.network.patch_size);
+    // The program pads such photos, and drops the padding after every step.
+    if model.card.fit == Fit::Stretch && size.iter().any(|side| !side.is_multiple_of(patch)) {
+        return Err(OnnxError::Size { size, patch });
+    }
     let weights = export(&model.network);
     let encoder = model.network.config().encoder.as_ref();
     let int8 = encoder.is_some_and(|vit| vit.int8);

@@ -207,6 +207,25 @@ fn a_model_that_stretches_photos_says_so() {
 }
 
 #[test]
+fn a_size_that_a_graph_cannot_take_is_refused() {
+    let exported = |fit, size| {
+        let model = testing::tiny(&["a", "b"], size, |card| card.fit = fit);
+        export_graph(&model, Graph::Velocity)
+    };
+    let patch = testing::tiny(&["a", "b"], [8, 12], |_| ())
+        .card
+        .network
+        .patch_size;
+    let odd = [2 * patch, 3 * patch + 1];
+    let error = exported(Fit::Stretch, odd).unwrap_err().to_string();
+    let words = format!("exactly {} x {} pixels", odd[0], odd[1]);
+    assert!(error.contains(&words) && !error.contains('\n'), "{error}");
+    assert!(exported(Fit::Stretch, [2 * patch, 3 * patch]).is_ok());
+    // Photos in their own shape are resized to whole patches near this size.
+    assert!(exported(Fit::Aspect, odd).is_ok());
+}
+
+#[test]
 fn matrices_are_bytes_only_where_nothing_is_rounded() {
     let checkpoint = everything(Prediction::Velocity, Source::Image);
     let stored = checkpoint.to_bytes(Precision::Half).unwrap();

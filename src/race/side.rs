@@ -48,9 +48,10 @@ pub(super) struct SideWorker {
 /// The losses since the last snapshot. They stay on the device until they are read.
 #[derive(Default)]
 struct Losses {
-    /// The sum over the steps that changed the weights, `[1]`, and their number, `[1]`.
+    /// The sum over the steps that changed the weights and whose batches have a labelled pixel, `[1]`, and their
+    /// number, `[1]`.
     sums: Option<(Tensor<1>, Tensor<1>)>,
-    /// Steps taken.
+    /// Steps taken whose batches have a labelled pixel.
     taken: u64,
     /// Steps up to the last snapshot that did not change the weights, if none did since.
     skipped: u64,
@@ -58,6 +59,9 @@ struct Losses {
 
 impl Losses {
     fn add(&mut self, output: StepOutput) {
+        if !output.weighed {
+            return;
+        }
         let loss = output.loss.mask_fill(output.finite.clone().bool_not(), 0.0);
         let count = output.finite.float();
         self.taken += 1;
@@ -67,7 +71,7 @@ impl Losses {
         });
     }
 
-    /// The mean loss of the steps that changed the weights; `None` if none did.
+    /// The mean loss of the steps in the sum; `None` if there are none.
     fn take(&mut self) -> Option<f64> {
         let (losses, counts) = self.sums.take()?;
         let number = |sum: Tensor<1>| read(sum).first().copied().map_or(0.0, f64::from);

@@ -22,6 +22,9 @@ pub(crate) fn dry_run(
 ) -> Result<Vec<MemoryEstimate>, TrainError> {
     let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
+    for caution in plan.iter().filter_map(Stage::warm_up_caution) {
+        tracing::warn!("{caution}");
+    }
     let first = &plan[0].config;
     let data = prepare::open_training(&first.data_list())?;
     if !resumed {

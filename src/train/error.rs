@@ -73,7 +73,7 @@ pub enum TrainError {
     /// Too many steps in a row without a finite gradient.
     #[error(
         "by step {step}, {in_a_row} steps in a row had no finite gradient: {}",
-        after_divergence(checkpoint.as_deref())
+        after_divergence(checkpoint.as_deref(), in_a_row >= step)
     )]
     Diverged {
         /// The step of the line at which this was seen.
@@ -127,8 +127,8 @@ pub enum TrainError {
     Precision(MatmulPrecision),
 }
 
-/// What to do where gradients are no longer finite.
-fn after_divergence(checkpoint: Option<&Path>) -> String {
+/// What to do where gradients are no longer finite, or with `never` none has ever been.
+fn after_divergence(checkpoint: Option<&Path>, never: bool) -> String {
     let smaller = "--set train.learning_rate=SMALLER";
     match checkpoint {
         Some(path) => format!(
@@ -136,7 +136,12 @@ fn after_divergence(checkpoint: Option<&Path>) -> String {
             path.display()
         ),
         None => format!(
-            "there is no checkpoint to go back to, so start again with {smaller} and another --out"
+            "there is no checkpoint to go back to, so start again with {smaller}{} and another --out",
+            if never {
+                ", or a larger loss.temperature or loss.epsilon,"
+            } else {
+                ""
+            }
         ),
     }
 }
@@ -182,18 +187,25 @@ mod tests {
 
     #[test]
     fn a_diverged_run_without_a_checkpoint_says_to_start_again() {
-        let told = |checkpoint| {
+        let told = |in_a_row, checkpoint| {
             let diverged = TrainError::Diverged {
                 step: 9,
-                in_a_row: 5,
+                in_a_row,
                 checkpoint,
             };
             diverged.to_string()
         };
-        let resumed = told(Some(PathBuf::from("step-4")));
+        let resumed = told(5, Some(PathBuf::from("step-4")));
         assert!(resumed.ends_with("continues from step-4"), "{resumed}");
-        let again = told(None);
+        let again = told(5, None);
         assert!(again.contains("start again with --set") && !again.contains("--resume"));
+        assert!(!again.contains("loss.temperature"), "{again}");
+        // Not even the first step had a finite gradient, which may not be due to the learning rate.
+        let never = told(9, None);
+        assert!(
+            never.contains("loss.temperature or loss.epsilon"),
+            "{never}"
+        );
     }
 
     #[test]

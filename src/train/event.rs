@@ -44,6 +44,11 @@ pub enum Event {
     Logged(StepLine),
     /// Steps without a finite gradient have been skipped since the last report.
     Skipped(SkippedLine),
+    /// Batches without a weighed pixel, whose loss says nothing, since the last report.
+    Unweighed {
+        step: u64,
+        steps: u64,
+    },
     Validating,
     Validated {
         line: ValidationLine,

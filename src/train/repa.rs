@@ -7,7 +7,7 @@ use crate::data::Batch;
 use crate::files;
 use crate::format::hex;
 use crate::kernels::MatmulPrecision;
-use crate::model::dinov2::{Dinov2, start_encoder};
+use crate::model::dinov2::{Dinov2, HEAD_WIDTH, start_encoder};
 use crate::model::init::Initializer;
 use crate::model::linear::Linear;
 use crate::model::resize::{self, Filter};
@@ -78,6 +78,35 @@ pub fn encoder(encoder: Vit, path: &Path) -> Result<Vit, TrainError> {
     start_encoder(encoder, tensors).map_err(|e| unusable(path, e.to_string()))
 }
 
+/// The number of heads that the `config.json` beside a teacher gives. A configuration of another width belongs to
+/// another model: it is left out, and a warning says so.
+fn declared_heads(teacher: &Path, width: usize) -> Option<usize> {
+    let path = teacher.with_file_name("config.json");
+    let json = std::fs::read(&path).ok()?;
+    let json: serde_json::Value = serde_json::from_slice(&json).ok()?;
+    let heads = json["num_attention_heads"].as_u64()? as usize;
+    if json["hidden_size"].as_u64() == Some(width as u64) {
+        return Some(heads);
+    }
+    tracing::warn!(
+        "{} is not about {}: its hidden_size is {}, and the tensors are {width} wide; heads are taken to be \
+         {HEAD_WIDTH} wide",
+        path.display(),
+        teacher.display(),
+        json["hidden_size"]
+    );
+    None
+}
+
+/// The name of a teacher's cache folder. The same tensors have other features with another number of heads.
+fn cache_name(digest: &str, width: usize, heads: usize) -> String {
+    if heads == width / HEAD_WIDTH {
+        digest.to_owned()
+    } else {
+        format!("{digest}-{heads}-heads")
+    }
+}
+
 /// The frozen teacher, and the cache of its features.
 pub struct Teacher {
     encoder: Dinov2,
@@ -91,18 +120,15 @@ pub struct Teacher {
 
 impl Teacher {
     /// Reads a teacher from a `.safetensors` or `.pth` file. A `config.json` beside it, in the
-    /// format of Hugging Face, may give the number of heads.
+    /// format of Hugging Face and of the same width, may give the number of heads.
     ///
     /// # Errors
     /// If the file cannot be read or contains something else, or the cache folder cannot be
     /// created.
     pub fn open(path: &Path, cache: Option<&Path>, device: &Device) -> Result<Self, TrainError> {
         let (bytes, tensors) = checkpoint(path)?;
-        let beside = path.with_file_name("config.json");
-        let heads = std::fs::read(beside)
-            .ok()
-            .and_then(|json| serde_json::from_slice::<serde_json::Value>(&json).ok())
-            .and_then(|json| Some(json["num_attention_heads"].as_u64()? as usize));
+        let width = Dinov2::width_of(&tensors);
+        let heads = width.and_then(|width| declared_heads(path, width));
         let encoder = Dinov2::new(tensors, heads, &device.clone().inner())
             .map_err(|e| unusable(path, e.to_string()))?;
         let mut teacher = Self {
@@ -120,7 +146,8 @@ impl Teacher {
     /// # Errors
     /// If the folder cannot be created.
     pub fn set_cache(&mut self, cache: Option<&Path>) -> Result<(), TrainError> {
-        self.cache = cache.map(|folder| folder.join(&self.digest));
+        let name = cache_name(&self.digest, self.width(), self.encoder.heads());
+        self.cache = cache.map(|folder| folder.join(name));
         self.failed = AtomicBool::new(false);
         match &self.cache {
             None => Ok(()),
@@ -281,6 +308,30 @@ mod tests {
             });
         }
         assert_eq!(written, 2);
+    }
+
+    #[test]
+    fn only_a_configuration_of_the_same_width_gives_the_heads() {
+        let folder = tempfile::tempdir().unwrap();
+        let teacher = folder.path().join("teacher.safetensors");
+        assert_eq!(declared_heads(&teacher, 48), None);
+        for (json, expected) in [
+            (r#"{"hidden_size": 48, "num_attention_heads": 4}"#, Some(4)),
+            (r#"{"hidden_size": 384, "num_attention_heads": 6}"#, None),
+            (r#"{"num_attention_heads": 6}"#, None),
+            (r#"{"hidden_size": 48}"#, None),
+            ("[]", None),
+            ("{", None),
+        ] {
+            std::fs::write(folder.path().join("config.json"), json).unwrap();
+            assert_eq!(declared_heads(&teacher, 48), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn features_of_other_heads_are_cached_apart() {
+        assert_eq!(cache_name("0123", 384, 6), "0123");
+        assert_eq!(cache_name("0123", 384, 8), "0123-8-heads");
     }
 
     #[test]

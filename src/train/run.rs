@@ -61,7 +61,8 @@ pub(crate) fn run_on(
     let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
     check_devices(&plan, devices)?;
-    for caution in cautions(&plan, devices) {
+    let warm_ups = plan.iter().filter_map(Stage::warm_up_caution);
+    for caution in cautions(&plan, devices).into_iter().chain(warm_ups) {
         tracing::warn!("{caution}");
     }
     let Some(prepared) = prepare::prepare(&plan, report, stop)? else {

@@ -18,24 +18,30 @@ pub(super) struct RunningMetrics {
     /// same.
     resumed: Option<Unlogged>,
     steps: u64,
+    /// Steps of batches without a weighed pixel since this process wrote a line.
+    unweighed: u64,
     photos: usize,
     waited: Duration,
     started: Instant,
 }
 
 struct Sums {
-    /// Summed over the steps that were not skipped.
+    /// Summed over the steps that were not skipped and whose batches have a weighed pixel.
     loss: Tensor<1>,
+    /// The number of these steps.
+    losses: Tensor<1>,
     skipped: Tensor<1>,
     longest: Tensor<1>,
-    /// Of the last step that was not skipped; 0 without one.
+    /// Of the last of the steps in `loss`; 0 without one.
     norm: Tensor<1>,
     rate: f64,
 }
 
 pub(super) struct Summary {
-    /// `None` if every step was skipped.
+    /// `None` if no step has a loss: each was skipped, or its batch has no weighed pixel.
     pub line: Option<StepLine>,
+    /// Steps of batches without a weighed pixel.
+    pub unweighed: u64,
     /// Steps skipped because their gradient was not finite.
     pub skipped: u64,
     /// Longest run of skipped steps, including ones before the previous line.
@@ -49,6 +55,7 @@ impl Default for RunningMetrics {
             in_a_row: None,
             resumed: None,
             steps: 0,
+            unweighed: 0,
             photos: 0,
             waited: Duration::ZERO,
             started: Instant::now(),
@@ -64,6 +71,7 @@ impl RunningMetrics {
         let on_device = |value: f32| Tensor::<1>::from_data([value], device);
         let sums = (before.steps > 0).then(|| Sums {
             loss: on_device(before.loss.unwrap_or(f32::NAN)),
+            losses: on_device(before.losses()),
             skipped: on_device(before.skipped),
             longest: on_device(before.longest),
             norm: on_device(before.norm),
@@ -89,7 +97,13 @@ impl RunningMetrics {
         };
         let mut numbers = vec![in_a_row];
         if let Some(sums) = &self.sums {
-            let sums = [&sums.loss, &sums.skipped, &sums.longest, &sums.norm];
+            let sums = [
+                &sums.loss,
+                &sums.skipped,
+                &sums.longest,
+                &sums.norm,
+                &sums.losses,
+            ];
             numbers.extend(sums.map(Clone::clone));
         }
         let numbers = read(Tensor::cat(numbers, 0));
@@ -97,6 +111,7 @@ impl RunningMetrics {
         Unlogged {
             steps: self.steps,
             loss: Some(number(1)).filter(|loss| loss.is_finite()),
+            losses: Some(number(5)),
             skipped: number(2),
             longest: number(3),
             in_a_row: number(0),
@@ -127,17 +142,28 @@ impl RunningMetrics {
         self.resumed = None;
         let finite: Tensor<1, Bool> = output.finite.clone();
         let zero = output.loss.zeros_like();
-        let loss = zero.clone().mask_where(finite.clone(), output.loss.clone());
         let bad = zero.ones_like().mask_where(finite.clone(), zero.clone());
         let before = self.in_a_row.take().unwrap_or_else(|| zero.clone());
         let run = (before + 1.0) * bad.clone();
         self.in_a_row = Some(run.clone());
-        let norm = self.sums.as_ref().map_or(zero, |sums| sums.norm.clone());
-        let norm = norm.mask_where(finite, output.gradient_norm.clone());
+        let norm = self.sums.as_ref();
+        let norm = norm.map_or_else(|| zero.clone(), |sums| sums.norm.clone());
+        let (loss, losses, norm) = if output.weighed {
+            (
+                zero.mask_where(finite.clone(), output.loss.clone()),
+                bad.clone().neg() + 1.0,
+                norm.mask_where(finite, output.gradient_norm.clone()),
+            )
+        } else {
+            // Without the classes' part, and without its gradient: neither can be compared with the others.
+            self.unweighed += 1;
+            (zero.clone(), zero, norm)
+        };
         let rate = output.learning_rate;
         self.sums = Some(match self.sums.take() {
             None => Sums {
                 loss,
+                losses,
                 skipped: bad,
                 longest: run,
                 norm,
@@ -145,6 +171,7 @@ impl RunningMetrics {
             },
             Some(sums) => Sums {
                 loss: sums.loss + loss,
+                losses: sums.losses + losses,
                 skipped: sums.skipped + bad,
                 longest: sums.longest.max_pair(run),
                 norm,
@@ -168,18 +195,25 @@ impl RunningMetrics {
         let Some(sums) = closed.sums else {
             return Summary {
                 line: None,
+                unweighed: 0,
                 skipped: 0,
                 in_a_row: 0,
             };
         };
-        let numbers = Tensor::cat(vec![sums.loss, sums.skipped, sums.longest, sums.norm], 0);
-        let numbers = read(numbers);
+        let numbers = vec![
+            sums.loss,
+            sums.skipped,
+            sums.longest,
+            sums.norm,
+            sums.losses,
+        ];
+        let numbers = read(Tensor::cat(numbers, 0));
         let skipped = numbers[1] as u64;
         let seconds = closed.started.elapsed().as_secs_f64().max(1e-9);
-        let good = closed.steps.saturating_sub(skipped);
-        let line = (good > 0).then(|| StepLine {
+        let losses = f64::from(numbers[4]);
+        let line = (losses > 0.0).then(|| StepLine {
             step,
-            loss: f64::from(numbers[0]) / good as f64,
+            loss: f64::from(numbers[0]) / losses,
             learning_rate: sums.rate,
             gradient_norm: f64::from(numbers[3]),
             photos_per_second: closed.photos as f64 / seconds,
@@ -187,6 +221,7 @@ impl RunningMetrics {
         });
         Summary {
             line,
+            unweighed: closed.unweighed,
             skipped,
             in_a_row: numbers[2] as u64,
         }
@@ -204,7 +239,46 @@ mod tests {
             learning_rate: 1e-3,
             gradient_norm: Tensor::from_data([norm], &device),
             finite: Tensor::from_data([norm.is_finite()], &device),
+            weighed: true,
         }
+    }
+
+    #[test]
+    fn a_batch_without_a_weighed_pixel_is_left_out_of_the_mean() {
+        let empty = || StepOutput {
+            weighed: false,
+            ..output(0.0)
+        };
+        let mut running = RunningMetrics::default();
+        running.add(&empty(), 1);
+        running.add(&output(2.0), 1);
+        running.add(&empty(), 1);
+        // As a run that resumes there.
+        let saved = running.unlogged();
+        assert_eq!((saved.losses, saved.steps), (Some(1.0), 3));
+        let resumed = RunningMetrics::resume(&saved, 9, &Device::flex());
+        for mut running in [running, resumed] {
+            running.add(&output(4.0), 1);
+            running.add(&output(f32::NAN), 1);
+            let summary = running.close(5);
+            assert_eq!((summary.skipped, summary.in_a_row), (1, 1));
+            let line = summary.line.unwrap();
+            assert_eq!((line.loss, line.gradient_norm), (3.0, 4.0));
+        }
+        // Without any other step there is no line.
+        let mut running = RunningMetrics::default();
+        running.add(&empty(), 1);
+        let summary = running.close(1);
+        assert!(summary.line.is_none() && summary.unweighed == 1 && summary.skipped == 0);
+    }
+
+    #[test]
+    fn a_checkpoint_of_an_older_version_counts_every_step_that_was_not_skipped() {
+        let old = r#"{"steps": 3, "loss": 4.0, "skipped": 1.0, "longest": 1.0, "in_a_row": 0.0, "norm": 2.0}"#;
+        let saved: Unlogged = serde_json::from_str(old).unwrap();
+        let mut running = RunningMetrics::resume(&saved, 9, &Device::flex());
+        running.add(&output(5.0), 1);
+        assert_eq!(running.close(4).line.unwrap().loss, 3.0);
     }
 
     #[test]

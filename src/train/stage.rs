@@ -242,6 +242,10 @@ impl TrainLoop<'_> {
             self.metrics.write(&line)?;
             (self.report)(Event::Logged(line));
         }
+        if summary.unweighed > 0 {
+            let steps = summary.unweighed;
+            (self.report)(Event::Unweighed { step, steps });
+        }
         if summary.skipped > 0 {
             let skipped = summary.skipped;
             let line = SkippedLine { step, skipped };

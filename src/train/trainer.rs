@@ -55,6 +55,8 @@ pub struct StepOutput {
     pub gradient_norm: Tensor<1>,
     /// Whether that norm is finite, `[1]`; otherwise the step was skipped.
     pub finite: Tensor<1, Bool>,
+    /// Whether a pixel of the batch has a weight in the loss; otherwise `loss` says nothing about the network.
+    pub weighed: bool,
 }
 
 /// What the loss asks of the predictions for a batch, pixel by pixel.
@@ -163,11 +165,11 @@ impl Trainer {
         };
         let stop = || rank.may_leave() && stop();
         let share = rank.share(batch.len);
-        let Some((loss, gradients)) = self.gradients(&trainee, batch, share, &stop) else {
+        let Some((loss, gradients, weighed)) = self.gradients(&trainee, batch, share, &stop) else {
             return Ok(None);
         };
         let (loss, gradients) = rank.sum(&trainee, loss, gradients)?;
-        Ok(Some(self.update(trainee, loss, gradients)))
+        Ok(Some(self.update(trainee, loss, gradients, weighed)))
     }
 
     /// What the loss asks of the moving average's predictions for a batch; `None` if the network
@@ -246,14 +248,15 @@ impl Trainer {
         )
     }
 
-    /// The loss of some samples of a batch, `[1]`, and its scaled gradients; `None` if stopped.
+    /// The loss of some samples of a batch, `[1]`, and its scaled gradients, and whether a pixel of the whole batch
+    /// has a weight; `None` if stopped.
     fn gradients(
         &self,
         trainee: &Trainee,
         batch: &Batch,
         share: Range<usize>,
         stop: &dyn Fn() -> bool,
-    ) -> Option<(Tensor<1>, GradientsParams)> {
+    ) -> Option<(Tensor<1>, GradientsParams, bool)> {
         let config = &self.stage.config;
         let centroids = self.state.model.card.centroids();
         let len = share.len();
@@ -285,7 +288,7 @@ impl Trainer {
         }
         // If there are fewer samples than devices, some devices have none.
         let loss = loss.unwrap_or_else(|| scale.zeros_like());
-        Some((loss, sum.grads()))
+        Some((loss, sum.grads(), own.path.total_weight > 0.0))
     }
 
     /// Updates weights, moving average and loss scale.
@@ -294,6 +297,7 @@ impl Trainer {
         trainee: Trainee,
         loss: Tensor<1>,
         gradients: GradientsParams,
+        weighed: bool,
     ) -> StepOutput {
         let (stage, state) = (&self.stage, &mut self.state);
         let config = &stage.config;
@@ -340,6 +344,7 @@ impl Trainer {
             learning_rate,
             gradient_norm: norm,
             finite,
+            weighed,
         }
     }
 }

@@ -80,6 +80,20 @@ fn a_dry_run_reads_what_the_run_would_start_from() {
 }
 
 #[test]
+fn a_dry_run_tells_of_a_run_that_ends_in_its_warm_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |setting: &str| {
+        let mut dry = command(&folder.path().join("run"), &[setting]);
+        let output = dry.arg("--dry-run").output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{text}");
+        text.contains("train.warmup")
+    };
+    assert!(told("train.warmup=100"));
+    assert!(!told("train.warmup=1"));
+}
+
+#[test]
 fn the_expected_peak_is_the_real_one_within_a_quarter() {
     let folder = tempfile::tempdir().unwrap();
     let cases: [&[&str]; 6] = [

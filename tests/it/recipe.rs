@@ -308,62 +308,6 @@ fn a_teacher_that_only_the_stages_name_teaches() {
 }
 
 #[test]
-fn a_run_without_finite_gradients_stops_and_leaves_its_checkpoint() {
-    let folder = tempfile::tempdir().unwrap();
-    let run = folder.path().join("run");
-    train(&run, &["train.steps=4", "train.validate_every=0"])
-        .assert()
-        .success();
-    let saved = run.join("checkpoints/step-00000004/model.safetensors");
-    let before = fs::read(&saved).unwrap();
-    // A temperature at which the gradient's squares overflow single precision.
-    let mut command = train(
-        &run,
-        &[
-            "train.steps=100",
-            "train.validate_every=0",
-            "train.bad_steps=3",
-            "train.checkpoint_every=50",
-            "loss.temperature=1e-36",
-        ],
-    );
-    fails(
-        command.arg("--resume"),
-        &["3 steps in a row", "step 7", "step-00000004", "--resume"],
-    );
-    assert_eq!(fs::read(&saved).unwrap(), before);
-    assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 1);
-    let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    assert_eq!(metrics.matches("\"skipped\":1").count(), 3, "{metrics}");
-    assert!(losses(&run).iter().all(|l| l.0 <= 4 && l.1.is_finite()));
-}
-
-/// Bad steps are only looked at with the line of step 20. A checkpoint at step 10 would be amid them.
-#[test]
-fn a_run_goes_back_to_its_checkpoint_from_before_bad_steps() {
-    let folder = tempfile::tempdir().unwrap();
-    let run = folder.path().join("run");
-    let settings = [
-        "train.bad_steps=3",
-        "train.checkpoint_every=10",
-        "train.log_every=20",
-    ];
-    let with = |steps, temperature| [&settings[..], &[steps, temperature]].concat();
-    let good = |steps| with(steps, "loss.temperature=1");
-    train(&run, &good("train.steps=4")).assert().success();
-    let bad = with("train.steps=100", "loss.temperature=1e-36");
-    fails(
-        train(&run, &bad).arg("--resume"),
-        &["by step 20, ", "in a row", "continues from", "step-"],
-    );
-    train(&run, &good("train.steps=24"))
-        .arg("--resume")
-        .assert()
-        .success();
-    assert!(run.join("model.safetensors").exists());
-}
-
-#[test]
 fn stages_follow_each_other_and_a_resume_lands_in_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let toml = folder.path().join("staged.toml");

@@ -7,7 +7,7 @@ use common::{fails, flowseg, losses, shared, succeeds, train, wait_for};
 use common::{signal, started, train_on};
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -417,4 +417,70 @@ fn real_photos_train() {
         .assert()
         .success();
     assert_eq!(losses(&run).len(), 2);
+}
+
+/// Gives the checkpoint of step 4 a loss scale at which the gradient's squares overflow single precision. Returns the
+/// progress file and its text before.
+fn overflow(run: &Path) -> (PathBuf, String) {
+    let path = run.join("checkpoints/step-00000004/progress.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut progress: serde_json::Value = serde_json::from_str(&text).unwrap();
+    progress["loss_scale"] = 1e38.into();
+    fs::write(&path, progress.to_string()).unwrap();
+    (path, text)
+}
+
+#[test]
+fn a_run_without_finite_gradients_stops_and_leaves_its_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    train(&run, &["train.steps=4", "train.validate_every=0"])
+        .assert()
+        .success();
+    let saved = run.join("checkpoints/step-00000004/model.safetensors");
+    let before = fs::read(&saved).unwrap();
+    overflow(&run);
+    let mut command = train(
+        &run,
+        &[
+            "train.steps=100",
+            "train.validate_every=0",
+            "train.bad_steps=3",
+            "train.checkpoint_every=50",
+        ],
+    );
+    fails(
+        command.arg("--resume"),
+        &["3 steps in a row", "step 7", "step-00000004", "--resume"],
+    );
+    assert_eq!(fs::read(&saved).unwrap(), before);
+    assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 1);
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    assert_eq!(metrics.matches("\"skipped\":1").count(), 3, "{metrics}");
+    assert!(losses(&run).iter().all(|l| l.0 <= 4 && l.1.is_finite()));
+}
+
+/// Bad steps are only looked at with the line of step 20. A checkpoint at step 10 would be amid them.
+#[test]
+fn a_run_goes_back_to_its_checkpoint_from_before_bad_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let settings = [
+        "train.bad_steps=3",
+        "train.checkpoint_every=10",
+        "train.log_every=20",
+    ];
+    let with = |steps| [&settings[..], &[steps]].concat();
+    train(&run, &with("train.steps=4")).assert().success();
+    let (progress, before) = overflow(&run);
+    fails(
+        train(&run, &with("train.steps=100")).arg("--resume"),
+        &["by step 20, ", "in a row", "continues from", "step-"],
+    );
+    fs::write(progress, before).unwrap();
+    train(&run, &with("train.steps=24"))
+        .arg("--resume")
+        .assert()
+        .success();
+    assert!(run.join("model.safetensors").exists());
 }

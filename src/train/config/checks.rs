@@ -7,7 +7,8 @@ use crate::data::augment::SCALES;
 use crate::data::list::MAX_WEIGHT;
 use crate::encoding::{COLOUR_AXES, MOST_DIMS};
 use crate::flow::Source;
-use crate::model::config::can_join;
+use crate::model::MOST_SOLVER_STEPS;
+use crate::model::config::{Condition, can_join};
 use crate::train::objective::Objective;
 use crate::train::wrong_states::States;
 use serde::Serialize;
@@ -136,7 +137,12 @@ impl Config {
             &m.encoder_layers,
             "ascending numbers from 1 to model.encoder_blocks",
         )?;
-        divisor("loss.temperature", l.temperature)?;
+        rule(
+            (1e-3..=1e3).contains(&l.temperature),
+            "loss.temperature",
+            l.temperature,
+            "from 0.001 to 1000",
+        )?;
         divisor("loss.epsilon", l.epsilon)?;
         share("loss.class_balance", l.class_balance)?;
         rule(
@@ -162,6 +168,15 @@ impl Config {
                 "image with cross-entropy, which has no flow",
             )?;
         }
+        let sees_photo =
+            m.condition == Condition::Concat || m.encoder.is_some() || m.stem_width > 0;
+        rule(
+            f.source == Source::Image || sees_photo,
+            "flow.source",
+            f.source,
+            "image unless the network sees the photo by model.condition = concat, model.encoder or \
+             model.stem_width",
+        )?;
         share("flow.time_zero", f.time_zero)?;
         share("flow.states_share", f.states_share)?;
         rule(
@@ -286,10 +301,10 @@ impl Config {
             "at least 1",
         )?;
         rule(
-            (1..=10_000).contains(&t.validate_steps),
+            (1..=MOST_SOLVER_STEPS).contains(&t.validate_steps),
             "train.validate_steps",
             t.validate_steps,
-            "from 1 to 10000",
+            format!("from 1 to {MOST_SOLVER_STEPS}, the most that a model can recommend"),
         )
     }
 

@@ -49,7 +49,7 @@ section! {
         /// Preset for all sizes: tiny, small, base, large or xlarge.
         preset: Preset = Preset::Tiny,
         /// How the photo is fed to the network: concat (beside the state, as extra channels) or none (the
-        /// network sees only the state).
+        /// network sees only the state, and flow.source is image unless there is an encoder or a stem).
         condition: Condition = Condition::Concat,
         /// What the network predicts: velocity or target.
         prediction: Prediction = Prediction::Velocity,
@@ -110,7 +110,7 @@ section! {
         objective: Objective = Objective::Reshaped,
         /// T(d) of the potential: log, sqrt, linear or normalized-gradient.
         operator: Operator = Operator::Log,
-        /// tau of the potential, above 0.
+        /// tau of the potential, from 0.001 to 1000.
         temperature: f64 = 1.0,
         /// eps of the potential, above 0: limits the gradient near a wrong centroid.
         epsilon: f64 = 0.01,

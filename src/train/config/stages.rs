@@ -3,6 +3,7 @@
 use super::Config;
 use super::error::ConfigError;
 use super::settings;
+use crate::format::counted;
 use crate::run_format::last_validated_otherwise;
 use toml::{Table, Value};
 
@@ -17,6 +18,23 @@ pub struct Stage {
     pub last: u64,
     /// The whole configuration with the stage's own values, and no stages.
     pub config: Config,
+}
+
+impl Stage {
+    /// What to say about a stage that ends before its learning rate has risen to its peak, or with it.
+    pub(crate) fn warm_up_caution(&self) -> Option<String> {
+        let t = &self.config.train;
+        // A warm-up of one step has its peak at once.
+        (t.warmup >= t.steps.max(2)).then(|| {
+            format!(
+                "stage {} takes {} and its warm-up {} (train.warmup): its learning rate rises until it ends; set \
+                 train.warmup below train.steps",
+                self.number,
+                counted(t.steps, "step"),
+                t.warmup
+            )
+        })
+    }
 }
 
 impl Config {

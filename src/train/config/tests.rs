@@ -97,7 +97,7 @@ fn every_number_has_a_range_and_is_refused_by_name_outside_of_it() {
         "train.warmup=9000000000000000000",
         "train.steps=9000000000000000000",
         "train.validate_steps=0",
-        "train.validate_steps=10001",
+        "train.validate_steps=1001",
         "data.scale=[3.0,0.5]",
         "data.scale=[0,0]",
         "data.scale=[nan,nan]",
@@ -113,6 +113,8 @@ fn every_number_has_a_range_and_is_refused_by_name_outside_of_it() {
         "flow.time_exponent=inf",
         "loss.temperature=nan",
         "loss.temperature=inf",
+        "loss.temperature=1e-30",
+        "loss.temperature=1001",
         "loss.epsilon=inf",
         "loss.class_balance=nan",
         "repa.weight=nan",
@@ -134,6 +136,8 @@ fn every_number_has_a_range_and_is_refused_by_name_outside_of_it() {
         "train.beta1=0",
         "train.ema=0",
         "train.warmup=0",
+        "train.validate_steps=1000",
+        "loss.temperature=0.001",
         "data.scale=[1,1]",
         "data.cache_mib=0",
         "flow.time_mean=-2",
@@ -362,6 +366,23 @@ fn overrides_reach_every_stage_or_one() {
 }
 
 #[test]
+fn a_stage_that_ends_in_its_warm_up_is_told() {
+    let told = |sets: &[&str]| -> Vec<String> {
+        let plan = parse(STAGED, sets).unwrap().plan().unwrap();
+        plan.iter().filter_map(Stage::warm_up_caution).collect()
+    };
+    // The warm-up's default is 100 steps, as long as the first stage and longer than the second.
+    assert_eq!(told(&[]).len(), 2);
+    let one = told(&["stages.1.train.warmup=99"]);
+    assert_eq!(one.len(), 1);
+    assert!(one[0].starts_with("stage 2 takes 50 steps and its warm-up 100"));
+    assert!(told(&["train.warmup=49"]).is_empty());
+    // One step at the peak.
+    assert!(told(&["train.warmup=1", "train.steps=1"]).is_empty());
+    assert_eq!(told(&["train.warmup=2", "train.steps=1"]).len(), 2);
+}
+
+#[test]
 fn a_stage_may_train_an_encoder_that_was_frozen() {
     let sets = [
         "stages.1.model.encoder_rate=0",
@@ -413,6 +434,10 @@ fn settings_that_contradict_each_other_are_refused() {
             vec!["loss.objective=cross-entropy", "flow.source=noise"],
             "flow.source",
         ),
+        (
+            vec!["flow.source=noise", "model.condition=none"],
+            "flow.source",
+        ),
         (vec!["model.prediction=logits"], "model.prediction"),
         (
             vec!["loss.objective=cross-entropy", "flow.states=rollout"],
@@ -427,6 +452,10 @@ fn settings_that_contradict_each_other_are_refused() {
     ] {
         let error = parse("", &sets).unwrap_err();
         assert!(error.contains(word), "{sets:?}: {error}");
+    }
+    // A stem or an encoder shows the photo, too.
+    for seen in ["model.stem_width=8", "model.encoder=e"] {
+        parse("", &["flow.source=noise", "model.condition=none", seen]).unwrap();
     }
     let flips = [
         "repa.teacher=t",

@@ -1,21 +1,30 @@
 //! Pictures of what was computed for patches.
 
 use crate::gpu::canvas::DOUBT_COLOURS;
+use crate::patches::Patches;
 use eframe::egui::{Color32, ColorImage};
 use image::RgbImage;
 
 /// The opacity of the colours over the photo where the weight is 0, and where it is greatest.
 const OPACITY: [f32; 2] = [0.35, 0.8];
 
-/// The weights of `[rows, columns]` patches as colours over a photo; the greatest weight has the
-/// brightest colour. Weights are interpolated between the centres of patches.
-pub(super) fn over(photo: &RgbImage, weights: &[f32], grid: [usize; 2]) -> ColorImage {
+/// The number of patches, with a part of one, that lie over the photo along each axis. Those at the right and at the
+/// bottom may reach beyond it.
+pub(super) fn within(cut: Patches) -> [f32; 2] {
+    cut.size.map(|side| side as f32 / cut.side.max(1) as f32)
+}
+
+/// The weights of patches as colours over a photo; the greatest weight has the brightest colour. Weights are
+/// interpolated between the centres of patches.
+pub(super) fn over(photo: &RgbImage, weights: &[f32], cut: Patches) -> ColorImage {
     let (width, height) = photo.dimensions();
+    let [rows, columns] = within(cut);
+    let grid = cut.grid();
     let most = weights.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     let pixels = photo.enumerate_pixels().map(|(x, y, pixel)| {
         let at = [
-            (y as f32 + 0.5) / height as f32,
-            (x as f32 + 0.5) / width as f32,
+            (y as f32 + 0.5) / height as f32 * rows,
+            (x as f32 + 0.5) / width as f32 * columns,
         ];
         let share = (between(weights, grid, at) / most).clamp(0.0, 1.0);
         let grey =
@@ -54,10 +63,10 @@ pub(super) fn ramp() -> [Color32; 8] {
     DOUBT_COLOURS.map(|[r, g, b]| Color32::from_rgb(r, g, b))
 }
 
-/// The value at a point (vertical, horizontal, 0 to 1 each), linear between the patches' centres.
+/// The value at a point (vertical, horizontal, in patches), linear between the patches' centres.
 fn between(values: &[f32], [rows, columns]: [usize; 2], at: [f32; 2]) -> f32 {
     let axis = |at: f32, count: usize| {
-        let place = (at * count as f32 - 0.5).clamp(0.0, count.saturating_sub(1) as f32);
+        let place = (at - 0.5).clamp(0.0, count.saturating_sub(1) as f32);
         let low = place as usize;
         (
             low,
@@ -85,7 +94,11 @@ mod tests {
         let photo = RgbImage::from_pixel(44, 22, image::Rgb([100; 3]));
         let mut weights = [0.0; 8];
         weights[5] = 0.25;
-        let picture = over(&photo, &weights, [2, 4]);
+        let cut = Patches {
+            size: [22, 44],
+            side: 11,
+        };
+        let picture = over(&photo, &weights, cut);
         // The centre of the patch in row 1, column 1, and one far away.
         let at = |x: usize, y: usize| picture.pixels[y * 44 + x];
         let brightest = DOUBT_COLOURS[7];
@@ -100,8 +113,24 @@ mod tests {
         assert_eq!(at(35, 5), at(38, 2));
         assert_ne!(at(35, 5), near);
         // Halfway between two centres is half the weight.
-        assert!((between(&weights, [2, 4], [0.75, 0.5]) - 0.125).abs() < 1e-6);
+        assert!((between(&weights, [2, 4], [1.5, 2.0]) - 0.125).abs() < 1e-6);
         assert_eq!(between(&[], [0, 0], [0.5, 0.5]), 0.0);
+    }
+
+    #[test]
+    fn patches_that_reach_beyond_the_photo_are_not_squeezed_into_it() {
+        let photo = RgbImage::from_pixel(20, 8, image::Rgb([100; 3]));
+        // Three patches of 8 pixels over 20.
+        let cut = Patches {
+            size: [8, 20],
+            side: 8,
+        };
+        let picture = over(&photo, &[0.0, 1.0, 0.0], cut);
+        // The centre of the second is between these two pixels.
+        let row = &picture.pixels[..20];
+        assert_eq!(row[11].r(), row[12].r());
+        assert!(row.iter().all(|pixel| pixel.r() <= row[11].r()));
+        assert!(row[10].r() < row[11].r());
     }
 
     #[test]

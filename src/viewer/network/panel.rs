@@ -6,6 +6,7 @@ use super::worker::{Answer, Found, Key, Request, Want, Worker};
 use crate::inspect::{Agreement, Attention, Components, Given, Recording, TIMES};
 use crate::model::config::NetworkConfig;
 use crate::model::record::Layer;
+use crate::patches::Patches;
 use crate::texts::{NetworkTexts, Texts, fill};
 use crate::viewer::app_event::AppEvent;
 use crate::viewer::app_state::AppState;
@@ -357,7 +358,8 @@ impl NetworkPanel {
     fn attention(&mut self, ui: &mut egui::Ui, flow: &Flow, model: &OpenModel, all: &Texts) {
         let texts = &all.network;
         let network = &model.card.network;
-        let grid = network.patches(flow.size).grid();
+        let cut = network.patches(flow.size);
+        let grid = cut.grid();
         let known = self
             .attention
             .as_ref()
@@ -376,7 +378,7 @@ impl NetworkPanel {
             .as_ref()
             .is_none_or(|(shown, _)| *shown != (key, head))
         {
-            let picture = heat::over(photo, &weights, grid);
+            let picture = heat::over(photo, &weights, cut);
             let texture = ui
                 .ctx()
                 .load_texture("attention", picture, TextureOptions::LINEAR);
@@ -388,7 +390,7 @@ impl NetworkPanel {
             return;
         };
         let response = picture(ui, texture);
-        if let Some(over) = mark(ui, &response, patch, grid) {
+        if let Some(over) = mark(ui, &response, patch, cut) {
             self.patch = Some(over);
         }
         let [row, column] = [patch / grid[1].max(1), patch % grid[1].max(1)];
@@ -535,11 +537,12 @@ fn picture(ui: &mut egui::Ui, texture: &TextureHandle) -> egui::Response {
 }
 
 /// Marks a patch in a picture, and returns the one under the pointer.
-fn mark(ui: &egui::Ui, picture: &egui::Response, patch: usize, grid: [usize; 2]) -> Option<usize> {
-    let [rows, columns] = grid.map(|side| side.max(1));
-    let cell = picture.rect.size() / vec2(columns as f32, rows as f32);
+fn mark(ui: &egui::Ui, picture: &egui::Response, patch: usize, cut: Patches) -> Option<usize> {
+    let [rows, columns] = cut.grid().map(|side| side.max(1));
+    let [down, across] = heat::within(cut);
+    let cell = picture.rect.size() / vec2(across, down);
     let at = vec2((patch % columns) as f32, (patch / columns) as f32) * cell;
-    let marked = egui::Rect::from_min_size(picture.rect.min + at, cell);
+    let marked = egui::Rect::from_min_size(picture.rect.min + at, cell).intersect(picture.rect);
     let stroke = egui::Stroke::new(2.0, egui::Color32::WHITE);
     ui.painter()
         .rect_stroke(marked, 1.0, stroke, egui::StrokeKind::Outside);
