@@ -5,6 +5,7 @@ mod aside;
 mod comparing;
 mod receive;
 mod status_text;
+mod stopping;
 
 use super::app_event::AppEvent;
 use super::class_photos::ClassPhotos;
@@ -406,28 +407,6 @@ impl AppState {
         self.opener = FileOpener::new(|| ());
     }
 
-    /// Stops sampling and keeps the states computed so far. A model that is being opened still opens.
-    pub(super) fn cancel(&mut self) {
-        if self.is_loading() {
-            return;
-        }
-        if let Some(worker) = &self.worker {
-            worker.cancel();
-        }
-        self.phase = Phase::Idle;
-        self.drop_unread_states();
-        // The flow that was to be replaced may be complete.
-        self.restore_correction();
-    }
-
-    /// Drops the states whose numbers do not arrive any more, because the flow was stopped before them.
-    fn drop_unread_states(&mut self) {
-        if let Some(flow) = &mut self.flow {
-            flow.drop_unread();
-        }
-        self.playhead.position = self.playhead.position.min(self.reachable());
-    }
-
     /// The number of states of a complete flow.
     pub(super) fn state_count(&self) -> usize {
         self.sampling.steps + 1
@@ -468,7 +447,7 @@ impl AppState {
     /// Moves the playhead to a position and stops playing.
     pub(super) fn go_to(&mut self, position: f32) {
         self.playhead.playing = false;
-        self.playhead.position = position.clamp(0.0, self.sampling.steps as f32);
+        self.playhead.position = position.clamp(0.0, self.end());
     }
 
     /// Advances a playing playhead by `seconds`. Returns whether it has moved or goes on.

@@ -202,6 +202,8 @@ impl AppState {
                 self.drop_unread_states();
                 if loading {
                     self.keep_model();
+                } else {
+                    self.keep_flow();
                 }
                 // What was to be replaced may stay.
                 self.restore_correction();
