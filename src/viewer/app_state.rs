@@ -361,12 +361,16 @@ impl AppState {
         };
         self.phase = Phase::Opening;
         worker.flow(item.photo(), self.sampling);
+        self.masks.retry(self.photos.place().0);
         self.queue_masks();
     }
 
     /// Starts or stops making the masks of all photos of the list in the background.
     pub(super) fn segment_all(&mut self, all: bool) {
         self.masks.all = all && platform::DESKTOP;
+        if all {
+            self.masks.retry_all();
+        }
         self.queue_masks();
     }
 

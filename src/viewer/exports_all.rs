@@ -155,8 +155,9 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let labels = [0, 1, 1, 0, 1, 1];
         let photo = |name: &str| {
-            RgbImage::new(3, 2).save(path(name)).unwrap();
-            let mask = StoredMask::new(&labels, [3, 2]).unwrap();
+            let picture = RgbImage::new(3, 2);
+            picture.save(path(name)).unwrap();
+            let mask = StoredMask::new(&labels, &picture).unwrap();
             (Item::File(path(name)), Arc::new(mask))
         };
         let mut all = AllMasks {
