@@ -17,7 +17,7 @@ use super::exports_all::AllMasks;
 use super::file_open::FileOpener;
 use super::flow::Flow;
 use super::mask_queue::{MaskQueue, MaskState};
-use super::open_model::OpenModel;
+use super::open_model::{OpenModel, stamp};
 use super::photo_list::{Item, PhotoList};
 use super::platform;
 use super::second::Second;
@@ -27,6 +27,7 @@ use super::shown_classes::ShownClasses;
 use super::worker_events::{EventConverter, WorkerEvent};
 use crate::device::{Graphics, Opened};
 use crate::export::Look;
+use crate::files::Stamp;
 use crate::flow::Source;
 use crate::gpu::canvas::{Layer, Pipelines};
 use crate::inference::Sampling;
@@ -100,6 +101,8 @@ pub(super) struct Dialogs {
 #[derive(Default)]
 struct ModelRequest {
     name: String,
+    /// See [`OpenModel::file`].
+    file: Option<Stamp>,
     /// Whether the user chose it.
     by_user: bool,
     /// Whether the user had chosen the model that it is to replace.
@@ -290,6 +293,7 @@ impl AppState {
         let Some(worker) = &self.worker else { return };
         self.correct.leave_photo();
         self.request.name = name.to_owned();
+        self.request.file = stamp(name);
         self.phase = Phase::Loading;
         worker.open_model(platform::load_model(name.to_owned(), self.wake.clone()));
     }

@@ -108,6 +108,7 @@ impl AppState {
                     .and_then(|classes| classes.strip_prefix(card.classes.as_slice()))
                     .map_or_else(Vec::new, <[String]>::to_vec);
                 let mut model = OpenModel::new(name, *card, centroids);
+                model.file = self.request.file.take();
                 model.add_classes(&added);
                 model.colour(self.settings.published_colours);
                 if let Some(before) = &self.model {
