@@ -27,6 +27,7 @@ mod page_files;
 mod plan;
 mod scratch;
 mod signature;
+mod stamp;
 mod system;
 mod target;
 mod temporary;
@@ -40,6 +41,7 @@ pub use plan::Plan;
 pub use scratch::ScratchFile;
 pub use signature::is_picture;
 pub(crate) use signature::{MAGICK, UNREAD_PICTURES};
+pub use stamp::Stamp;
 pub use temporary::{TemporaryFolder, is_temporary, remove_temporaries};
 
 use crate::csv;

@@ -101,8 +101,8 @@ pub enum Message {
 
 /// The mask of a photo.
 pub struct Mask {
-    /// Width and height of the photo.
-    pub size: [u32; 2],
+    /// The photo as it was read, upright.
+    pub photo: Arc<RgbImage>,
     /// One class index per pixel, row by row.
     pub labels: Vec<u16>,
 }
@@ -338,7 +338,8 @@ mod tests {
         while done.len() < 5 {
             match wait(&worker) {
                 Message::Mask(number, Ok(mask)) => {
-                    assert_eq!((mask.size, mask.labels.len()), ([30, 20], 600));
+                    assert_eq!(mask.photo.dimensions(), (30, 20));
+                    assert_eq!(mask.labels.len(), 600);
                     done.push(number);
                 }
                 Message::Mask(number, Err(error)) => {

@@ -9,13 +9,12 @@ use super::corrected_labels::{LabelsDigest, labels_digest};
 use super::decode::{Origin, write_mask};
 use super::error::DataError;
 use super::layout::{self, CLASSES, Layout};
-use super::photo::{has_photo_ending, read_photo};
+use super::photo_copy::PhotoCopy;
 use super::split::Split;
-use crate::files::{self, FileError};
-use image::{ImageFormat, RgbImage};
+use crate::files;
+use image::RgbImage;
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 use walkdir::{DirEntry, WalkDir};
@@ -60,8 +59,8 @@ pub fn save_corrected(folder: &Path, corrected: &Corrected) -> Result<SavedPair,
     let (width, height) = corrected.photo.dimensions();
     let (width, height) = (width as usize, height as usize);
     let table = classes(folder, corrected.classes)?;
-    let (bytes, ending) = contents(corrected.name, corrected.file, corrected.photo)?;
-    let place = place(folder, corrected.name, &bytes, &ending)?;
+    let copy = PhotoCopy::new(corrected.name, corrected.file, corrected.photo)?;
+    let place = place(folder, corrected.name, &copy)?;
     for path in [&place.pair.image, &place.pair.labels] {
         files::create_folder(files::folder_of(path))?;
     }
@@ -70,7 +69,7 @@ pub fn save_corrected(folder: &Path, corrected: &Corrected) -> Result<SavedPair,
         files::write_atomic(&folder.join(CLASSES), text.as_bytes())?;
     }
     if !place.is_there {
-        files::write_atomic(&place.pair.image, &bytes)?;
+        files::write_atomic(&place.pair.image, &copy.bytes)?;
     }
     let written = write_mask(
         &place.pair.labels,
@@ -112,8 +111,8 @@ pub(super) fn label_file(
     file: Option<&Path>,
     photo: &RgbImage,
 ) -> Result<PathBuf, DataError> {
-    let (bytes, ending) = contents(name, file, photo)?;
-    Ok(place(folder, name, &bytes, &ending)?.pair.labels)
+    let copy = PhotoCopy::new(name, file, photo)?;
+    Ok(place(folder, name, &copy)?.pair.labels)
 }
 
 /// Whether a folder of corrections has a photo with the name of a copy of a photo with this name.
@@ -206,28 +205,6 @@ fn classes(folder: &Path, names: &[String]) -> Result<Option<Vec<String>>, DataE
     }
 }
 
-/// Bytes and extension of the copy: the file's own if it still holds the photo, else a PNG's.
-fn contents(
-    name: &str,
-    file: Option<&Path>,
-    photo: &RgbImage,
-) -> Result<(Vec<u8>, String), DataError> {
-    let file = file.filter(|path| has_photo_ending(path));
-    if let Some(path) = file
-        && read_photo(path).is_ok_and(|read| read == *photo)
-    {
-        let ending = path.extension().unwrap_or_default();
-        return Ok((files::read(path)?, ending.to_string_lossy().into_owned()));
-    }
-    let mut png = Cursor::new(Vec::new());
-    let encoded = photo.write_to(&mut png, ImageFormat::Png);
-    encoded.map_err(|error| FileError::Write {
-        path: PathBuf::from(name),
-        source: std::io::Error::other(error),
-    })?;
-    Ok((png.into_inner(), "png".to_owned()))
-}
-
 struct Place {
     pair: SavedPair,
     /// Whether the photo exists already.
@@ -235,7 +212,7 @@ struct Place {
 }
 
 /// Finds an existing copy of a photo, or free file names for it.
-fn place(folder: &Path, name: &str, bytes: &[u8], ending: &str) -> Result<Place, DataError> {
+fn place(folder: &Path, name: &str, copy: &PhotoCopy) -> Result<Place, DataError> {
     let name = &*own_name(name);
     let splits = splits(folder);
     let images = splits.each_ref().map(|split| listed(&split.images));
@@ -251,9 +228,9 @@ fn place(folder: &Path, name: &str, bytes: &[u8], ending: &str) -> Result<Place,
         let key = folded(&candidate);
         let pairs = images.iter().zip([false, true]);
         let mut alike = pairs.flat_map(|(images, held)| images.iter().map(move |i| (i, held)));
-        if let Some((image, held_back)) = alike.find(|(image, _)| {
-            stem(image) == key && std::fs::read(image).is_ok_and(|held| held == bytes)
-        }) {
+        if let Some((image, held_back)) =
+            alike.find(|(image, _)| stem(image) == key && copy.is_in(image))
+        {
             let own = image.file_stem().unwrap_or_default().to_string_lossy();
             let Split { images, labels, .. } = split(held_back);
             // The labels of a photo in a subfolder are in the same one.
@@ -276,7 +253,7 @@ fn place(folder: &Path, name: &str, bytes: &[u8], ending: &str) -> Result<Place,
             let pair = SavedPair {
                 image: split(held_back)
                     .images
-                    .join(format!("{candidate}.{ending}")),
+                    .join(format!("{candidate}.{}", copy.ending)),
                 labels: split(held_back).labels.join(format!("{candidate}.png")),
                 held_back,
             };
@@ -331,7 +308,7 @@ fn folded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Dataset, inspect, read_labels, saved_labels, write_labels};
+    use super::super::{Dataset, inspect, read_labels, read_photo, saved_labels, write_labels};
     use super::*;
     use crate::labels::IGNORE;
     use image::Rgb;
@@ -532,6 +509,12 @@ mod tests {
             std::fs::read(&file).unwrap()
         );
         picture(9).save(&file).unwrap();
+        // The copy is there already, although it has the bytes of the file before.
+        assert_eq!(save(), copy);
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(save(), copy);
+        assert_eq!(corrected_photos(&root), [1, 0]);
+        picture(9).save(&copy.image).unwrap();
         let copy = save();
         assert_eq!(copy.image.file_name().unwrap(), "IMG 1-2.png");
         assert_eq!(read_photo(copy.image).unwrap(), photo);

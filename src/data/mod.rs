@@ -37,6 +37,7 @@ pub mod mixtures;
 mod natural;
 mod pair;
 mod photo;
+mod photo_copy;
 pub mod report;
 mod resample;
 mod sample;

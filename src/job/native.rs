@@ -60,14 +60,13 @@ fn mask(
         Ok(photo) => photo,
         Err(error) => return Some(Err(error)),
     };
-    let size = [photo.width(), photo.height()];
+    let to = [photo.height(), photo.width()].map(|side| side as usize);
     match inference::segment(model, &model.centroids(), &photo, viewing, stop) {
         Err(SegmentError::Stopped) => None,
         Err(error) => Some(Err(error.with_remedy(SMALLER_INPUT))),
         Ok(segmented) => {
-            let to = [size[1] as usize, size[0] as usize];
             let (labels, _) = segmented.into_labels(to, viewing.ignore_below);
-            Some(Ok(Mask { size, labels }))
+            Some(Ok(Mask { photo, labels }))
         }
     }
 }

@@ -5,7 +5,7 @@ use super::queue::Queue;
 use crate::data::{self, Budget, ClassTable, DataError, Origin};
 use crate::device;
 use crate::export::{Details, Format, Mask};
-use crate::files::{self, TemporaryFolder};
+use crate::files::{self, Stamp, TemporaryFolder};
 use crate::inference::{self, Look, Sampling, SegmentError, Tiling, Viewing};
 use crate::kernels::MatmulPrecision;
 use crate::labels;
@@ -19,11 +19,10 @@ use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::SystemTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Models that stay in memory, besides the server's own.
@@ -119,26 +118,6 @@ struct Kept {
     /// `None` for a built-in one.
     file: Option<Stamp>,
     model: Arc<Model>,
-}
-
-/// What a file has been when it was read: another one may replace it.
-#[derive(PartialEq, Eq)]
-struct Stamp {
-    path: PathBuf,
-    bytes: u64,
-    modified: Option<SystemTime>,
-}
-
-impl Stamp {
-    /// `None` if the file cannot be reached.
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(Self {
-            path: path.to_owned(),
-            bytes: metadata.len(),
-            modified: metadata.modified().ok(),
-        })
-    }
 }
 
 /// Computes masks on threads of its own.

@@ -5,6 +5,7 @@ mod aside;
 mod comparing;
 mod receive;
 mod status_text;
+mod stopping;
 
 use super::app_event::AppEvent;
 use super::class_photos::ClassPhotos;
@@ -16,7 +17,7 @@ use super::exports_all::AllMasks;
 use super::file_open::FileOpener;
 use super::flow::Flow;
 use super::mask_queue::{MaskQueue, MaskState};
-use super::open_model::OpenModel;
+use super::open_model::{OpenModel, stamp};
 use super::photo_list::{Item, PhotoList};
 use super::platform;
 use super::second::Second;
@@ -26,6 +27,7 @@ use super::shown_classes::ShownClasses;
 use super::worker_events::{EventConverter, WorkerEvent};
 use crate::device::{Graphics, Opened};
 use crate::export::Look;
+use crate::files::Stamp;
 use crate::flow::Source;
 use crate::gpu::canvas::{Layer, Pipelines};
 use crate::inference::Sampling;
@@ -99,6 +101,8 @@ pub(super) struct Dialogs {
 #[derive(Default)]
 struct ModelRequest {
     name: String,
+    /// See [`OpenModel::file`].
+    file: Option<Stamp>,
     /// Whether the user chose it.
     by_user: bool,
     /// Whether the user had chosen the model that it is to replace.
@@ -289,6 +293,7 @@ impl AppState {
         let Some(worker) = &self.worker else { return };
         self.correct.leave_photo();
         self.request.name = name.to_owned();
+        self.request.file = stamp(name);
         self.phase = Phase::Loading;
         worker.open_model(platform::load_model(name.to_owned(), self.wake.clone()));
     }
@@ -360,12 +365,16 @@ impl AppState {
         };
         self.phase = Phase::Opening;
         worker.flow(item.photo(), self.sampling);
+        self.masks.retry(self.photos.place().0);
         self.queue_masks();
     }
 
     /// Starts or stops making the masks of all photos of the list in the background.
     pub(super) fn segment_all(&mut self, all: bool) {
         self.masks.all = all && platform::DESKTOP;
+        if all {
+            self.masks.retry_all();
+        }
         self.queue_masks();
     }
 
@@ -404,28 +413,6 @@ impl AppState {
     pub(super) fn silence(&mut self) {
         self.worker = None;
         self.opener = FileOpener::new(|| ());
-    }
-
-    /// Stops sampling and keeps the states computed so far. A model that is being opened still opens.
-    pub(super) fn cancel(&mut self) {
-        if self.is_loading() {
-            return;
-        }
-        if let Some(worker) = &self.worker {
-            worker.cancel();
-        }
-        self.phase = Phase::Idle;
-        self.drop_unread_states();
-        // The flow that was to be replaced may be complete.
-        self.restore_correction();
-    }
-
-    /// Drops the states whose numbers do not arrive any more, because the flow was stopped before them.
-    fn drop_unread_states(&mut self) {
-        if let Some(flow) = &mut self.flow {
-            flow.drop_unread();
-        }
-        self.playhead.position = self.playhead.position.min(self.reachable());
     }
 
     /// The number of states of a complete flow.
@@ -468,7 +455,7 @@ impl AppState {
     /// Moves the playhead to a position and stops playing.
     pub(super) fn go_to(&mut self, position: f32) {
         self.playhead.playing = false;
-        self.playhead.position = position.clamp(0.0, self.sampling.steps as f32);
+        self.playhead.position = position.clamp(0.0, self.end());
     }
 
     /// Advances a playing playhead by `seconds`. Returns whether it has moved or goes on.

@@ -210,6 +210,7 @@ mod tests {
     fn a_time_is_found_between_its_states() {
         let opened = OpenedPhoto {
             photo: Arc::new(image::RgbImage::new(1, 1)),
+            digest: 0,
             picture: None,
             truth: None,
             truth_picture: None,

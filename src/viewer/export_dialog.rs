@@ -39,6 +39,12 @@ impl Panel for ExportDialog {
                 ui.separator();
             }
             ui.label(format!("All masks made so far: {done} of {photos}"));
+            let older = app.masks.older();
+            if older > 0 {
+                ui.weak(format!(
+                    "{older} of them with other settings than those that are chosen now"
+                ));
+            }
             ui.add_enabled_ui(progress.is_none(), |ui| {
                 for artifact in AllMasks::ARTIFACTS {
                     let button =

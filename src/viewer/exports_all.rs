@@ -1,6 +1,6 @@
 //! The masks of a list of photos as files in one folder.
 
-use super::mask_store::StoredMask;
+use super::mask_store::{self, StoredMask};
 use super::photo_list::Item;
 use crate::data::{self, Origin};
 use crate::export::{self, Artifact, Mask};
@@ -35,7 +35,8 @@ impl AllMasks {
 
     /// Writes every mask into a folder, named after its photo. `report` is called with the share done
     /// and returns whether to continue; if not, the result is `None`. Photos for overlays are read one
-    /// at a time.
+    /// at a time. A mask that cannot be written leaves the others as they are: the error, in one line, has
+    /// the number of such masks and the first reason.
     pub(super) fn write(
         &self,
         artifact: Artifact,
@@ -81,6 +82,7 @@ impl AllMasks {
         if let Err(error) = plan.check(|| photos.chain(self.inputs.iter().cloned()).collect()) {
             return Some(Err(error.to_string()));
         }
+        let mut failed = Vec::new();
         for (at, (path, (item, mask))) in paths.iter().zip(&self.masks).enumerate() {
             if !report(at as f32 / paths.len() as f32) {
                 return None;
@@ -95,34 +97,40 @@ impl AllMasks {
             } else {
                 Origin::Unstated
             };
-            let written = labels.and_then(|labels| {
-                let size = mask.size;
-                self.write_one(artifact, path, item, &labels, size, origin)
-            });
-            if let Err(error) = written {
-                return Some(Err(error));
+            let written = labels
+                .and_then(|labels| self.write_one(artifact, path, (item, mask), &labels, origin));
+            match written {
+                Ok(()) => {
+                    own.insert(path.clone(), item.clone());
+                }
+                Err(error) => failed.push(error),
             }
-            own.insert(path.clone(), item.clone());
         }
-        Some(Ok(()))
+        Some(match failed.first() {
+            None => Ok(()),
+            Some(first) => Err(format!(
+                "{} of {} masks were not written, the first because: {first}",
+                failed.len(),
+                paths.len()
+            )),
+        })
     }
 
     fn write_one(
         &self,
         artifact: Artifact,
         path: &Path,
-        item: &Item,
+        (item, mask): (&Item, &StoredMask),
         labels: &[u16],
-        size: [u32; 2],
         origin: Origin,
     ) -> Result<(), String> {
         if artifact == Artifact::Labels {
-            let size = size.map(|side| side as usize);
+            let size = mask.size.map(|side| side as usize);
             return data::write_mask(path, size, labels, self.classes.len(), origin)
                 .map_err(|error| error.to_string());
         }
         let photo = item.photo().picture()?;
-        if [photo.width(), photo.height()] != size {
+        if !mask.is_of(mask_store::digest(&photo)) {
             return Err(format!(
                 "{} has changed since its mask was made: segment it again",
                 item.name()
@@ -155,8 +163,9 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let labels = [0, 1, 1, 0, 1, 1];
         let photo = |name: &str| {
-            RgbImage::new(3, 2).save(path(name)).unwrap();
-            let mask = StoredMask::new(&labels, [3, 2]).unwrap();
+            let picture = RgbImage::new(3, 2);
+            picture.save(path(name)).unwrap();
+            let mask = StoredMask::new(&labels, &picture).unwrap();
             (Item::File(path(name)), Arc::new(mask))
         };
         let mut all = AllMasks {
@@ -231,5 +240,18 @@ mod tests {
         all.open = None;
         assert_eq!(all.write(Artifact::Labels, &out, &|_| true), Some(Ok(())));
         assert_eq!(read("c-2.png"), labels);
+        // A photo that is gone or has changed fails alone.
+        all.masks = ["e.png", "f.png", "g.png"].map(photo).to_vec();
+        std::fs::remove_file(path("e.png")).unwrap();
+        let changed = RgbImage::from_pixel(3, 2, image::Rgb([9, 9, 9]));
+        changed.save(path("f.png")).unwrap();
+        let error = all.write(Artifact::Overlay, &out, &|_| true).unwrap();
+        let error = error.unwrap_err();
+        assert!(
+            error.contains("2 of 3 masks") && error.contains("e.png"),
+            "{error}"
+        );
+        let written = ["e", "f", "g"].map(|name| out.join(format!("{name}.overlay.png")).exists());
+        assert_eq!(written, [false, false, true]);
     }
 }

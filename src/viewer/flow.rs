@@ -410,6 +410,7 @@ pub(super) mod testing {
             "test".to_owned(),
             OpenedPhoto {
                 photo: Arc::new(RgbImage::new(width, height)),
+                digest: 0,
                 picture: None,
                 truth: None,
                 truth_picture: None,

@@ -62,6 +62,10 @@ pub(super) struct MaskQueue {
     states: Vec<MaskState>,
     /// Masks that were corrected by hand and saved, by place.
     corrected: BTreeMap<usize, Arc<StoredMask>>,
+    /// Masks of the same model with other settings, and these, by place: they hold until the mask of their
+    /// photo is made anew. No such photo has a mask in `states`.
+    older: BTreeMap<usize, (Viewing, Arc<StoredMask>)>,
+    /// Memory of the masks in `states`.
     bytes: usize,
     /// Whether all photos of the list are wanted, or at most the shown one.
     pub all: bool,
@@ -92,19 +96,17 @@ impl MaskQueue {
         }
     }
 
-    /// Drops the mask of a photo if its size, width and height, is another one: the photo has changed.
-    /// Returns whether the network's was dropped.
-    pub(super) fn outdate_size(&mut self, at: usize, size: [u32; 2]) -> bool {
-        if self
-            .corrected
-            .get(&at)
-            .is_some_and(|mask| mask.size != size)
-        {
-            self.corrected.remove(&at);
-        }
+    /// Drops the masks of a photo that are not of a photo with this [digest](super::mask_store::digest): it
+    /// has changed. Returns whether the network's was dropped.
+    pub(super) fn outdate_photo(&mut self, at: usize, digest: u64) -> bool {
+        let outdated = |mask: &StoredMask| !mask.is_of(digest);
+        self.corrected
+            .retain(|place, mask| *place != at || !outdated(mask));
+        self.older
+            .retain(|place, (_, mask)| *place != at || !outdated(mask));
         if let Some(state) = self.states.get_mut(at)
             && let MaskState::Done(mask) = state
-            && mask.size != size
+            && outdated(mask)
         {
             self.bytes = self.bytes.saturating_sub(mask.bytes());
             *state = MaskState::Waiting;
@@ -115,8 +117,43 @@ impl MaskQueue {
         false
     }
 
-    /// The photos whose masks are still to be made with a model and these settings, in order; masks
-    /// made with others are dropped.
+    /// Wants the mask of a photo again if it failed.
+    pub(super) fn retry(&mut self, at: usize) {
+        if let Some(state @ MaskState::Failed(_)) = self.states.get_mut(at) {
+            *state = MaskState::Waiting;
+        }
+    }
+
+    /// Wants all masks again that failed.
+    pub(super) fn retry_all(&mut self) {
+        for at in 0..self.states.len() {
+            self.retry(at);
+        }
+    }
+
+    /// Sets the masks aside as older ones, made with the settings `before`, and takes back those that were
+    /// made with the settings `now`.
+    fn set_aside(&mut self, before: &Viewing, now: &Viewing) {
+        for (at, state) in self.states.iter_mut().enumerate() {
+            if let MaskState::Done(mask) = std::mem::take(state) {
+                self.older.insert(at, (before.clone(), mask));
+            }
+        }
+        self.bytes = 0;
+        self.older.retain(|at, (viewing, mask)| {
+            let Some(state) = self.states.get_mut(*at).filter(|_| viewing == now) else {
+                return true;
+            };
+            self.bytes += mask.bytes();
+            *state = MaskState::Done(mask.clone());
+            false
+        });
+        self.shown = None;
+        self.decoding = None;
+    }
+
+    /// The photos whose masks are still to be made with a model and these settings, in order. Masks
+    /// made with other settings are older ones; those of another model are dropped.
     pub(super) fn wanted(
         &mut self,
         shown: usize,
@@ -126,12 +163,10 @@ impl MaskQueue {
     ) -> Vec<usize> {
         let now = (name.to_owned(), viewing.clone());
         if self.made.as_ref() != Some(&now) {
-            // Corrections hold whatever the settings, but only for the classes of their model.
-            let same_model = self.made.as_ref().is_some_and(|(made, _)| *made == now.0);
-            let corrected = std::mem::take(&mut self.corrected);
-            self.reset(self.states.len(), self.all);
-            if same_model {
-                self.corrected = corrected;
+            match self.made.take() {
+                // Corrections hold whatever the settings, but only for the classes of their model.
+                Some((made, before)) if made == now.0 => self.set_aside(&before, &now.1),
+                _ => self.reset(self.states.len(), self.all),
             }
             self.made = Some(now);
         }
@@ -154,11 +189,19 @@ impl MaskQueue {
         };
         *state = match mask {
             Ok(mask) => {
+                self.older.remove(&at);
                 self.bytes += mask.bytes();
                 MaskState::Done(Arc::new(mask))
             }
             Err(error) => MaskState::Failed(error),
         };
+        let bytes = |(_, mask): &(Viewing, Arc<StoredMask>)| mask.bytes();
+        let mut older: usize = self.older.values().map(bytes).sum();
+        while self.bytes + older > MOST_BYTES
+            && let Some((_, dropped)) = self.older.pop_last()
+        {
+            older -= bytes(&dropped);
+        }
     }
 
     /// Stores a mask that was corrected by hand, which is exported instead of the network's.
@@ -171,6 +214,16 @@ impl MaskQueue {
     /// The mask of a photo as it was corrected by hand and saved, if it was.
     pub(super) fn corrected(&self, at: usize) -> Option<&Arc<StoredMask>> {
         self.corrected.get(&at)
+    }
+
+    /// Whether the mask of a photo was made with other settings than the current ones.
+    pub(super) fn is_older(&self, at: usize) -> bool {
+        self.older.contains_key(&at) && !self.corrected.contains_key(&at)
+    }
+
+    /// The number of photos whose masks were made with other settings than the current ones.
+    pub(super) fn older(&self) -> usize {
+        self.older.keys().filter(|at| self.is_older(**at)).count()
     }
 
     /// Whether the limit on memory is reached.
@@ -187,11 +240,11 @@ impl MaskQueue {
         (0..self.states.len()).filter_map(|at| Some((at, self.mask(at)?)))
     }
 
-    /// The mask of a photo, as corrected by hand if it was.
+    /// The mask of a photo, as corrected by hand if it was; an older one until it is made anew.
     pub(super) fn mask(&self, at: usize) -> Option<&Arc<StoredMask>> {
         match (self.corrected.get(&at), self.state(at)) {
             (Some(mask), _) | (None, MaskState::Done(mask)) => Some(mask),
-            _ => None,
+            _ => self.older.get(&at).map(|(_, mask)| mask),
         }
     }
 
@@ -271,6 +324,8 @@ impl MaskQueue {
 mod tests {
     use super::*;
     use crate::model::{Quality, testing};
+    use crate::viewer::mask_store::digest;
+    use image::RgbImage;
 
     fn card(quality: bool) -> Card {
         let model = testing::tiny(&["a", "b"], [16, 16], |card| {
@@ -285,8 +340,16 @@ mod tests {
         model.card
     }
 
+    fn photo() -> RgbImage {
+        RgbImage::new(2, 2)
+    }
+
     fn mask() -> Result<StoredMask, String> {
-        StoredMask::new(&[0, 1, 1, 0], [2, 2])
+        StoredMask::new(&[0, 1, 1, 0], &photo())
+    }
+
+    fn ones() -> Arc<StoredMask> {
+        Arc::new(StoredMask::new(&[1; 4], &photo()).unwrap())
     }
 
     #[test]
@@ -340,7 +403,7 @@ mod tests {
         wanted(&mut queue, "m", false);
         queue.add(0, mask());
         queue.add(1, mask());
-        let corrected = Arc::new(StoredMask::new(&[1, 1, 1, 1], [2, 2]).unwrap());
+        let corrected = ones();
         queue.correct(1, corrected.clone());
         queue.correct(2, corrected.clone());
         queue.correct(7, corrected);
@@ -352,7 +415,8 @@ mod tests {
         let all = [(0, vec![0, 1, 1, 0]), (1, ones.clone()), (2, ones.clone())];
         assert_eq!(done(&queue), all);
         wanted(&mut queue, "m", true);
-        assert_eq!(done(&queue), all[1..]);
+        assert_eq!(done(&queue), all);
+        assert_eq!((queue.is_older(0), queue.older()), (true, 1));
         wanted(&mut queue, "another", true);
         assert!(done(&queue).is_empty());
     }
@@ -361,12 +425,14 @@ mod tests {
     fn masks_of_changed_photos_and_models_are_dropped() {
         let mut queue = MaskQueue::default();
         queue.reset(2, true);
-        let corrected = Arc::new(StoredMask::new(&[1, 1, 1, 1], [2, 2]).unwrap());
+        let corrected = ones();
         queue.add(0, mask());
         queue.correct(0, corrected.clone());
-        assert!(!queue.outdate_size(0, [2, 2]));
+        assert!(!queue.outdate_photo(0, digest(&photo())));
         assert!(queue.corrected(0).is_some() && matches!(queue.state(0), MaskState::Done(_)));
-        assert!(queue.outdate_size(0, [2, 3]));
+        // Another photo of the same size.
+        let other = RgbImage::from_pixel(2, 2, image::Rgb([1, 2, 3]));
+        assert!(queue.outdate_photo(0, digest(&other)));
         assert!(queue.mask(0).is_none());
         assert_eq!((queue.bytes, queue.counts()), (0, [0, 0, 2]));
         for same in [true, false] {
@@ -376,6 +442,57 @@ mod tests {
             assert_eq!(queue.done().count(), usize::from(same));
             assert_eq!((queue.bytes, queue.all), (0, true));
         }
+    }
+
+    #[test]
+    fn masks_hold_until_they_are_made_with_other_settings() {
+        let card = card(true);
+        let mut queue = MaskQueue::default();
+        queue.reset(3, true);
+        let wanted = |queue: &mut MaskQueue, best: bool| {
+            let settings = MaskSettings {
+                best,
+                ..MaskSettings::default()
+            };
+            let viewing = settings.viewing(&card, Sampling::default());
+            queue.wanted(0, ("m", &card), settings, &viewing)
+        };
+        wanted(&mut queue, false);
+        queue.add(0, mask());
+        queue.add(1, mask());
+        let bytes = queue.bytes;
+        assert_eq!(wanted(&mut queue, true), [0, 1, 2]);
+        assert_eq!((queue.done().count(), queue.older()), (2, 2));
+        assert_eq!((queue.counts(), queue.bytes), ([0, 0, 3], 0));
+        assert!(queue.picture(0).is_none());
+        queue.add(0, mask());
+        queue.add(1, Err("gone".into()));
+        assert_eq!((queue.done().count(), queue.older()), (2, 1));
+        // The first settings again: one mask is still there, and the other one is older now.
+        assert_eq!(wanted(&mut queue, false), [0, 2]);
+        assert_eq!((queue.bytes, queue.is_older(0)), (bytes / 2, true));
+        queue.outdate_photo(0, 0);
+        assert_eq!((queue.done().count(), queue.older()), (1, 0));
+        // Masks to come have the room of older ones.
+        wanted(&mut queue, true);
+        queue.bytes = MOST_BYTES;
+        queue.add(2, mask());
+        assert_eq!(queue.older(), 0);
+    }
+
+    #[test]
+    fn masks_that_failed_are_tried_again() {
+        let mut queue = MaskQueue::default();
+        queue.reset(3, true);
+        queue.add(0, mask());
+        for at in [1, 2] {
+            queue.add(at, Err("unreadable".into()));
+        }
+        queue.retry(0);
+        queue.retry(1);
+        assert_eq!(queue.counts(), [1, 1, 1]);
+        queue.retry_all();
+        assert_eq!(queue.counts(), [1, 0, 2]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use crate::labels::IGNORE;
 use crate::votes::Votes;
-use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma};
+use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, RgbImage};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Cursor;
 
 /// Maximum longer side of a reduced mask, in pixels.
@@ -14,6 +15,13 @@ const DRAWN: usize = 2048;
 fn reduced(size: [usize; 2], longest: usize) -> [usize; 2] {
     let scale = (size[0].max(size[1]) as f64 / longest as f64).max(1.0);
     size.map(|side| ((side as f64 / scale).round() as usize).max(1))
+}
+
+/// A number of the size and the pixels of a photo, which tells whether it has changed.
+pub(super) fn digest(photo: &RgbImage) -> u64 {
+    let mut digest = DefaultHasher::new();
+    (photo.dimensions(), photo.as_raw()).hash(&mut digest);
+    digest.finish()
 }
 
 /// Labels at a reduced size.
@@ -64,19 +72,22 @@ impl LabelPicture {
 pub(super) struct StoredMask {
     /// Width and height of the photo in pixels.
     pub size: [u32; 2],
+    /// The [`digest`] of the photo.
+    photo: u64,
     /// The labels as a single-channel PNG of 8 or 16 bits.
     png: Vec<u8>,
     pub small: LabelPicture,
 }
 
 impl StoredMask {
-    /// Compresses labels `[height, width]`.
+    /// Compresses the labels `[height, width]` of a photo.
     ///
     /// # Errors
     /// The labels have another size; one line.
-    pub(super) fn new(labels: &[u16], size: [u32; 2]) -> Result<Self, String> {
+    pub(super) fn new(labels: &[u16], photo: &RgbImage) -> Result<Self, String> {
         const OTHER_SIZE: &str = "the mask has another size than its photo";
-        let [width, height] = size;
+        let (width, height) = photo.dimensions();
+        let size = [width, height];
         if labels.len() != width as usize * height as usize {
             return Err(OTHER_SIZE.to_owned());
         }
@@ -98,7 +109,17 @@ impl StoredMask {
             .map_err(|error| format!("cannot encode the mask: {error}"))?;
         png.shrink_to_fit();
         let small = LabelPicture::of(labels, size.map(|side| side as usize), SMALL);
-        Ok(Self { size, png, small })
+        Ok(Self {
+            size,
+            photo: digest(photo),
+            png,
+            small,
+        })
+    }
+
+    /// Whether it is the mask of a photo with this [`digest`].
+    pub(super) fn is_of(&self, photo: u64) -> bool {
+        self.photo == photo
     }
 
     /// Its memory in bytes.
@@ -146,13 +167,13 @@ mod tests {
                 .map(|at| (at / 900 % (most + 1)) as u16)
                 .collect();
             labels[7] = IGNORE;
-            let mask = StoredMask::new(&labels, [300, 200]).unwrap();
+            let mask = StoredMask::new(&labels, &RgbImage::new(300, 200)).unwrap();
             assert_eq!(mask.labels().unwrap(), labels);
             assert_eq!(mask.drawn().unwrap().labels, labels);
             assert_eq!(mask.small.size, [64, 43]);
             assert!(mask.bytes() < 300 * 200 / 4, "{}", mask.bytes());
         }
-        assert!(StoredMask::new(&[0; 5], [2, 2]).is_err());
+        assert!(StoredMask::new(&[0; 5], &RgbImage::new(2, 2)).is_err());
     }
 
     #[test]

@@ -1,13 +1,27 @@
 use crate::data;
 use crate::encoding::Centroids;
+use crate::files::Stamp;
 use crate::flow::Source;
 use crate::fonts;
 use crate::model::Card;
+use crate::models;
+use std::path::Path;
+
+/// What the file of a model is now; `None` for a model that comes with the program, and for a file that cannot
+/// be reached.
+pub(super) fn stamp(name: &str) -> Option<Stamp> {
+    if models::is_built_in(Path::new(name)) {
+        return None;
+    }
+    Stamp::of(&models::file(name))
+}
 
 /// The open model, as far as the window uses it.
 pub(super) struct OpenModel {
     /// Its name in lists: a built-in model's name, or a path.
     pub name: String,
+    /// What its file was when it was opened; see [`stamp`].
+    pub file: Option<Stamp>,
     pub card: Card,
     /// The names of its classes, followed by those added for corrections.
     pub classes: Vec<String>,
@@ -22,6 +36,7 @@ impl OpenModel {
     pub(super) fn new(name: String, card: Card, centroids: Centroids) -> Self {
         Self {
             name,
+            file: None,
             names: fonts::distinct(&card.classes),
             classes: card.classes.clone(),
             card,
@@ -43,6 +58,20 @@ impl OpenModel {
         let colours = centroids.map_or_else(Vec::new, |centroids| centroids.colours());
         self.colours
             .extend(colours.into_iter().skip(self.card.classes.len()));
+    }
+
+    /// Checks that its file still holds this model, before it is read again.
+    ///
+    /// # Errors
+    /// Another file has taken its place, or it is gone; one line.
+    pub(super) fn check_file(&self) -> Result<(), String> {
+        if self.file.is_none() || self.file == stamp(&self.name) {
+            return Ok(());
+        }
+        Err(format!(
+            "{} has changed since it was opened: open the model again",
+            self.name
+        ))
     }
 
     /// Where a flow starts, for a caption, as in ", from noise"; empty for the source that the model was trained
@@ -72,6 +101,25 @@ impl OpenModel {
 mod tests {
     use super::*;
     use crate::model::testing::tiny;
+
+    #[test]
+    fn a_file_that_was_replaced_is_no_longer_the_open_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.safetensors");
+        std::fs::write(&path, "one").unwrap();
+        let card = tiny(&["a", "b"], [16, 24], |_| ()).card;
+        let centroids = card.centroids();
+        let name = path.to_string_lossy().into_owned();
+        let mut model = OpenModel::new(name.clone(), card, centroids);
+        model.file = stamp(&name);
+        assert_eq!(model.check_file(), Ok(()));
+        std::fs::write(&path, "another").unwrap();
+        assert!(model.check_file().unwrap_err().contains("open the model"));
+        model.file = stamp(&name);
+        std::fs::remove_file(&path).unwrap();
+        assert!(model.check_file().is_err());
+        assert_eq!(stamp(models::FOR_SAMPLES), None);
+    }
 
     #[test]
     fn captions_name_a_source_that_is_not_the_models() {

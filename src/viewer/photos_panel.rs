@@ -118,7 +118,7 @@ fn head(app: &AppState, ui: &mut egui::Ui, count: usize, commands: &mut Vec<Comm
             }
         });
     } else {
-        let waiting = done + failed < count && !app.masks.is_full() && app.model.is_some();
+        let waiting = done < count && !app.masks.is_full() && app.model.is_some();
         // In a narrow panel, the buttons are below each other.
         ui.horizontal_wrapped(|ui| start(app, ui, waiting, commands));
     }
@@ -131,10 +131,16 @@ fn head(app: &AppState, ui: &mut egui::Ui, count: usize, commands: &mut Vec<Comm
     } else {
         ""
     };
-    ui.weak(format!("{done} of {count} masks made{failures}{full}"));
+    let older = match app.masks.older() {
+        0 => String::new(),
+        older => format!(", {older} with other settings"),
+    };
+    ui.weak(format!(
+        "{done} of {count} masks made{older}{failures}{full}"
+    ));
 }
 
-/// Draws the buttons that begin the queue, if photos are `waiting` for it, and export its masks.
+/// Draws the buttons that begin the queue, if photos are `waiting` for it or failed, and export its masks.
 fn start(app: &AppState, ui: &mut egui::Ui, waiting: bool, commands: &mut Vec<Command>) {
     let mut button = |enabled, icon, name, help| {
         let label = (theme::icon(icon), name);
@@ -174,6 +180,11 @@ fn row(
         }
         MaskState::Done(_) => (icons::ICON_CHECK, theme::ACCENT, "mask made"),
         MaskState::Failed(_) => (icons::ICON_ERROR, theme::ERROR, "failed"),
+        MaskState::Waiting if app.masks.is_older(at) => (
+            icons::ICON_CHECK,
+            ui.visuals().weak_text_color(),
+            "mask made with other settings",
+        ),
         // A page makes no masks of a list.
         MaskState::Waiting if !platform::DESKTOP => {
             (icons::ICON_SCHEDULE, Color32::TRANSPARENT, "")

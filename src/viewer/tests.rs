@@ -242,6 +242,8 @@ fn a_flow_that_was_stopped_is_played_again_to_its_last_state() {
     let mut window = done(4, Theme::Dark);
     // As if it had been stopped half-way.
     window.state_mut().shared.sampling.steps = 8;
+    window.state_mut().shared.go_to(7.0);
+    assert_eq!(window.state().shared.playhead.position, 4.0);
     press(&mut window, Key::End);
     assert_eq!(window.state().shared.playhead.position, 4.0);
     press(&mut window, Key::Space);

@@ -1,7 +1,7 @@
 //! Converts the worker's messages into what the window shows. Tensors are shared or uploaded, read
 //! back, decoded and counted on the worker's thread, so that no frame waits for that.
 
-use super::mask_store::{LabelPicture, StoredMask};
+use super::mask_store::{self, LabelPicture, StoredMask};
 use crate::data::Truth;
 use crate::encoding::{COLOUR_AXES, Centroids, FIRST_AXES, to_byte};
 use crate::gpu::canvas::{Pipelines, Values};
@@ -54,6 +54,8 @@ pub(super) enum WorkerEvent {
 /// A photo whose flow is about to be sampled.
 pub(super) struct OpenedPhoto {
     pub photo: Arc<RgbImage>,
+    /// See [`mask_store::digest`].
+    pub digest: u64,
     /// The photo in graphics memory.
     pub picture: Option<Arc<Photo>>,
     /// Its labels, if known.
@@ -211,7 +213,7 @@ impl EventConverter {
             }
             Message::Failed(text) => send(WorkerEvent::Failed(text)),
             Message::Mask(at, mask) => {
-                let stored = mask.and_then(|mask| StoredMask::new(&mask.labels, mask.size));
+                let stored = mask.and_then(|mask| StoredMask::new(&mask.labels, &mask.photo));
                 send(WorkerEvent::Mask(at, stored))
             }
         }
@@ -255,6 +257,7 @@ impl EventConverter {
             }
         }
         Ok(OpenedPhoto {
+            digest: mask_store::digest(&photo),
             photo,
             picture,
             truth,

@@ -8,6 +8,7 @@ use crate::inference::Sampling;
 use crate::viewer::app_event::AppEvent;
 use crate::viewer::class_photos::ClassPhotos;
 use crate::viewer::doubt_maps;
+use crate::viewer::open_model::OpenModel;
 use crate::viewer::photo_list::Item;
 use crate::viewer::second::{Choice, Second};
 use crate::viewer::shown_classes::Classes;
@@ -50,6 +51,12 @@ impl AppState {
         if let Some(second) = same {
             second.choice = choice;
             self.sample_second();
+            return;
+        }
+        let open = self.model.as_ref();
+        let same = open.filter(|open| open.name == choice.model);
+        if let Some(Err(error)) = same.map(OpenModel::check_file) {
+            self.errors.report(error);
             return;
         }
         let view = self.settings.view.clone();
@@ -127,6 +134,10 @@ impl AppState {
         };
         if let Some(listed) = &mut self.class_photos {
             listed.class = class;
+            return;
+        }
+        if let Err(error) = model.check_file() {
+            self.errors.report(error);
             return;
         }
         let (name, device) = (model.name.clone(), self.device.clone());

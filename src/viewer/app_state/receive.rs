@@ -108,6 +108,7 @@ impl AppState {
                     .and_then(|classes| classes.strip_prefix(card.classes.as_slice()))
                     .map_or_else(Vec::new, <[String]>::to_vec);
                 let mut model = OpenModel::new(name, *card, centroids);
+                model.file = self.request.file.take();
                 model.add_classes(&added);
                 model.colour(self.settings.published_colours);
                 if let Some(before) = &self.model {
@@ -128,8 +129,7 @@ impl AppState {
             WorkerEvent::Photo(opened) => {
                 let name = self.photos.item().map(Item::name).unwrap_or_default();
                 let (shown, _) = self.photos.place();
-                let size = opened.photo.dimensions().into();
-                if self.masks.outdate_size(shown, size) {
+                if self.masks.outdate_photo(shown, opened.digest) {
                     self.queue_masks();
                 }
                 let mut flow = Flow::new(name, opened);
@@ -179,6 +179,9 @@ impl AppState {
             }
             WorkerEvent::Mask(at, mask) => {
                 let is_made = mask.is_ok();
+                if let Err(error) = &mask {
+                    self.report_mask(at, error);
+                }
                 self.masks.add(at, mask);
                 if is_made {
                     self.look_up_correction(at);
@@ -202,10 +205,27 @@ impl AppState {
                 self.drop_unread_states();
                 if loading {
                     self.keep_model();
+                } else {
+                    self.keep_flow();
                 }
                 // What was to be replaced may stay.
                 self.restore_correction();
             }
+        }
+    }
+
+    /// Reports that the mask of the shown photo from several passes or tiles cannot be made, where it is
+    /// chosen, and why.
+    fn report_mask(&mut self, at: usize, error: &str) {
+        let card = self.model.as_ref().map(|model| &model.card);
+        let differs = card.is_some_and(|card| self.settings.masks.differs(card));
+        // If the photo cannot be read, its flow has said so.
+        if at == self.photos.place().0 && differs && self.failure.is_none() {
+            let name = self.photos.name(at);
+            self.errors.report(format!(
+                "{name}: its mask from several passes or tiles failed, and that of one pass is used instead: \
+                 {error}"
+            ));
         }
     }
 

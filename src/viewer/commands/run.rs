@@ -202,15 +202,10 @@ fn ask(app: &mut AppState, dialog: Dialog) {
 }
 
 fn resample(app: &mut AppState, sampling: Sampling) {
-    app.settings.solver = sampling.solver;
-    let recommended = app.model.as_ref().map(|model| model.card.default_steps());
-    // Choosing the recommended number makes every model use its own recommendation again.
-    let chosen = Some(sampling.steps).filter(|n| Some(*n) != recommended);
-    app.settings.choose_steps(chosen);
     app.playhead.playing = true;
     let start = |sampling: Sampling| (sampling.source, sampling.seed);
     let elsewhere = start(app.sampling) != start(sampling);
-    app.sampling = sampling;
+    app.choose_sampling(sampling);
     app.sample();
     if elsewhere {
         // Two flows are compared from the same source, such as the same noise.

@@ -49,7 +49,7 @@ impl LookUp {
         let missing = places::missing(&[&known], &classes, self.own);
         classes.extend(missing);
         let labels = Places::of(&known, &classes).labels(&saved.labels)?;
-        let mask = StoredMask::new(&labels, photo.dimensions().into()).ok()?;
+        let mask = StoredMask::new(&labels, &photo).ok()?;
         Some(Found {
             place: self.place,
             item: self.item,

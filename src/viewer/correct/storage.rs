@@ -166,8 +166,9 @@ impl Labels {
 
     /// The labels for the list of masks.
     fn mask(&self) -> Option<Arc<StoredMask>> {
-        let size = [self.photo.width(), self.photo.height()];
-        StoredMask::new(&self.labels, size).ok().map(Arc::new)
+        StoredMask::new(&self.labels, &self.photo)
+            .ok()
+            .map(Arc::new)
     }
 }
 

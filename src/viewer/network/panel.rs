@@ -258,10 +258,13 @@ impl NetworkPanel {
         }
         self.waiting = true;
         if self.worker.is_none() {
-            match Worker::start(context, app.device().clone()) {
+            let start = || {
+                Worker::start(context, app.device().clone())
+                    .map_err(|error| format!("cannot start a worker thread: {error}"))
+            };
+            match model.check_file().and_then(|()| start()) {
                 Ok(worker) => self.worker = Some(worker),
-                Err(error) => {
-                    let text = format!("cannot start a worker thread: {error}");
+                Err(text) => {
                     self.failed = Some((key, text.clone()));
                     commands.push(Command::ReportError(text));
                 }

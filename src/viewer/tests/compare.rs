@@ -47,6 +47,26 @@ fn pictures_of_doubt_and_of_comparisons() {
 }
 
 #[test]
+fn a_model_whose_file_was_replaced_is_neither_compared_nor_listed_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model_file(folder.path(), &["a", "b"]);
+    let mut window = window(options(&[&model], 1), Theme::Dark);
+    until(&mut window, "the flow", complete);
+    let context = window.ctx.clone();
+    let other = folder.path().join("new");
+    let mut bytes = fs::read(&model).unwrap();
+    bytes.push(b' ');
+    fs::write(&other, bytes).unwrap();
+    fs::rename(&other, &model).unwrap();
+    let app = &mut window.state_mut().shared;
+    let choice = app.suggested_comparison().unwrap();
+    run(app, &context, Command::Compare(choice));
+    run(app, &context, Command::ListClass(Some(0)));
+    assert!(app.second.is_none() && app.class_photos.is_none());
+    assert!(app.errors.first().unwrap().contains("has changed"));
+}
+
+#[test]
 fn doubt_is_computed_for_the_shown_state() {
     let mut window = done(3, Theme::Dark);
     assert!(

@@ -76,6 +76,11 @@ fn a_folder_is_segmented_in_the_background_and_any_mask_is_there_at_once() {
     sampling.steps = 3;
     send(&mut window, Command::Sample(sampling));
     assert_eq!(counts(window.state()), [0, 0, 4]);
+    // Those that are there hold until then.
+    assert_eq!(window.state().shared.all_masks().unwrap().masks.len(), 3);
+    window.run_steps(2);
+    let row = "a.png, mask made with other settings";
+    assert!(window.query_by_label(row).is_some());
     send(&mut window, Command::SegmentAll(true));
     until(&mut window, "the masks", |app| counts(app) == [3, 1, 0]);
 }
@@ -178,6 +183,65 @@ fn corrections_begin_with_the_mask_that_is_chosen() {
 }
 
 #[test]
+fn photos_that_failed_are_segmented_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = of_folder(folder.path());
+    until(&mut window, "the masks", |app| counts(app) == [3, 1, 0]);
+    until(&mut window, "rest", |app| complete(app) && app.still());
+    let whole = RgbImage::new(60, 40);
+    whole.save(folder.path().join("photos/c.png")).unwrap();
+    window.run_steps(2);
+    window.get_by_label_contains("Segment all").click();
+    until(&mut window, "the last mask", |app| counts(app) == [4, 0, 0]);
+}
+
+#[test]
+fn a_mask_of_tiles_that_fails_is_reported_and_made_when_the_photo_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = of_folder(folder.path());
+    until(&mut window, "the masks", |app| counts(app) == [3, 1, 0]);
+    until(&mut window, "rest", |app| complete(app) && app.still());
+    send(&mut window, Command::SegmentAll(false));
+    let photo = folder.path().join("photos/a.png");
+    let kept = folder.path().join("kept.png");
+    fs::rename(&photo, &kept).unwrap();
+    let mut masks = window.state().shared.settings.masks;
+    masks.tiling = Tiling::Windows(3);
+    send(&mut window, Command::SetMasks(masks));
+    until(&mut window, "the failure", |app| counts(app) == [0, 1, 3]);
+    let app = &window.state().shared;
+    let lines = app.errors.lines();
+    assert!(lines.iter().any(|line| line.contains("that of one pass")));
+    // The mask that was made in one pass is listed meanwhile.
+    assert!(app.masks.is_older(0) && app.masks.mask(0).is_some());
+    fs::rename(&kept, &photo).unwrap();
+    press(&mut window, Key::R);
+    until(&mut window, "the mask", |app| {
+        network_mask(app, 0).is_some() && complete(app)
+    });
+    assert!(!window.state().shared.masks.is_older(0));
+}
+
+/// The flow of a photo that is gone stays, with its own settings and the masks made with them.
+#[test]
+fn a_photo_that_is_gone_keeps_its_flow_and_the_masks() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = of_folder(folder.path());
+    until(&mut window, "the masks", |app| counts(app) == [3, 1, 0]);
+    until(&mut window, "rest", |app| complete(app) && app.still());
+    send(&mut window, Command::SegmentAll(false));
+    fs::remove_file(folder.path().join("photos/a.png")).unwrap();
+    let mut sampling = window.state().shared.sampling;
+    sampling.steps = 3;
+    send(&mut window, Command::Sample(sampling));
+    until(&mut window, "the failure", |app| {
+        app.shared.errors.first().is_some() && complete(app)
+    });
+    assert_eq!(window.state().shared.state_count(), 3);
+    assert_eq!(counts(window.state())[0], 3);
+}
+
+#[test]
 fn masks_of_a_changed_photo_or_model_are_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = of_folder(folder.path());
@@ -189,6 +253,16 @@ fn masks_of_a_changed_photo_or_model_are_made_again() {
     press(&mut window, Key::R);
     until(&mut window, "the new mask", |app| {
         network_mask(app, 0).is_some_and(|mask| mask.size == [30, 20]) && complete(app)
+    });
+    // Also if the size is the same.
+    let dark = network_mask(window.state(), 0).unwrap();
+    RgbImage::from_pixel(30, 20, image::Rgb([240, 250, 230]))
+        .save(folder.path().join("photos/a.png"))
+        .unwrap();
+    press(&mut window, Key::R);
+    until(&mut window, "the mask of the other photo", |app| {
+        let after = network_mask(app, 0);
+        after.is_some_and(|after| !std::sync::Arc::ptr_eq(&after, &dark)) && complete(app)
     });
     let before = network_mask(window.state(), 1).unwrap();
     let model = folder.path().join("other.safetensors");

@@ -152,6 +152,22 @@ fn settings_changed_before_a_model_fails_apply_to_the_one_that_stays() {
 }
 
 #[test]
+fn a_flow_that_stays_keeps_its_settings() {
+    let mut window = done(2, Theme::Dark);
+    let context = window.ctx.clone();
+    let app = &mut window.state_mut().shared;
+    let (before, chosen) = (app.sampling, app.settings.chosen_steps());
+    let mut sampling = before;
+    sampling.steps = 3;
+    run(app, &context, Command::Sample(sampling));
+    assert_eq!(app.state_count(), 4);
+    app.cancel();
+    assert_eq!((app.sampling, app.state_count()), (before, 3));
+    assert_eq!(app.settings.chosen_steps(), chosen);
+    assert!(complete(window.state()));
+}
+
+#[test]
 fn the_class_to_paint_is_found_in_another_model_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let models = [["left", "right"], ["right", "top"]].map(|classes| {

@@ -1,0 +1,59 @@
+//! The copy of a photo beside its corrected labels.
+
+use super::error::DataError;
+use super::photo::{has_photo_ending, read_photo};
+use crate::files::{self, FileError};
+use image::{ImageFormat, RgbImage};
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+/// The file that a photo is copied into.
+pub(super) struct PhotoCopy<'a> {
+    pub bytes: Vec<u8>,
+    /// Its extension.
+    pub ending: String,
+    /// The photo, unless these are the bytes of its own file.
+    photo: Option<&'a RgbImage>,
+}
+
+impl<'a> PhotoCopy<'a> {
+    /// The bytes of the photo's own file if it still holds the photo, else a PNG.
+    ///
+    /// # Errors
+    /// The file cannot be read again, or the photo cannot be encoded.
+    pub(super) fn new(
+        name: &str,
+        file: Option<&Path>,
+        photo: &'a RgbImage,
+    ) -> Result<Self, DataError> {
+        let file = file.filter(|path| has_photo_ending(path));
+        if let Some(path) = file
+            && read_photo(path).is_ok_and(|read| read == *photo)
+        {
+            let ending = path.extension().unwrap_or_default();
+            return Ok(Self {
+                bytes: files::read(path)?,
+                ending: ending.to_string_lossy().into_owned(),
+                photo: None,
+            });
+        }
+        let mut png = Cursor::new(Vec::new());
+        let encoded = photo.write_to(&mut png, ImageFormat::Png);
+        encoded.map_err(|error| FileError::Write {
+            path: PathBuf::from(name),
+            source: std::io::Error::other(error),
+        })?;
+        Ok(Self {
+            bytes: png.into_inner(),
+            ending: "png".to_owned(),
+            photo: Some(photo),
+        })
+    }
+
+    /// Whether a file is a copy of the photo already. Its format may be another one, from the time when
+    /// the photo's own file was there.
+    pub(super) fn is_in(&self, image: &Path) -> bool {
+        let shows = |photo: &RgbImage| read_photo(image).is_ok_and(|held| held == *photo);
+        std::fs::read(image).is_ok_and(|held| held == self.bytes) || self.photo.is_some_and(shows)
+    }
+}

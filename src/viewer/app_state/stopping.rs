@@ -1,0 +1,50 @@
+//! Stopping a flow, and what stays then.
+
+use super::{AppState, Phase};
+use crate::inference::Sampling;
+
+impl AppState {
+    /// Stops sampling and keeps the states computed so far. A model that is being opened still opens.
+    pub(crate) fn cancel(&mut self) {
+        if self.is_loading() {
+            return;
+        }
+        if let Some(worker) = &self.worker {
+            worker.cancel();
+        }
+        self.phase = Phase::Idle;
+        self.drop_unread_states();
+        self.keep_flow();
+        // The flow that was to be replaced may be complete.
+        self.restore_correction();
+    }
+
+    /// Chooses how flows are sampled.
+    pub(crate) fn choose_sampling(&mut self, sampling: Sampling) {
+        self.settings.solver = sampling.solver;
+        let recommended = self.model.as_ref().map(|model| model.card.default_steps());
+        // Choosing the recommended number makes every model use its own recommendation again.
+        let chosen = Some(sampling.steps).filter(|n| Some(*n) != recommended);
+        self.settings.choose_steps(chosen);
+        self.sampling = sampling;
+    }
+
+    /// Goes back to the settings of the shown flow, if it stays although others were chosen.
+    pub(super) fn keep_flow(&mut self) {
+        let kept = self.flow.as_ref().and_then(|flow| flow.sampling);
+        let Some(sampling) = kept.filter(|kept| *kept != self.sampling) else {
+            return;
+        };
+        self.choose_sampling(sampling);
+        self.queue_masks();
+        self.resample_second();
+    }
+
+    /// Drops the states whose numbers do not arrive any more, because the flow was stopped before them.
+    pub(super) fn drop_unread_states(&mut self) {
+        if let Some(flow) = &mut self.flow {
+            flow.drop_unread();
+        }
+        self.playhead.position = self.playhead.position.min(self.reachable());
+    }
+}
