@@ -1,8 +1,8 @@
 //! Class-balanced crops, for data sets with a long tail.
 //!
-//! A class is rare if it has fewer labelled pixels than the average class of the training split. A
-//! balanced crop draws a rare class, then a photo that holds it, then one of its pixels, each
-//! uniformly, and is placed around that pixel. Every rare class is thus seen equally often, however few
+//! A class is rare if an epoch shows fewer labelled pixels of it than of the average class. A
+//! balanced crop draws a rare class, then a photo that holds it, in proportion to how often an epoch shows it, then one
+//! of the class's pixels, and is placed around that pixel. Every rare class is thus seen equally often, however few
 //! photos it has.
 
 use rand::seq::IteratorRandom;
@@ -14,8 +14,40 @@ use crate::labels::LabelMap;
 /// The rare classes of a data set and the samples that hold them.
 #[derive(Debug)]
 pub struct Rare {
-    /// Every rare class with the indices of its samples.
-    classes: Vec<(u16, Vec<usize>)>,
+    /// Every rare class with its samples.
+    classes: Vec<(u16, Samples)>,
+}
+
+/// The samples that hold a class.
+#[derive(Debug, Default)]
+struct Samples {
+    /// Their indices, ascending.
+    indices: Vec<usize>,
+    /// For every one, how often an epoch shows it.
+    times: Vec<f64>,
+}
+
+impl Samples {
+    fn add(&mut self, index: usize, times: f64) {
+        self.indices.push(index);
+        self.times.push(times);
+    }
+
+    /// A random one, in proportion to how often an epoch shows it.
+    fn choose(&self, rng: &mut impl Rng) -> usize {
+        let (indices, times) = (&self.indices, &self.times);
+        // Equal weights draw one number as they did before there were weights, so that runs stay the same.
+        if times.iter().all(|own| *own == times[0]) {
+            return indices[rng.random_range(0..indices.len())];
+        }
+        let mut left = rng.random::<f64>() * times.iter().sum::<f64>();
+        let within = |own: &f64| {
+            left -= own;
+            left < 0.0
+        };
+        let at = times.iter().position(within);
+        indices[at.unwrap_or(indices.len() - 1)]
+    }
 }
 
 /// A sample chosen for a rare class.
@@ -29,20 +61,22 @@ impl Rare {
     /// The rare classes of a whole data set; reads all labels.
     pub fn of(dataset: &Dataset) -> Self {
         let classes = dataset.classes().len();
-        let mut pixels = vec![0u64; classes];
-        let mut samples = vec![Vec::new(); classes];
+        let mut pixels = vec![0.0; classes];
+        let mut samples: Vec<Samples> = Vec::new();
+        samples.resize_with(classes, Samples::default);
         let seen = |(i, _): &(usize, _)| !dataset.is_left_out(*i);
         for (i, counts) in dataset.class_pixels().iter().enumerate().filter(seen) {
+            let times = dataset.times_shown(i);
             for &(class, count) in counts {
-                pixels[usize::from(class)] += count;
-                samples[usize::from(class)].push(i);
+                pixels[usize::from(class)] += times * count as f64;
+                samples[usize::from(class)].add(i, times);
             }
         }
-        let present = pixels.iter().filter(|&&n| n > 0).count() as u64;
-        let all: u64 = pixels.iter().sum();
+        let present = pixels.iter().filter(|&&n| n > 0.0).count() as f64;
+        let all: f64 = pixels.iter().sum();
         let classes = (0u16..)
             .zip(pixels.into_iter().zip(samples))
-            .filter(|(_, (pixels, _))| *pixels > 0 && pixels * present < all)
+            .filter(|(_, (pixels, _))| *pixels > 0.0 && pixels * present < all)
             .map(|(class, (_, samples))| (class, samples))
             .collect();
         Self { classes }
@@ -60,7 +94,7 @@ impl Rare {
         }
         let (class, samples) = &self.classes[rng.random_range(0..self.classes.len())];
         Some(Chosen {
-            sample: samples[rng.random_range(0..samples.len())],
+            sample: samples.choose(rng),
             class: *class,
         })
     }
@@ -71,7 +105,7 @@ impl Rare {
         if rng.random::<f32>() >= share {
             return None;
         }
-        let holds = |(_, samples): &&(u16, Vec<usize>)| samples.binary_search(&sample).is_ok();
+        let holds = |(_, samples): &&(u16, Samples)| samples.indices.binary_search(&sample).is_ok();
         let class = self.classes.iter().filter(holds).choose(rng)?.0;
         Some(Chosen { sample, class })
     }

@@ -129,7 +129,11 @@ pub(super) fn labels_named(folder: &Path, name: &str) -> Vec<PathBuf> {
         .iter()
         .flat_map(|split| listed(&split.labels))
         .collect();
-    labels.retain(|labels| is_copy(labels, name));
+    labels.retain(|labels| {
+        // `NAME.jpg.png` belongs to `NAME.jpg`.
+        let photo = labels.with_extension("");
+        is_copy(labels, name) || (has_photo_ending(&photo) && is_copy(&photo, name))
+    });
     labels
 }
 
@@ -231,16 +235,9 @@ fn place(folder: &Path, name: &str, copy: &PhotoCopy) -> Result<Place, DataError
         if let Some((image, held_back)) =
             alike.find(|(image, _)| stem(image) == key && copy.is_in(image))
         {
-            let own = image.file_stem().unwrap_or_default().to_string_lossy();
-            let Split { images, labels, .. } = split(held_back);
-            // The labels of a photo in a subfolder are in the same one.
-            let relative = image.strip_prefix(images).ok();
-            let below = relative.and_then(Path::parent).unwrap_or(Path::new(""));
-            let labels = labels.join(below).join(format!("{own}.png"));
-            let image = image.clone();
             let pair = SavedPair {
-                image,
-                labels,
+                image: image.clone(),
+                labels: split(held_back).labels_to_write(image),
                 held_back,
             };
             return Ok(Place {

@@ -41,7 +41,7 @@ pub const HELP: &str = r#"dataset.toml in the folder describes data in no known 
   255 = "car"
 
 Without classes and splits the layout is detected, and name, map and classes in ignore apply to it. If labels are outlines (COCO, Labelme, YOLO), unlabelled is the class of pixels without a shape: "background", the default, "ignore", or the name of a class.
-labelmap.txt beside images and annotations (NAME:RED,GREEN,BLUE:: in each line) gives coloured labels their classes."#;
+labelmap.txt beside images and annotations (NAME:RED,GREEN,BLUE:: in each line) gives coloured labels their classes, and palette labels if it lists all colours in use."#;
 
 /// The error for `unlabelled` with label files.
 pub(super) const NOT_DRAWN: &str =

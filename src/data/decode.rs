@@ -69,9 +69,11 @@ pub(super) fn read_raw_labels(path: &Path) -> Result<RawLabels, DataError> {
     })
 }
 
-/// Labels as values, or as the colours of pixels.
+/// Labels as values, as indices of a palette, or as the colours of pixels.
 pub(super) enum Painted {
     Values(RawLabels),
+    /// The indices, and the colour of every index.
+    Palette(RawLabels, Vec<[u8; 3]>),
     Colours {
         width: usize,
         height: usize,
@@ -79,12 +81,11 @@ pub(super) enum Painted {
     },
 }
 
-/// Reads a label file whose pixels may have colours: the values of a grey PNG, the colours of a palette
-/// or 8-bit RGB one. An alpha channel without a transparent pixel is accepted.
+/// Reads a label file whose pixels may have colours: the values of a grey PNG, the indices and the palette of
+/// a palette PNG, or the colours of an 8-bit RGB one. An alpha channel without a transparent pixel is accepted.
 ///
 /// # Errors
-/// The file is not such a PNG, has a pixel outside its palette, is damaged or cut short, is too large,
-/// or cannot be read.
+/// The file is not such a PNG, is damaged or cut short, is too large, or cannot be read.
 pub(super) fn read_painted(path: &Path) -> Result<Painted, DataError> {
     let refused = |found| {
         let reason =
@@ -100,28 +101,25 @@ pub(super) fn read_painted(path: &Path) -> Result<Painted, DataError> {
     let packed = read_packed(path, accepts, refused)?;
     let packed = packed.opaque().ok_or_else(|| refused("transparent"))?;
     let (width, height) = (packed.width, packed.height);
-    let data = match packed.colour {
-        png::ColorType::Rgb => {
-            let pixels = packed.bytes.chunks_exact(3);
-            pixels.map(|rgb| [rgb[0], rgb[1], rgb[2]]).collect()
-        }
-        png::ColorType::Indexed => packed.colours().map_err(|index| {
-            let reason = format!("holds the palette index {index}, which its palette lacks");
-            DataError::description(path, reason)
-        })?,
-        _ => {
-            return Ok(Painted::Values(RawLabels {
-                width,
-                height,
-                bits: packed.bits,
-                data: packed.values(),
-            }));
-        }
-    };
-    Ok(Painted::Colours {
+    if packed.colour == png::ColorType::Rgb {
+        let (pixels, _) = packed.bytes.as_chunks::<3>();
+        return Ok(Painted::Colours {
+            width,
+            height,
+            data: pixels.to_vec(),
+        });
+    }
+    let raw = RawLabels {
         width,
         height,
-        data,
+        bits: packed.bits,
+        data: packed.values(),
+    };
+    Ok(if packed.colour == png::ColorType::Indexed {
+        let (palette, _) = packed.palette.as_chunks::<3>();
+        Painted::Palette(raw, palette.to_vec())
+    } else {
+        Painted::Values(raw)
     })
 }
 
@@ -216,13 +214,6 @@ impl Packed {
             bytes,
             ..self
         })
-    }
-
-    /// The colours of pixels that are indices of the palette, or the first index outside it.
-    fn colours(&self) -> Result<Vec<[u8; 3]>, u16> {
-        let (palette, _) = self.palette.as_chunks::<3>();
-        let colour = |index| palette.get(usize::from(index)).copied().ok_or(index);
-        self.values().into_iter().map(colour).collect()
     }
 }
 

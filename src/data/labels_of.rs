@@ -5,7 +5,7 @@ use std::path::Path;
 use super::classes::ClassTable;
 use super::layout::{self, Layout};
 use super::pair::load_pair;
-use super::split::{Pair, Split};
+use super::split::Split;
 use crate::labels::{IGNORE, LabelMap};
 
 /// Maximum number of folders between a photo and its data set's root.
@@ -65,12 +65,36 @@ pub fn labels_of(photo: &Path, classes: &[String]) -> Option<Truth> {
 }
 
 /// The labels and class names of a photo if a folder above it is a data set in a known layout whose
-/// classes are `wanted`. Only the label file's folder is listed.
+/// classes are `wanted`. Of a photo behind a symbolic link, the folders above the link come first. Only the label
+/// file's folder is listed.
 pub fn labels_and_classes(
     photo: &Path,
-    wanted: impl FnOnce(&[String]) -> bool,
+    wanted: impl Fn(&[String]) -> bool,
 ) -> Option<(LabelMap, Vec<String>)> {
-    let photo = dunce::canonicalize(photo).ok()?;
+    let real = dunce::canonicalize(photo).ok()?;
+    let named = std::path::absolute(photo).ok();
+    let named = named.filter(|named| *named != real);
+    let as_named = named.and_then(|named| labels_below(&named, &wanted, Some));
+    as_named.or_else(|| {
+        // The data set's folders may be links as well.
+        labels_below(&real, &wanted, |split| {
+            let images = dunce::canonicalize(&split.images).ok()?;
+            let labels = dunce::canonicalize(&split.labels).ok()?;
+            Some(Split {
+                images,
+                labels,
+                ..split
+            })
+        })
+    })
+}
+
+/// [`labels_and_classes`] for the folders above a photo's absolute path, with the folders of splits as `resolved`.
+fn labels_below(
+    photo: &Path,
+    wanted: impl Fn(&[String]) -> bool,
+    resolved: impl Fn(Split) -> Option<Split>,
+) -> Option<(LabelMap, Vec<String>)> {
     let mut roots = photo.ancestors().skip(1).take(DEPTH);
     let contents = roots.find_map(|root| {
         let found = layout::detect_files(root).ok()?;
@@ -84,22 +108,8 @@ pub fn labels_and_classes(
     if !wanted(&classes) {
         return None;
     }
-    let labels = contents.splits.into_iter().find_map(|split| {
-        let images = dunce::canonicalize(&split.images).ok()?;
-        let labels = dunce::canonicalize(&split.labels).ok()?;
-        let split = Split {
-            images,
-            labels,
-            ..split
-        };
-        split.labels_of(&photo)
-    })?;
-    let pair = Pair {
-        name: String::new(),
-        image: photo,
-        labels,
-        drawing: None,
-    };
+    let mut splits = contents.splits.into_iter();
+    let pair = splits.find_map(|split| resolved(split)?.pair_of(photo))?;
     let sample = load_pair(&pair, &contents.mapping, classes.len()).ok()?;
     Some((sample.labels, classes))
 }

@@ -20,7 +20,8 @@ pub enum Layout {
     /// `images/{training,validation}`, `annotations/{training,validation}` and `classes.txt`; the
     /// label is the line number in it from 0, and 255 is ignored. The splits may be named `train` and
     /// `val` or `valid`, and the second folder `masks` or `labels`. `labelmap.txt` (as CVAT writes it) gives the
-    /// colours of coloured label files, and the classes and the values of grey ones if the list is missing.
+    /// colours of coloured label files, also of palette files of which all used colours are in it, and the classes and
+    /// the values of grey ones if the list is missing.
     Plain,
     /// ADE20K SceneParse150: the same folders with `objectInfo150.txt` or `sceneCategories.txt`;
     /// 0 is ignored and 1..=150 are the classes 0..=149.
@@ -159,6 +160,40 @@ fn resembled(dir: &Path) -> &'static str {
     }
 }
 
+/// A data set whose label files hold the indices of these classes.
+fn plain(classes: ClassTable, splits: Vec<Split>) -> Contents {
+    Contents {
+        name: None,
+        mapping: LabelMapping::plain(classes.len()),
+        classes,
+        splits,
+    }
+}
+
+/// The same with the file `colours` of the colours of labels beside it.
+///
+/// # Errors
+/// The file cannot be used, unless there is a list of classes and no coloured label file: other programs write files
+/// of this name for themselves.
+fn with_colours(
+    colours: &Path,
+    listed: Option<ClassTable>,
+    splits: Vec<Split>,
+) -> Result<Contents, DataError> {
+    let read = labelmap::contents(
+        colours,
+        labelmap::Lines::Voc,
+        listed.clone(),
+        splits.clone(),
+    );
+    match listed {
+        Some(classes) if read.is_err() && !splits.iter().any(labelmap::is_coloured) => {
+            Ok(plain(classes, splits))
+        }
+        _ => read,
+    }
+}
+
 impl Layout {
     /// The usual name of the layout.
     pub fn name(self) -> &'static str {
@@ -199,15 +234,8 @@ impl Layout {
                     None
                 };
                 match listed {
-                    Some(classes) if !(is_mapped && splits.iter().any(labelmap::is_coloured)) => {
-                        Contents {
-                            name: None,
-                            mapping: LabelMapping::plain(classes.len()),
-                            classes,
-                            splits,
-                        }
-                    }
-                    listed => labelmap::contents(&colours, labelmap::Lines::Voc, listed, splits)?,
+                    Some(classes) if !is_mapped => plain(classes, splits),
+                    listed => with_colours(&colours, listed, splits)?,
                 }
             }
             Self::Ade20k => ade20k::contents(dir)?,

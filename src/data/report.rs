@@ -365,15 +365,19 @@ impl Report {
                 "the {name} split has {photos} and no labels: it is used neither for training nor for scores"
             );
             self.add_line(name, line);
-        } else if layout == Layout::Yolo {
-            // The format leaves out the files of photos that show no class.
+        } else if matches!(layout, Layout::Yolo | Layout::Coco) {
+            // YOLO leaves out the files of photos that show no class, and photos of COCO may not be annotated yet.
+            let what = match layout {
+                Layout::Yolo => "no label file",
+                _ => "no entry in a JSON file",
+            };
             let (have, are) = if count == 1 {
                 ("has", "is")
             } else {
                 ("have", "are")
             };
             self.notes.push(format!(
-                "{photos} of the {name} split {have} no label file and {are} left out, the first is {}",
+                "{photos} of the {name} split {have} {what} and {are} left out, the first is {}",
                 first.display()
             ));
         } else {

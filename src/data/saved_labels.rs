@@ -91,6 +91,25 @@ mod tests {
     }
 
     #[test]
+    fn labels_under_another_spelling_are_replaced() {
+        for name in ["x.PNG", "x.png.png"] {
+            let folder = tempfile::tempdir().unwrap();
+            let (root, photo) = (folder.path(), picture(0));
+            let first = save(root, "x", &photo);
+            let theirs = first.with_file_name(name);
+            std::fs::remove_file(&first).unwrap();
+            write_labels(&theirs, 6, 4, &[0; 24], 2).unwrap();
+            assert!(!may_hold_correction(root, "x"));
+            assert_eq!(save(root, "x", &photo), theirs);
+            let files = std::fs::read_dir(theirs.parent().unwrap()).unwrap();
+            assert_eq!(files.count(), 1, "{name}");
+            let saved = saved_labels(root, "x", None, &photo).unwrap();
+            assert_eq!(saved.labels, [1; 24]);
+            assert!(may_hold_correction(root, "x"), "{name}");
+        }
+    }
+
+    #[test]
     fn colours_of_classes_are_not_read_as_values() {
         let folder = tempfile::tempdir().unwrap();
         let (root, photo) = (folder.path(), picture(0));

@@ -44,6 +44,11 @@ pub struct Split {
 pub(super) trait Scan: std::fmt::Debug + Send + Sync {
     /// The photos with the sources of their labels.
     fn scan(&self) -> Result<Files, DataError>;
+
+    /// How to draw a label file, if photos and label files are paired by their names.
+    fn drawing_of(&self, _labels: &Path) -> Option<Drawing> {
+        None
+    }
 }
 
 /// A shared [`Scan`].
@@ -300,12 +305,25 @@ impl Split {
         str::from_utf8(stem).ok()
     }
 
-    /// The label file of a photo in the split's folder, without listing the split. `None` if the labels
-    /// are not the values of its pixels.
+    /// A photo in the split's folder with its label file, without listing the split. `None` if the labels
+    /// are not in a file with the photo's name.
+    pub(super) fn pair_of(&self, photo: &Path) -> Option<Pair> {
+        let labels = self.labels_of(photo)?;
+        let drawing = match &self.scanner {
+            Some(scanner) => Some(scanner.0.drawing_of(&labels)?),
+            None => None,
+        };
+        Some(Pair {
+            name: String::new(),
+            image: photo.to_path_buf(),
+            labels,
+            drawing,
+        })
+    }
+
+    /// The label file with the name of a photo in the split's folder, without listing the split; of several, the one
+    /// that [`scan`](Self::scan) takes.
     pub(super) fn labels_of(&self, photo: &Path) -> Option<PathBuf> {
-        if self.scanner.is_some() {
-            return None;
-        }
         let relative = photo.strip_prefix(&self.images).ok()?;
         let file = relative.file_name()?;
         let below = relative.parent()?;
@@ -318,11 +336,27 @@ impl Split {
             if let Some(stem) = self.label_stem(&name) {
                 let key = key(below, stem);
                 if keys.contains(&key) {
-                    found.entry(key).or_insert_with(|| entry.path());
+                    let path = entry.path();
+                    let first = found.entry(key).or_insert_with(|| path.clone());
+                    if path < *first {
+                        *first = path;
+                    }
                 }
             }
         }
         keys.iter().find_map(|key| found.remove(key))
+    }
+
+    /// The label file of a photo: the one that is there, whatever its spelling, as a second one would not be read, or
+    /// else the one to write.
+    pub(super) fn labels_to_write(&self, photo: &Path) -> PathBuf {
+        self.labels_of(photo).unwrap_or_else(|| {
+            let own = photo.file_stem().unwrap_or_default().to_string_lossy();
+            // The labels of a photo in a subfolder are in the same one.
+            let relative = photo.strip_prefix(&self.images).ok();
+            let below = relative.and_then(Path::parent).unwrap_or(Path::new(""));
+            self.labels.join(below).join(format!("{own}.png"))
+        })
     }
 
     /// A photo's file name without its suffix.

@@ -15,6 +15,7 @@ use super::super::error::DataError;
 use super::super::split::{Files, Pair, Scan, Split};
 use super::canvas::{Canvas, UNANNOTATED};
 use super::coco_file::{Annotation, Category, File, Head, Id, Image, Segment};
+use super::coco_listed;
 use super::crowds::Crowds;
 use super::geometry::Geometry;
 use super::json::{self, Kind, Whole};
@@ -37,6 +38,8 @@ const WHAT: &str = "a COCO file";
 struct Source {
     split: &'static str,
     json: PathBuf,
+    /// Further files of the split, which are not read.
+    further: Vec<PathBuf>,
 }
 
 /// The splits of a folder that have COCO files.
@@ -70,12 +73,16 @@ fn sources(dir: &Path) -> Vec<Source> {
         })
         .collect();
     found.sort();
-    let first = |split: &'static str| {
-        let found = found.iter().find(|(.., of)| *of == split)?;
-        let json = found.2.clone();
-        Some(Source { split, json })
+    let source = |split: &'static str| {
+        let own = found.iter().filter(|(.., of)| *of == split);
+        let mut files = own.map(|(_, _, path, _)| path.clone());
+        Some(Source {
+            split,
+            json: files.next()?,
+            further: files.collect(),
+        })
     };
-    SPLITS.into_iter().filter_map(first).collect()
+    SPLITS.into_iter().filter_map(source).collect()
 }
 
 /// The classes and splits of a folder; `said` is the class of pixels without an annotation, if a setting
@@ -100,6 +107,11 @@ pub(super) fn contents(dir: &Path, said: Option<&Unlabelled>) -> Result<Contents
         said.unwrap_or(&usual),
         covered,
     )?;
+    let files = sources.iter().flat_map(|source| {
+        let further = source.further.iter();
+        std::iter::once(&source.json).chain(further)
+    });
+    let all: Arc<[PathBuf]> = files.cloned().collect();
     let mut indices = table.indices.into_iter();
     let mut splits = Vec::new();
     for (source, head) in sources.into_iter().zip(heads) {
@@ -108,6 +120,8 @@ pub(super) fn contents(dir: &Path, said: Option<&Unlabelled>) -> Result<Contents
         let annotated = Annotated {
             dir: dir.to_path_buf(),
             json: Arc::from(source.json.as_path()),
+            further: source.further,
+            all: all.clone(),
             split: source.split,
             classes,
             table: table.classes.clone(),
@@ -128,6 +142,10 @@ pub(super) fn contents(dir: &Path, said: Option<&Unlabelled>) -> Result<Contents
 struct Annotated {
     dir: PathBuf,
     json: Arc<Path>,
+    /// Further files of the split, which are not read.
+    further: Vec<PathBuf>,
+    /// The files of all splits.
+    all: Arc<[PathBuf]>,
     split: &'static str,
     classes: HashMap<Id, u16>,
     table: ClassTable,
@@ -197,7 +215,9 @@ impl Scan for Annotated {
                 "holds boxes without outlines: segmentation needs polygons or run lengths",
             ));
         }
+        let unread = coco_listed::unread(&self.json, &file.images, &self.further);
         let mut files = self.pairs(file.images, found);
+        files.faults.extend(unread);
         files.notes.extend(crowds.note(&self.json));
         // Other splits are smaller, and may well hold a crowd alone.
         if self.split == TRAINING {
@@ -389,6 +409,8 @@ impl Annotated {
             });
         }
         files.pairs.sort_by(|a, b| a.name.cmp(&b.name));
+        let others = self.all.iter().filter(|json| ***json != *self.json);
+        files.without_labels = coco_listed::unlisted(&photos, &seen, others);
         let more = [
             "image is listed twice, and its first entry counts",
             "images are listed twice, and their first entries count",

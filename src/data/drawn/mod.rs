@@ -11,6 +11,7 @@
 mod canvas;
 mod coco;
 mod coco_file;
+mod coco_listed;
 mod crowds;
 mod geometry;
 mod json;

@@ -1,8 +1,9 @@
 //! `labelmap.txt`, which CVAT and Datumaro write beside data sets in Pascal VOC's form: a class per line,
 //! `NAME:RED,GREEN,BLUE:PARTS:ACTIONS`. The colour of a pixel is its class; in grey label files its
 //! value is, which counts the lines from 0. It may also stand beside the folders of the plain layout, also with a list of
-//! classes that says which values grey files have, and then counts for coloured labels alone. `label_colors.txt` beside
-//! data sets in CamVid's form has the lines `RED GREEN BLUE NAME` instead.
+//! classes that says which values grey files have, and then counts for coloured labels alone; of a palette file the
+//! colours count if all that it uses are listed, else its indices. `label_colors.txt` beside data sets in CamVid's form
+//! has the lines `RED GREEN BLUE NAME` instead.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -20,7 +21,6 @@ use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
 use super::super::split::{Files, Scan, Scanner, Split, is_hidden};
 use crate::labels::IGNORE;
-use crate::own_png::is_by_hand;
 use crate::text_file;
 
 /// The file's name.
@@ -84,7 +84,8 @@ impl Lines {
 struct Colours {
     path: PathBuf,
     by_colour: HashMap<[u8; 3], u16>,
-    by_line: Vec<u16>,
+    /// `None` if a list of classes says which values the pixels of grey files have.
+    by_line: Option<Vec<u16>>,
 }
 
 /// Pascal VOC's colour of a label: its bits, three at a time, fill the channels from the highest bit down.
@@ -99,15 +100,13 @@ pub(super) fn palette(label: usize) -> [u8; 3] {
     colour
 }
 
-/// Whether one of the first label files of a split is a PNG of colours rather than of values.
+/// Whether a label file of a split is a PNG of colours rather than of values or palette indices.
 pub(in super::super) fn is_coloured(split: &Split) -> bool {
     /// The kind of pixels of a PNG, its place and the values for colours.
     const KIND: usize = 25;
     const COLOURED: [u8; 2] = [2, 6];
-    const LOOKED_AT: usize = 64;
     let walk = WalkDir::new(&split.labels).follow_links(true);
-    let files = walk
-        .sort_by_file_name()
+    let mut files = walk
         .into_iter()
         .filter_entry(|entry| !is_hidden(entry))
         .flatten()
@@ -121,12 +120,7 @@ pub(in super::super) fn is_coloured(split: &Split) -> bool {
         let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
         read.is_ok() && COLOURED.contains(&head[KIND])
     };
-    files
-        .filter(|entry| is_png(entry.path()))
-        // Those are files of values whatever the others are.
-        .filter(|entry| !is_by_hand(entry.path()))
-        .take(LOOKED_AT)
-        .any(|entry| is_coloured(entry.path()))
+    files.any(|entry| is_png(entry.path()) && is_coloured(entry.path()))
 }
 
 /// A data set with these splits whose label files may have the colours in the file at `path`. Its classes are `listed`,
@@ -159,7 +153,7 @@ pub(in super::super) fn contents(
         for class in colours.by_colour.values_mut() {
             *class = indices.get(usize::from(*class)).copied().unwrap_or(IGNORE);
         }
-        colours.by_line = (0..IGNORE).take(listed.len()).collect();
+        colours.by_line = None;
         classes = listed;
     }
     let colours = Arc::new(colours);
@@ -206,7 +200,7 @@ fn read(path: &Path, lines: Lines) -> Result<(ClassTable, Colours), DataError> {
     let colours = Colours {
         path: path.to_path_buf(),
         by_colour,
-        by_line,
+        by_line: Some(by_line),
     };
     Ok((ClassTable::checked(path, names)?, colours))
 }
@@ -238,13 +232,16 @@ impl Scan for Coloured {
     fn scan(&self) -> Result<Files, DataError> {
         let mut files = self.split.scan()?;
         for pair in &mut files.pairs {
-            let file = LabelFile {
-                png: pair.labels.clone(),
-                colours: self.colours.clone(),
-            };
-            pair.drawing = Some(Drawing(Arc::new(file)));
+            pair.drawing = self.drawing_of(&pair.labels);
         }
         Ok(files)
+    }
+
+    fn drawing_of(&self, labels: &Path) -> Option<Drawing> {
+        Some(Drawing(Arc::new(LabelFile {
+            png: labels.to_path_buf(),
+            colours: self.colours.clone(),
+        })))
     }
 }
 
@@ -257,17 +254,17 @@ struct LabelFile {
 
 impl Draw for LabelFile {
     fn draw(&self, fit: &mut Fit) -> Result<RawLabels, DataError> {
-        let (size, data) = match read_painted(&self.png)? {
-            Painted::Values(raw) => ((raw.width, raw.height), self.of_values(&raw)?),
+        let labels = match read_painted(&self.png)? {
+            Painted::Values(raw) => self.of_values(raw)?,
+            Painted::Palette(raw, palette) => self.of_palette(raw, &palette)?,
             Painted::Colours {
                 width,
                 height,
                 data,
-            } => ((width, height), self.of_colours(&data)?),
+            } => RawLabels::of_classes([width, height], self.of_colours(&data)?),
         };
-        let (width, height) = size;
-        fit(Some([width as u64, height as u64]))?;
-        Ok(RawLabels::of_classes([width, height], data))
+        fit(Some([labels.width as u64, labels.height as u64]))?;
+        Ok(labels)
     }
 
     fn described_in(&self) -> Option<&Path> {
@@ -276,27 +273,110 @@ impl Draw for LabelFile {
 }
 
 impl LabelFile {
-    fn of_values(&self, raw: &RawLabels) -> Result<Vec<u16>, DataError> {
-        let lines = &self.colours.by_line;
+    fn of_values(&self, raw: RawLabels) -> Result<RawLabels, DataError> {
+        let Some(lines) = &self.colours.by_line else {
+            return Ok(raw);
+        };
         let class = |value: &u16| match lines.get(usize::from(*value)) {
             Some(class) => Ok(*class),
             None if *value == 255 || *value == IGNORE => Ok(IGNORE),
             None => Err(self.unlisted(&format!("label {value}"))),
         };
-        raw.data.iter().map(class).collect()
+        let classes = raw.data.iter().map(class).collect::<Result<_, _>>()?;
+        Ok(RawLabels::of_classes([raw.width, raw.height], classes))
+    }
+
+    /// The labels of a palette file, by its colours or by its indices.
+    fn of_palette(&self, raw: RawLabels, palette: &[[u8; 3]]) -> Result<RawLabels, DataError> {
+        let mut is_used = [false; 256];
+        for index in &raw.data {
+            if let Some(is_used) = is_used.get_mut(usize::from(*index)) {
+                *is_used = true;
+            }
+        }
+        let used = (0u16..).zip(is_used).filter(|(_, is_used)| *is_used);
+        let used: Vec<u16> = used.map(|(index, _)| index).collect();
+        let of_used = if self.colours.by_line.is_some() {
+            let class = |index: &u16| self.of_index(*index, palette);
+            used.iter().map(class).collect::<Result<Vec<u16>, _>>()?
+        } else {
+            match self.of_own_colours(&used, palette)? {
+                Some(classes) => classes,
+                None => return Ok(raw),
+            }
+        };
+        let mut classes = [IGNORE; 256];
+        for (index, class) in used.iter().zip(of_used) {
+            classes[usize::from(*index)] = class;
+        }
+        let class = |index: &u16| classes.get(usize::from(*index)).copied();
+        let data = raw.data.iter().map(|index| class(index).unwrap_or(IGNORE));
+        let size = [raw.width, raw.height];
+        Ok(RawLabels::of_classes(size, data.collect()))
+    }
+
+    /// The class of the colour of a palette index.
+    fn of_index(&self, index: u16, palette: &[[u8; 3]]) -> Result<u16, DataError> {
+        let Some(colour) = palette.get(usize::from(index)) else {
+            let reason = format!("holds the palette index {index}, which its palette lacks");
+            return Err(DataError::description(&self.png, reason));
+        };
+        self.of_colour(*colour, self.listed(*colour))
+    }
+
+    /// The classes of the colours of the used palette indices, if each has one that is listed and that no lower
+    /// index has, as the unused end of a palette has; otherwise `None`: the indices are the labels.
+    ///
+    /// # Errors
+    /// Only some of the colours are listed, and one for another class than its index.
+    fn of_own_colours(
+        &self,
+        used: &[u16],
+        palette: &[[u8; 3]],
+    ) -> Result<Option<Vec<u16>>, DataError> {
+        let class = |index: &u16| {
+            let at = usize::from(*index);
+            let colour = palette.get(at)?;
+            let is_first = !palette[..at].contains(colour);
+            is_first.then(|| self.listed(*colour)).flatten()
+        };
+        let classes: Vec<Option<u16>> = used.iter().map(class).collect();
+        let Some(missing) = classes.iter().position(Option::is_none) else {
+            return Ok(Some(classes.into_iter().flatten().collect()));
+        };
+        let is_other = |(index, class): &(&u16, &Option<u16>)| {
+            let own = if **index == 255 { IGNORE } else { **index };
+            class.is_some_and(|class| class != own)
+        };
+        let Some((index, _)) = used.iter().zip(&classes).find(is_other) else {
+            return Ok(None);
+        };
+        let (file, missing) = (self.colours.path.display(), used[missing]);
+        let reason = format!(
+            "has the palette index {index} in the colour of another class in {file}, but the index {missing} in none \
+             of its colours: list all colours there, or remove that file if the indices are the labels"
+        );
+        Err(DataError::description(&self.png, reason))
     }
 
     fn of_colours(&self, pixels: &[[u8; 3]]) -> Result<Vec<u16>, DataError> {
-        let mut last = (VOID, self.colours.by_colour.get(&VOID).copied());
+        let mut last = (VOID, self.listed(VOID));
         let class = |colour: &[u8; 3]| {
             if last.0 != *colour {
-                last = (*colour, self.colours.by_colour.get(colour).copied());
+                last = (*colour, self.listed(*colour));
             }
-            let [red, green, blue] = *colour;
-            last.1
-                .ok_or_else(|| self.unlisted(&format!("colour {red},{green},{blue}")))
+            self.of_colour(*colour, last.1)
         };
         pixels.iter().map(class).collect()
+    }
+
+    fn listed(&self, colour: [u8; 3]) -> Option<u16> {
+        self.colours.by_colour.get(&colour).copied()
+    }
+
+    fn of_colour(&self, colour: [u8; 3], class: Option<u16>) -> Result<u16, DataError> {
+        let [red, green, blue] = colour;
+        class.ok_or_else(|| self.unlisted(&format!("colour {red},{green},{blue}")))
     }
 
     fn unlisted(&self, what: &str) -> DataError {

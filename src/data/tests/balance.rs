@@ -138,3 +138,41 @@ fn rare_classes_weigh_more_within_bounds() {
         );
     }
 }
+
+/// The training split of two data sets with these weights.
+fn joined(dirs: [&tempfile::TempDir; 2], weights: [f64; 2]) -> Dataset {
+    let paths = dirs.map(|dir| dir.path().to_path_buf());
+    let list = DataList {
+        paths: serde_json::from_value(serde_json::json!(paths)).unwrap(),
+        weights: weights.to_vec(),
+        further: FurtherClasses::Add,
+    };
+    list.open_training().unwrap()
+}
+
+#[test]
+fn photos_with_a_rare_class_come_as_often_as_their_data_set_weighs() {
+    let (one, other) = (tail(), tail());
+    let rare = Rare::of(&joined([&one, &other], [1.0, 0.25]));
+    assert_eq!(rare.classes().collect::<Vec<_>>(), [1, 2]);
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    // Each has six photos; one fifth comes from the second.
+    let from_other = (0..1000)
+        .filter(|_| rare.choose(1.0, &mut rng).unwrap().sample >= 6)
+        .count();
+    assert!((140..260).contains(&from_other), "{from_other}");
+}
+
+#[test]
+fn a_data_set_that_is_seldom_shown_makes_no_class_common() {
+    let (one, other) = (tail(), plain(0));
+    for i in 0..6 {
+        let at = |parent: &str| other.path().join(format!("{parent}/training/q{i}.png"));
+        save_photo(&at("images"), 40, 40);
+        save_labels(&at("annotations"), [40, 40], &[1; 1600]);
+    }
+    for (weight, expected) in [(1.0, &[2][..]), (0.01, &[1, 2])] {
+        let rare = Rare::of(&joined([&one, &other], [1.0, weight]));
+        assert_eq!(rare.classes().collect::<Vec<_>>(), expected, "{weight}");
+    }
+}

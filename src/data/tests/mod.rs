@@ -4,6 +4,7 @@ mod augmentation;
 mod balance;
 mod checks;
 mod coco;
+mod coco_files;
 mod converting;
 mod decoding;
 mod joining;

@@ -86,3 +86,26 @@ fn outlines_beside_photos_are_read_where_they_were_written() {
     assert_eq!(dataset.load(0).unwrap().labels.data, [2; 8]);
     assert_eq!(Dataset::open(dir.path(), "validation").unwrap().len(), 1);
 }
+
+#[cfg(unix)]
+#[test]
+fn labels_of_a_photo_behind_a_link_are_found() {
+    use std::os::unix::fs::symlink;
+
+    let (dir, elsewhere) = (plain(1), tempfile::tempdir().unwrap());
+    let stored = |name: &str| elsewhere.path().join(name);
+    let at = |path: &str| dir.path().join(path);
+    let links = [
+        ("images/training/p00.png", "0815.png"),
+        ("images/validation", "photos"),
+    ];
+    for (link, name) in links {
+        fs::rename(at(link), stored(name)).unwrap();
+        symlink(stored(name), at(link)).unwrap();
+    }
+    let classes = ["a", "b", "c"].map(str::to_owned);
+    for photo in ["images/training/p00.png", "images/validation/p00.png"] {
+        let found = labels_of(&at(photo), &classes).unwrap();
+        assert_eq!(found.labels.data, [0, 1, 2, IGNORE, 2, 1, 0, 0], "{photo}");
+    }
+}

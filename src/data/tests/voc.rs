@@ -316,3 +316,62 @@ fn camvid_of_other_classes_has_the_colours_of_its_file() {
         &["label_colors.txt", "line 1", "RED GREEN BLUE NAME"],
     );
 }
+
+#[test]
+fn palette_files_beside_a_list_have_the_classes_of_their_colours_if_all_are_listed() {
+    let dir = plain(2);
+    let at = |path: &str| dir.path().join(path);
+    let map = |text: &str| fs::write(at("labelmap.txt"), text).unwrap();
+    let save = |split: &str, colour, bytes: &[u8]| {
+        let path = at(&format!("annotations/{split}/p00.png"));
+        save_png(&path, [4, 2], colour, png::BitDepth::Eight, bytes);
+    };
+    let load = |split: &str| Dataset::open(dir.path(), split).unwrap().load(0);
+    let drawn = |split: &str| load(split).unwrap().labels.data;
+    // The colours of the indices 1 and 0 in the test's palette.
+    map("a:254,0,7::\nb:255,0,7::\nc:1,2,3::\n");
+    save("training", INDEXED, &[0, 1, 0, 1, 1, 1, 0, 0]);
+    let expected = [1, 0, 1, 0, 0, 0, 1, 1];
+    assert_eq!(drawn("training"), expected);
+    // A file of another kind elsewhere changes nothing.
+    save("validation", RGB, &[1, 2, 3].repeat(8));
+    assert_eq!(drawn("training"), expected);
+    assert_eq!(drawn("validation"), [2; 8]);
+    let classes = ["a", "b", "c"].map(str::to_owned);
+    let found = labels_of(&at("images/training/p00.png"), &classes).unwrap();
+    assert_eq!(found.labels.data, expected);
+    // Without a listed colour, the indices are the labels.
+    save("training", INDEXED, &[2, 2, 255, 2, 2, 2, 2, 2]);
+    assert_eq!(drawn("training"), [2, 2, IGNORE, 2, 2, 2, 2, 2]);
+    save("training", INDEXED, &[0, 2, 0, 0, 0, 0, 0, 0]);
+    says(
+        &message(load("training")),
+        &["p00.png", "palette index 0", "labelmap.txt", "index 2"],
+    );
+    // The unused end of a palette is no colour of an index.
+    map("a:0,0,0::\nb:128,0,0::\n");
+    let file = fs::File::create(at("annotations/training/p00.png")).unwrap();
+    let mut encoder = png::Encoder::new(file, 4, 2);
+    encoder.set_color(INDEXED);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut palette = vec![0; 3 * 256];
+    palette[3] = 128;
+    encoder.set_palette(palette);
+    let mut writer = encoder.write_header().unwrap();
+    writer
+        .write_image_data(&[0, 1, 255, 0, 1, 1, 0, 0])
+        .unwrap();
+    writer.finish().unwrap();
+    assert_eq!(drawn("training"), [0, 1, IGNORE, 0, 1, 1, 0, 0]);
+}
+
+#[test]
+fn colours_count_however_many_files_of_values_come_before_them() {
+    let dir = plain(65);
+    let labels = dir.path().join("annotations/training/p64.png");
+    let pixels = [9, 8, 7].repeat(8);
+    save_png(&labels, [4, 2], RGB, png::BitDepth::Eight, &pixels);
+    fs::write(dir.path().join("labelmap.txt"), "b:9,8,7::\n").unwrap();
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    assert_eq!(dataset.load(64).unwrap().labels.data, [1; 8]);
+}
