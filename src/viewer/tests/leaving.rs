@@ -8,7 +8,7 @@ use eframe::egui::vec2;
 use std::sync::Arc;
 
 /// A window with unsaved corrections, which can be kept in a folder, and the corrected mask.
-fn corrected(folder: &Path) -> (Window, Vec<u16>) {
+pub(super) fn corrected(folder: &Path) -> (Window, Vec<u16>) {
     let mut window = correcting();
     let kept = folder.join("kept");
     window.state_mut().shared.correct.keep_in(kept);
