@@ -299,7 +299,7 @@ impl App {
         }
         match pasted {
             // A text field takes what is pasted.
-            _ if context.egui_wants_keyboard_input() => {}
+            _ if context.text_edit_focused() => {}
             Some(Ok(image)) => commands.push(Command::PasteImage(image)),
             // Text on the clipboard may be a path.
             Some(Err(text)) => {
