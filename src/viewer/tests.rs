@@ -15,6 +15,7 @@ mod network;
 mod opening;
 mod race;
 mod selection;
+mod strokes;
 
 use super::app::App;
 use super::app_state::Devices;
