@@ -270,10 +270,12 @@ impl App {
 
     /// The commands of keys, dropped files and the clipboard.
     fn input(&self, context: &egui::Context, correcting: bool) -> Vec<Command> {
-        // Keys do not change what a question is about.
+        let dropped = context.input(|input| self.shared.opener.dropped(&input.raw.dropped_files));
+        let dropped = (!dropped.is_empty()).then_some(Command::OpenPaths(dropped));
+        // Keys do not change what a question is about. Files wait for its answer.
         let correct = &self.shared.correct;
         if correct.asks() || correct.types_folder {
-            return Vec::new();
+            return dropped.into_iter().collect();
         }
         let numbers = if correcting {
             commands::pressed_numbers(context)
@@ -284,19 +286,14 @@ impl App {
         let numbers = numbers.map(|number| Command::ChooseNth(number - 1));
         let actions = commands::pressed(context, correcting);
         let actions = actions.into_iter().map(Command::Action);
-        let mut commands: Vec<Command> = numbers.chain(actions).collect();
-        let (dropped, pasted) = context.input(|input| {
-            let dropped = self.shared.opener.dropped(&input.raw.dropped_files);
-            let pasted = input.events.iter().find_map(|event| match event {
+        let mut commands: Vec<Command> = numbers.chain(actions).chain(dropped).collect();
+        let pasted = context.input(|input| {
+            input.events.iter().find_map(|event| match event {
                 egui::Event::PasteImage(image) => Some(Ok(image.clone())),
                 egui::Event::Paste(text) => Some(Err(text.clone())),
                 _ => None,
-            });
-            (dropped, pasted)
+            })
         });
-        if !dropped.is_empty() {
-            commands.push(Command::OpenPaths(dropped));
-        }
         match pasted {
             // A text field takes what is pasted.
             _ if context.text_edit_focused() => {}

@@ -123,3 +123,34 @@ fn files_wait_for_the_answer_about_another_photo() {
         app.shared.photos.file().is_some()
     });
 }
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Err("a path is enough".into())
+    }
+}
+
+#[test]
+fn dropped_files_wait_for_the_answer_about_another_photo() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, _) = corrected(folder.path());
+    let photo = folder.path().join("one.png");
+    image::RgbImage::new(40, 30).save(&photo).unwrap();
+    press(&mut window, Key::N);
+    assert!(window.state().shared.correct.asks());
+    let dropped: egui::DroppedFileHandle = Arc::new(Dropped(photo));
+    window.input_mut().dropped_files.push(dropped);
+    window.run_steps(2);
+    assert!(window.state().shared.correct.asks());
+    window.get_by_label("Discard").click();
+    until(&mut window, "the file", |app| {
+        app.shared.photos.file().is_some()
+    });
+}
