@@ -19,7 +19,7 @@ use super::panels::{PanelKind, Panels};
 use super::photo_list::PhotoList;
 use super::reopen::{Handover, Kept, Shown};
 use super::theme::{self, GRID};
-use super::{background, bars, correct, file_open};
+use super::{background, bars, correct, exports_leave, file_open};
 use crate::device::Loss;
 use burn::tensor::Device;
 use eframe::egui;
@@ -173,6 +173,7 @@ impl App {
         true
     }
 
+    /// Whether the graphics device is lost, so that nothing can be drawn.
     fn is_lost(&self) -> bool {
         let loss = self.loss.as_ref();
         loss.is_some_and(|(loss, _)| loss.reason().is_some())
@@ -197,8 +198,11 @@ impl App {
             // Files that have waited for the answer are opened in the next turn.
             context.request_repaint();
         }
+        if self.shared.exports.closes_now() {
+            self.run(context, vec![Action::Quit.into()]);
+        }
         let closes = context.input(|input| input.viewport().close_requested());
-        if closes && self.capture.is_none() && self.shared.correct.holds_window() {
+        if closes && self.capture.is_none() && self.holds_window() {
             use egui::ViewportCommand::{CancelClose, Focus, Minimized};
             // Nobody sees the question in a window that is hidden.
             for command in [CancelClose, Minimized(false), Focus] {
@@ -207,6 +211,11 @@ impl App {
             context.request_repaint();
         }
         self.wait_for_corrections(context);
+    }
+
+    /// Asks before the window is closed. Returns whether it must stay open.
+    fn holds_window(&mut self) -> bool {
+        self.shared.correct.holds_window() || self.shared.exports.holds_window()
     }
 
     /// Requests a turn of the window for the time at which corrections are to be written.
@@ -274,7 +283,7 @@ impl App {
         let dropped = (!dropped.is_empty()).then_some(Command::OpenPaths(dropped));
         // Keys do not change what a question is about. Files wait for its answer.
         let correct = &self.shared.correct;
-        if correct.asks() || correct.types_folder {
+        if correct.asks() || correct.types_folder || self.shared.exports.asks() {
             return dropped.into_iter().collect();
         }
         let numbers = if correcting {
@@ -429,6 +438,7 @@ impl eframe::App for App {
         correct::fine_tune_dialog(&self.shared, &context, &mut commands);
         correct::leave_dialog(&self.shared, &context, &mut commands);
         correct::folder_dialog(&self.shared, &context, &mut commands);
+        exports_leave::dialog(&self.shared, &context, &mut commands);
         self.dialogs(&context, &mut commands);
         self.shared.errors.show(&context, timeline, &mut commands);
         self.run(&context, commands);
