@@ -19,7 +19,7 @@ use super::panels::{PanelKind, Panels};
 use super::photo_list::PhotoList;
 use super::reopen::{Handover, Kept, Shown};
 use super::theme::{self, GRID};
-use super::{background, bars, correct, file_open};
+use super::{background, bars, correct, exports_leave, file_open};
 use crate::device::Loss;
 use burn::tensor::Device;
 use eframe::egui;
@@ -39,6 +39,8 @@ pub(super) struct App {
     pub(super) capture: Option<Capture>,
     pub(super) lessons: Driver,
     frames: FrameStats,
+    /// Whether files were being opened before the latest reports were received.
+    opening: bool,
     /// Whether the graphics device is lost, and whom it notifies.
     loss: Option<(Loss, Handover)>,
 }
@@ -130,6 +132,7 @@ impl App {
             capture: None,
             lessons,
             frames: FrameStats::default(),
+            opening: false,
             loss: None,
         }
     }
@@ -168,6 +171,58 @@ impl App {
         self.shared.correct.keep();
         context.send_viewport_cmd(egui::ViewportCommand::Close);
         true
+    }
+
+    /// Whether the graphics device is lost, so that nothing can be drawn.
+    fn is_lost(&self) -> bool {
+        let loss = self.loss.as_ref();
+        loss.is_some_and(|(loss, _)| loss.reason().is_some())
+    }
+
+    /// Takes the reports of all threads, and asks before the window is closed. To be called in every turn of the
+    /// window, even of a hidden one: a thread stands still while many of its reports wait.
+    pub(super) fn follow(&mut self, context: &egui::Context) {
+        self.panels.race.receive();
+        if self.follow_device(context) {
+            return;
+        }
+        self.opening = self.shared.opener.busy();
+        self.shared.receive();
+        if let Some(ready) = self.shared.correct.take_ready() {
+            let quits = matches!(ready, Command::Action(Action::Quit));
+            self.run(context, vec![ready]);
+            if !quits {
+                // The photo stays if nothing else could be shown.
+                self.shared.restore_correction();
+            }
+            // Files that have waited for the answer are opened in the next turn.
+            context.request_repaint();
+        }
+        if self.shared.exports.closes_now() {
+            self.run(context, vec![Action::Quit.into()]);
+        }
+        let closes = context.input(|input| input.viewport().close_requested());
+        if closes && self.capture.is_none() && self.holds_window() {
+            use egui::ViewportCommand::{CancelClose, Focus, Minimized};
+            // Nobody sees the question in a window that is hidden.
+            for command in [CancelClose, Minimized(false), Focus] {
+                context.send_viewport_cmd(command);
+            }
+            context.request_repaint();
+        }
+        self.wait_for_corrections(context);
+    }
+
+    /// Asks before the window is closed. Returns whether it must stay open.
+    fn holds_window(&mut self) -> bool {
+        self.shared.correct.holds_window() || self.shared.exports.holds_window()
+    }
+
+    /// Requests a turn of the window for the time at which corrections are to be written.
+    fn wait_for_corrections(&self, context: &egui::Context) {
+        if let Some(due) = self.shared.correction_due() {
+            context.request_repaint_after(due);
+        }
     }
 
     /// Carries out commands, and passes the resulting events to the panels.
@@ -224,10 +279,12 @@ impl App {
 
     /// The commands of keys, dropped files and the clipboard.
     fn input(&self, context: &egui::Context, correcting: bool) -> Vec<Command> {
-        // Keys do not change what a question is about.
+        let dropped = context.input(|input| self.shared.opener.dropped(&input.raw.dropped_files));
+        let dropped = (!dropped.is_empty()).then_some(Command::OpenPaths(dropped));
+        // Keys do not change what a question is about. Files wait for its answer.
         let correct = &self.shared.correct;
-        if correct.asks() || correct.types_folder {
-            return Vec::new();
+        if correct.asks() || correct.types_folder || self.shared.exports.asks() {
+            return dropped.into_iter().collect();
         }
         let numbers = if correcting {
             commands::pressed_numbers(context)
@@ -238,22 +295,17 @@ impl App {
         let numbers = numbers.map(|number| Command::ChooseNth(number - 1));
         let actions = commands::pressed(context, correcting);
         let actions = actions.into_iter().map(Command::Action);
-        let mut commands: Vec<Command> = numbers.chain(actions).collect();
-        let (dropped, pasted) = context.input(|input| {
-            let dropped = self.shared.opener.dropped(&input.raw.dropped_files);
-            let pasted = input.events.iter().find_map(|event| match event {
+        let mut commands: Vec<Command> = numbers.chain(actions).chain(dropped).collect();
+        let pasted = context.input(|input| {
+            input.events.iter().find_map(|event| match event {
                 egui::Event::PasteImage(image) => Some(Ok(image.clone())),
                 egui::Event::Paste(text) => Some(Err(text.clone())),
                 _ => None,
-            });
-            (dropped, pasted)
+            })
         });
-        if !dropped.is_empty() {
-            commands.push(Command::OpenPaths(dropped));
-        }
         match pasted {
             // A text field takes what is pasted.
-            _ if context.egui_wants_keyboard_input() => {}
+            _ if context.text_edit_focused() => {}
             Some(Ok(image)) => commands.push(Command::PasteImage(image)),
             // Text on the clipboard may be a path.
             Some(Err(text)) => {
@@ -333,44 +385,27 @@ impl App {
 
 impl eframe::App for App {
     /// Is called for a hidden window as well, which is not drawn.
-    fn logic(&mut self, _: &egui::Context, _: &mut eframe::Frame) {
-        self.panels.race.receive();
+    fn logic(&mut self, context: &egui::Context, _: &mut eframe::Frame) {
+        self.follow(context);
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
         let context = ui.ctx().clone();
-        if self.follow_device(&context) {
+        if self.is_lost() {
             return;
         }
         self.frames
             .frame(frame.info().cpu_usage.unwrap_or_default());
         context.set_zoom_factor(self.shared.settings.scale);
         let asked = self.shared.correct.asks();
-        // What has been opened by now is received below.
-        let opening = self.shared.opener.busy();
-        self.shared.receive();
-        if let Some(ready) = self.shared.correct.take_ready() {
-            let quits = matches!(ready, Command::Action(Action::Quit));
-            self.run(&context, vec![ready]);
-            if !quits {
-                // The photo stays if nothing else could be shown.
-                self.shared.restore_correction();
-            }
-        }
         let (lessons, mut parts) = self.lessons();
         lessons.follow(&mut parts);
         let correcting = self.shared.correct.is_ready();
         let commands = self.input(&context, correcting);
         self.run(&context, commands);
         // Photos that come later were not named when the window was opened.
-        self.front_stays &= opening;
-        let closes = context.input(|input| input.viewport().close_requested());
-        if closes && self.capture.is_none() && self.shared.correct.holds_window() {
-            context.send_viewport_cmd(egui::ViewportCommand::CancelClose);
-        }
-        if let Some(due) = self.shared.correction_due() {
-            context.request_repaint_after(due);
-        }
+        self.front_stays &= self.opening;
+        self.wait_for_corrections(&context);
         background::paint(ui, context.viewport_rect(), ui.visuals().panel_fill);
         let mut commands = Vec::new();
         egui::Panel::top("top")
@@ -403,6 +438,7 @@ impl eframe::App for App {
         correct::fine_tune_dialog(&self.shared, &context, &mut commands);
         correct::leave_dialog(&self.shared, &context, &mut commands);
         correct::folder_dialog(&self.shared, &context, &mut commands);
+        exports_leave::dialog(&self.shared, &context, &mut commands);
         self.dialogs(&context, &mut commands);
         self.shared.errors.show(&context, timeline, &mut commands);
         self.run(&context, commands);

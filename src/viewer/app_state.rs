@@ -326,7 +326,10 @@ impl AppState {
 
     pub(super) fn paste(&mut self, image: &egui::ColorImage) {
         match PhotoList::pasted(image) {
-            Some(photos) => self.show(photos),
+            Some(photos) => {
+                self.opener.outdate_photos();
+                self.show(photos);
+            }
             None => self.errors.report("the picture on the clipboard is empty"),
         }
     }

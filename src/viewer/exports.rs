@@ -200,12 +200,34 @@ impl Progress {
 /// The path of the written file, or a one-line error; `None` if the export was cancelled.
 type Outcome = Option<Result<PathBuf, String>>;
 
+/// An answer to the question about exports that are not complete when the window is to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// Closes the window once everything is written.
+    Wait,
+    /// Stops them, and closes the window.
+    Stop,
+    /// Keeps the window open.
+    Stay,
+}
+
+/// What a window waits for that is to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    /// The answer, or the end of the exports.
+    Answer,
+    /// The end of the exports.
+    End,
+}
+
 pub(super) struct Exports {
     sender: SyncSender<(Arc<Progress>, Outcome)>,
     outcomes: Receiver<(Arc<Progress>, Outcome)>,
     wake: egui::Context,
     /// The latest last.
     running: Vec<Arc<Progress>>,
+    /// Set while the window is to be closed.
+    closing: Option<Closing>,
     /// The file written last.
     pub written: Option<PathBuf>,
     /// The files of [`AllMasks`](super::exports_all::AllMasks) that were written, and their photos.
@@ -220,6 +242,7 @@ impl Exports {
             outcomes,
             wake: context.clone(),
             running: Vec::new(),
+            closing: None,
             written: None,
             own: Arc::default(),
         }
@@ -246,11 +269,51 @@ impl Exports {
                 .retain(|progress| !Arc::ptr_eq(progress, &ended));
             match outcome {
                 Some(Ok(path)) => self.written = Some(path),
-                Some(Err(error)) => errors.push(error),
+                Some(Err(error)) => {
+                    // It is to be read.
+                    self.closing = None;
+                    errors.push(error);
+                }
                 None => {}
             }
         }
         errors
+    }
+
+    /// Whether one of them is still to be written.
+    fn is_writing(&self) -> bool {
+        let mut running = self.running.iter();
+        running.any(|progress| !progress.is_cancelled())
+    }
+
+    /// Asks before the window is closed. Returns whether it must stay open.
+    pub(super) fn holds_window(&mut self) -> bool {
+        let holds = self.is_writing();
+        if holds {
+            self.closing = Some(Closing::Answer);
+        }
+        holds
+    }
+
+    /// Whether the question is pending.
+    pub(super) fn asks(&self) -> bool {
+        self.closing == Some(Closing::Answer)
+    }
+
+    pub(super) fn answer(&mut self, leave: Leave) {
+        if leave == Leave::Stop {
+            self.cancel();
+        }
+        self.closing = (leave != Leave::Stay).then_some(Closing::End);
+    }
+
+    /// Whether the window is to be closed and nothing is written any more. It is told once.
+    pub(super) fn closes_now(&mut self) -> bool {
+        let closes = self.closing.is_some() && !self.is_writing();
+        if closes {
+            self.closing = None;
+        }
+        closes
     }
 }
 
@@ -286,6 +349,37 @@ fn outcome(written: Result<(), export::ExportError>, path: PathBuf) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_window_is_closed_once_exports_are_written_or_stopped() {
+        let mut exports = Exports::new(&egui::Context::default());
+        assert!(!exports.holds_window() && !exports.closes_now());
+        let begin = |exports: &mut Exports| {
+            let progress = Arc::new(Progress::default());
+            exports.running.push(progress.clone());
+            assert!(exports.holds_window() && exports.asks() && !exports.closes_now());
+            progress
+        };
+        let progress = begin(&mut exports);
+        exports.answer(Leave::Stay);
+        assert!(!exports.asks() && exports.holds_window());
+        exports.answer(Leave::Wait);
+        assert!(!exports.asks() && !exports.closes_now());
+        let outcome = Some(Ok(PathBuf::from("a.gif")));
+        exports.sender.send((progress, outcome)).unwrap();
+        assert!(exports.receive().is_empty());
+        assert!(exports.closes_now() && !exports.closes_now());
+        // The error is to be read.
+        let progress = begin(&mut exports);
+        let outcome = Some(Err("no space".to_owned()));
+        exports.sender.send((progress, outcome)).unwrap();
+        assert_eq!(exports.receive(), ["no space"]);
+        assert!(!exports.asks() && !exports.closes_now());
+        // A thread may still wait for a dialog.
+        begin(&mut exports);
+        exports.answer(Leave::Stop);
+        assert!(exports.closes_now() && !exports.holds_window());
+    }
 
     #[test]
     fn exports_that_end_at_the_same_time_are_all_received() {

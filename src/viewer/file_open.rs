@@ -11,6 +11,7 @@ use crate::data::{has_photo_ending, natural};
 use crate::{files, models, runs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// The extension of model files.
@@ -30,6 +31,9 @@ pub(super) enum Dialog {
 /// The result of classifying paths.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
+    /// The number of the opening, counted from when its paths were known; 0 in a browser, where they follow one
+    /// another.
+    pub number: u64,
     pub photos: Vec<PathBuf>,
     /// The index of the one to show.
     pub shown: usize,
@@ -51,6 +55,20 @@ pub(super) struct FileOpener {
     wake: Arc<dyn Fn() + Send + Sync>,
     /// Cloned into every running thread, so that its count shows them.
     running: Arc<()>,
+    begun: Begun,
+    /// The numbers of the latest openings that led to photos, and to a model.
+    latest: [u64; 2],
+}
+
+/// The number of openings so far whose paths are known.
+#[derive(Clone, Default)]
+struct Begun(Arc<AtomicU64>);
+
+impl Begun {
+    /// The number of the next one.
+    fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
 }
 
 impl FileOpener {
@@ -62,6 +80,8 @@ impl FileOpener {
             found,
             wake: Arc::new(wake),
             running: Arc::default(),
+            begun: Begun::default(),
+            latest: [0, 0],
         }
     }
 
@@ -70,9 +90,22 @@ impl FileOpener {
         Arc::strong_count(&self.running) > 1
     }
 
-    /// The next result, if there is one.
-    pub(super) fn poll(&self) -> Option<Found> {
-        self.found.try_recv().ok()
+    /// The next result, if there is one, without photos and a model in whose place others have been opened since.
+    pub(super) fn poll(&mut self) -> Option<Found> {
+        let mut found = self.found.try_recv().ok()?;
+        let [photos, model] = &mut self.latest;
+        if !found.photos.is_empty() && is_late(found.number, photos) {
+            found.photos.clear();
+        }
+        if found.model.is_some() && is_late(found.number, model) {
+            found.model = None;
+        }
+        Some(found)
+    }
+
+    /// Records that other photos are shown than those that are being opened.
+    pub(super) fn outdate_photos(&mut self) {
+        self.latest[0] = self.begun.next();
     }
 
     /// Classifies paths on a separate thread.
@@ -80,8 +113,21 @@ impl FileOpener {
     /// # Errors
     /// The system cannot start another thread.
     pub(super) fn open(&self, paths: Vec<PathBuf>) -> std::io::Result<()> {
-        self.spawn(move || Some(classify(&paths)))
+        let number = self.begun.next();
+        self.spawn(move || {
+            Some(Found {
+                number,
+                ..classify(&paths)
+            })
+        })
     }
+}
+
+/// Whether an opening is older than the latest one so far, which it becomes otherwise.
+fn is_late(number: u64, latest: &mut u64) -> bool {
+    let is_late = number != 0 && number < *latest;
+    *latest = number.max(*latest);
+    is_late
 }
 
 /// Whether a path has the extension of a model file.
@@ -345,6 +391,43 @@ mod tests {
         );
         assert_eq!(argument(uri("my photo.jpg").into()), path("my photo.jpg"));
         assert_eq!(argument("plain.jpg".into()), Path::new("plain.jpg"));
+    }
+
+    #[test]
+    fn a_slow_opening_does_not_replace_a_later_one() {
+        let mut opener = FileOpener::new(|| ());
+        let paths = |name: &str| vec![PathBuf::from(name)];
+        let mut found = |number, photos: &[PathBuf], runs: &[PathBuf]| {
+            let (photos, runs) = (photos.to_vec(), runs.to_vec());
+            let found = Found {
+                number,
+                photos,
+                runs,
+                ..Found::default()
+            };
+            opener.sender.send(found).unwrap();
+            let found = opener.poll().unwrap();
+            (found.photos, found.runs)
+        };
+        let (photo, other, run) = (paths("a.jpg"), paths("b.jpg"), paths("run"));
+        assert_eq!(found(2, &photo, &[]), (photo.clone(), vec![]));
+        // Runs are listed beside others.
+        assert_eq!(found(1, &other, &run), (vec![], run));
+        assert_eq!(found(3, &other, &[]), (other.clone(), vec![]));
+        // Pasted photos count as well.
+        opener.open(photo).unwrap();
+        opener.outdate_photos();
+        let late = opener.found.recv().unwrap();
+        opener.sender.send(late).unwrap();
+        assert!(opener.poll().unwrap().photos.is_empty());
+        // Those without a number follow one another.
+        let photos = vec![PathBuf::from("c.jpg")];
+        let found = Found {
+            photos,
+            ..Found::default()
+        };
+        opener.sender.send(found).unwrap();
+        assert_eq!(opener.poll().unwrap().photos.len(), 1);
     }
 
     #[test]

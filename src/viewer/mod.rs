@@ -37,6 +37,7 @@ mod error_list;
 mod export_dialog;
 mod exports;
 mod exports_all;
+mod exports_leave;
 pub mod field;
 mod file_open;
 mod flow;
@@ -61,6 +62,7 @@ mod pixel_panel;
 #[cfg(not(target_arch = "wasm32"))]
 mod plain_shapes;
 mod platform;
+mod question;
 mod race;
 mod remembered;
 mod reopen;

@@ -6,6 +6,7 @@ mod controls;
 mod correct;
 mod corrections;
 mod exports;
+mod hidden;
 mod leaving;
 mod lessons;
 mod masks;
@@ -14,6 +15,7 @@ mod network;
 mod opening;
 mod race;
 mod selection;
+mod strokes;
 
 use super::app::App;
 use super::app_state::Devices;

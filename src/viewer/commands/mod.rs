@@ -14,7 +14,7 @@ pub(super) use table::{
 
 use super::brush::Brush;
 use super::correct;
-use super::exports::NewFile;
+use super::exports::{Leave, NewFile};
 use super::lessons;
 use super::mask_queue::MaskSettings;
 use super::photo_list::PhotoList;
@@ -81,6 +81,8 @@ pub(super) enum Command {
     /// Writes the masks made so far into a folder.
     ExportAll(Artifact),
     CancelExport,
+    /// Answers the question about exports that are not complete when the window is to be closed.
+    LeaveExports(Leave),
     /// Asks for a path and writes a file there.
     Save(NewFile),
 }

@@ -81,6 +81,11 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::Export(artifact, look) => export(app, artifact, look),
         Command::ExportAll(artifact) => export_all(app, artifact),
         Command::CancelExport => app.exports.cancel(),
+        Command::LeaveExports(leave) => {
+            app.exports.answer(leave);
+            // The window closes in its next turn.
+            context.request_repaint();
+        }
         Command::Save(file) => {
             let inputs = app.inputs();
             if let Err(error) = app.exports.save(file, inputs) {

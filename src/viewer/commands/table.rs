@@ -271,7 +271,7 @@ const NUMBERS: [KeyboardShortcut; 9] = [
 /// The numbers from 1 to 9 whose keys were pressed in this frame, in the order of the presses, unless a
 /// text field has the focus.
 pub(crate) fn pressed_numbers(context: &egui::Context) -> Vec<usize> {
-    if context.egui_wants_keyboard_input() {
+    if context.text_edit_focused() {
         return Vec::new();
     }
     let numbers = NUMBERS.iter().zip(1..).collect::<Vec<_>>();
@@ -279,12 +279,14 @@ pub(crate) fn pressed_numbers(context: &egui::Context) -> Vec<usize> {
 }
 
 /// The actions whose keys were pressed in this frame, in the order of the presses, unless a text field
-/// has the focus. While a mask is corrected, the keys for that take precedence.
+/// has the focus. While a mask is corrected, the keys for that take precedence. A button or slider that
+/// has the focus keeps its own keys.
 pub(crate) fn pressed(context: &egui::Context, correcting: bool) -> Vec<Action> {
     // A menu closes by Escape, and choices in it may have keys of their own.
-    if context.egui_wants_keyboard_input() || egui::Popup::is_any_open(context) {
+    if context.text_edit_focused() || egui::Popup::is_any_open(context) {
         return Vec::new();
     }
+    let is_focused = context.memory(|memory| memory.focused().is_some());
     let of_correcting = TABLE.iter().filter(|entry| entry.while_correcting());
     let others = TABLE.iter().filter(|entry| !entry.while_correcting());
     let entries = of_correcting.filter(|_| correcting).chain(others);
@@ -292,9 +294,17 @@ pub(crate) fn pressed(context: &egui::Context, correcting: bool) -> Vec<Action> 
     let (mut keys, without): (Vec<_>, Vec<_>) = entries
         .filter(|entry| entry.is_offered())
         .flat_map(|entry| entry.keys.iter().map(move |keys| (keys, entry.action)))
+        .filter(|(keys, _)| !is_focused || !is_of_widgets(keys))
         .partition(|(keys, _)| keys.modifiers.shift);
     keys.extend(without);
     context.input_mut(|input| consume(&mut input.events, &keys))
+}
+
+/// Whether a button or slider that has the focus is used by these keys, or the focus moves by them.
+fn is_of_widgets(keys: &KeyboardShortcut) -> bool {
+    use Key::{ArrowDown, ArrowLeft, ArrowRight, ArrowUp, Enter, Space};
+    let of_widgets = [Space, Enter, ArrowLeft, ArrowRight, ArrowUp, ArrowDown];
+    keys.modifiers.is_none() && of_widgets.contains(&keys.logical_key)
 }
 
 /// Takes the presses of shortcuts out of a frame's events. Returns what each of them stands for, in the
@@ -439,6 +449,32 @@ mod tests {
         assert_eq!(actions, [Action::Undo; 2]);
         let keys = [Key::Num2, Key::Num9, Key::Num2];
         assert_eq!(asked(one_by_one(&keys), pressed_numbers), [2, 9, 2]);
+    }
+
+    /// The actions of keys that are pressed while what `focus` draws has the focus.
+    fn actions_in(keys: &[Key], mut focus: impl FnMut(&mut egui::Ui)) -> Vec<Action> {
+        let context = egui::Context::default();
+        let _ = context.run_ui(egui::RawInput::default(), &mut focus);
+        let input = egui::RawInput {
+            events: one_by_one(keys),
+            ..Default::default()
+        };
+        let mut actions = Vec::new();
+        let _ = context.run_ui(input, |ui| {
+            actions.extend(pressed(ui.ctx(), false));
+            focus(ui);
+        });
+        actions
+    }
+
+    #[test]
+    fn a_focused_button_leaves_other_keys_to_shortcuts() {
+        let keys = [Key::N, Key::Space, Key::ArrowRight, Key::Home];
+        let button = |ui: &mut egui::Ui| ui.button("Save").request_focus();
+        assert_eq!(actions_in(&keys, button), [Action::Next, Action::First]);
+        let mut text = String::new();
+        let field = |ui: &mut egui::Ui| ui.text_edit_singleline(&mut text).request_focus();
+        assert_eq!(actions_in(&keys, field), []);
     }
 
     #[test]

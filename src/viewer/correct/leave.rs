@@ -4,14 +4,12 @@ use super::request::{Answer, Request};
 use super::session::Session;
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::Command;
-use crate::viewer::theme::{self, GRID};
+use crate::viewer::question::{Button, question};
+use crate::viewer::theme;
 use eframe::egui;
 use std::path::Path;
 
-/// A button of a question: the answer, its name and a description.
-type Button = (Answer, &'static str, &'static str);
-
-const OTHER_FOLDER: Button = (
+const OTHER_FOLDER: Button<Answer> = (
     Answer::OtherFolder,
     "Other folder",
     "Save into another folder for corrected photos",
@@ -56,6 +54,7 @@ fn about_leaving(app: &AppState, context: &egui::Context) -> Option<Answer> {
         context,
         "Save the corrections of this photo?",
         &buttons,
+        Answer::Cancel,
         |ui| {
             ui.label("Its mask was corrected and not saved as labels.");
             for failed in [&correct.failed, &correct.not_kept].into_iter().flatten() {
@@ -89,6 +88,7 @@ fn about_labels(labels: &Path, context: &egui::Context) -> Option<Answer> {
         context,
         &format!("Replace the labels of {name}?"),
         &buttons,
+        Answer::Cancel,
         |ui| {
             let text = "This photo has labels in the folder already, and the corrections do not start \
                         from them.";
@@ -97,33 +97,4 @@ fn about_labels(labels: &Path, context: &egui::Context) -> Option<Answer> {
             ui.add(egui::Label::new(path).wrap());
         },
     )
-}
-
-/// Draws a question. Returns the answer, once there is one.
-fn question(
-    context: &egui::Context,
-    heading: &str,
-    buttons: &[Button],
-    text: impl FnOnce(&mut egui::Ui),
-) -> Option<Answer> {
-    let frame = egui::Frame::popup(&context.global_style()).inner_margin(2.0 * GRID);
-    let modal = egui::Modal::new(egui::Id::unique("unsaved corrections")).frame(frame);
-    let modal = modal.show(context, |ui| {
-        ui.set_width(52.0 * GRID);
-        ui.heading(heading);
-        ui.add_space(GRID);
-        text(ui);
-        ui.add_space(GRID);
-        let mut answer = None;
-        ui.horizontal(|ui| {
-            for &(of_button, name, help) in buttons {
-                if ui.button(name).on_hover_text(help).clicked() {
-                    answer = Some(of_button);
-                }
-            }
-        });
-        answer
-    });
-    let closes = modal.should_close().then_some(Answer::Cancel);
-    modal.inner.or(closes)
 }

@@ -41,11 +41,17 @@ impl Pointer {
         }
         let down = response.is_pointer_button_down_on()
             && context.input(|input| input.pointer.button_down(PointerButton::Primary));
-        // A press that began and ended within one frame is a click.
-        let begins = (down || response.clicked()) && self.pane.is_none();
+        // A press that began and ended within one frame is a click, or nothing at all if the pointer moved between.
+        let pressed = context.input(|input| {
+            let ended = !input.pointer.button_down(PointerButton::Primary);
+            press(&input.events).filter(|_| ended)
+        });
+        let pressed = pressed.filter(|at| pane.contains(*at) && is_on_top(response, *at));
+        let begins = (down || response.clicked() || pressed.is_some()) && self.pane.is_none();
         if begins {
             let origin = context.input(|input| input.pointer.press_origin());
-            if let Some(origin) = origin.or(response.interact_pointer_pos()) {
+            let origin = origin.or(pressed).or(response.interact_pointer_pos());
+            if let Some(origin) = origin {
                 self.pane = Some(pane);
                 ask(Request::Press(place(pane, origin)));
             }
@@ -99,6 +105,32 @@ impl Pointer {
             painter.circle_filled(at, 1.5, Color32::WHITE);
         }
     }
+}
+
+/// Where the primary button was first pressed in a frame's events.
+fn press(events: &[egui::Event]) -> Option<Pos2> {
+    events.iter().find_map(|event| match event {
+        egui::Event::PointerButton {
+            pos,
+            button: PointerButton::Primary,
+            pressed: true,
+            ..
+        } => Some(*pos),
+        _ => None,
+    })
+}
+
+/// Whether a press at a point concerns a widget, and none that covers it there.
+fn is_on_top(response: &egui::Response, at: Pos2) -> bool {
+    let layer = response.ctx.layer_id_at(at);
+    layer.is_none_or(|layer| layer == response.layer_id)
+        && response.ctx.viewport(|viewport| {
+            let widgets = viewport.prev_pass.widgets.get_layer(response.layer_id);
+            let of_point = widgets
+                .filter(|widget| widget.sense.interactive() && widget.interact_rect.contains(at));
+            let top = of_point.last();
+            top.is_some_and(|widget| widget.id == response.id && widget.enabled)
+        })
 }
 
 /// The positions of a stroke in a frame's events: after the press of the primary button, if it begins

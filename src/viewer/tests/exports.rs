@@ -1,7 +1,49 @@
 //! Files that the window writes.
 
 use super::*;
-use crate::export::{Artifact, Look};
+use crate::export::{Artifact, Look, Pictures};
+use crate::viewer::exports::PictureKind;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+/// A picture that is there once the sender has gone.
+struct Late(Receiver<()>);
+
+impl Pictures for Late {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn picture(&self, _: usize) -> image::RgbImage {
+        let _ = self.0.recv();
+        image::RgbImage::new(4, 4)
+    }
+}
+
+#[test]
+fn the_window_asks_before_an_export_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("late.gif");
+    let mut window = done(1, Theme::Dark);
+    let (sender, waits) = sync_channel(0);
+    let exports = &mut window.state_mut().shared.exports;
+    exports
+        .write_pictures(PictureKind::Gif, Late(waits), path.clone())
+        .unwrap();
+    for viewport in window.input_mut().viewports.values_mut() {
+        viewport.events.push(egui::ViewportEvent::Close);
+    }
+    window.run_steps(3);
+    assert!(window.state().shared.exports.asks());
+    window.get_by_label("Wait").click();
+    window.run_steps(2);
+    let exports = &window.state().shared.exports;
+    assert!(!exports.asks() && exports.progress().is_some());
+    drop(sender);
+    until(&mut window, "the file", |app| {
+        app.shared.exports.progress().is_none()
+    });
+    assert!(path.exists());
+}
 
 #[test]
 fn exports_are_written_and_a_place_that_refuses_is_named() {

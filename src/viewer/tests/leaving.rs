@@ -8,7 +8,7 @@ use eframe::egui::vec2;
 use std::sync::Arc;
 
 /// A window with unsaved corrections, which can be kept in a folder, and the corrected mask.
-fn corrected(folder: &Path) -> (Window, Vec<u16>) {
+pub(super) fn corrected(folder: &Path) -> (Window, Vec<u16>) {
     let mut window = correcting();
     let kept = folder.join("kept");
     window.state_mut().shared.correct.keep_in(kept);
@@ -119,6 +119,37 @@ fn files_wait_for_the_answer_about_another_photo() {
     until(&mut window, "the next photo", |app| {
         app.shared.photos.place().0 == 1
     });
+    until(&mut window, "the file", |app| {
+        app.shared.photos.file().is_some()
+    });
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Err("a path is enough".into())
+    }
+}
+
+#[test]
+fn dropped_files_wait_for_the_answer_about_another_photo() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, _) = corrected(folder.path());
+    let photo = folder.path().join("one.png");
+    image::RgbImage::new(40, 30).save(&photo).unwrap();
+    press(&mut window, Key::N);
+    assert!(window.state().shared.correct.asks());
+    let dropped: egui::DroppedFileHandle = Arc::new(Dropped(photo));
+    window.input_mut().dropped_files.push(dropped);
+    window.run_steps(2);
+    assert!(window.state().shared.correct.asks());
+    window.get_by_label("Discard").click();
     until(&mut window, "the file", |app| {
         app.shared.photos.file().is_some()
     });

@@ -10,7 +10,7 @@ use crate::votes::{Outlines, Votes};
 use image::RgbImage;
 
 /// A window on a folder of three photos and one file that is not a photo, with a small model.
-fn of_folder(folder: &Path) -> Window {
+pub(super) fn of_folder(folder: &Path) -> Window {
     let model = model_file(folder, &["a", "b", "c"]);
     let photos = folder.join("photos");
     fs::create_dir(&photos).unwrap();
@@ -24,7 +24,7 @@ fn of_folder(folder: &Path) -> Window {
     window(options(&[&model, &photos], 2), Theme::Dark)
 }
 
-fn counts(app: &App) -> [usize; 3] {
+pub(super) fn counts(app: &App) -> [usize; 3] {
     app.shared.masks.counts()
 }
 
