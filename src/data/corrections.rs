@@ -9,6 +9,7 @@ use super::corrected_labels::{LabelsDigest, labels_digest};
 use super::decode::{Origin, write_mask};
 use super::error::DataError;
 use super::layout::{self, CLASSES, Layout};
+use super::photo::has_photo_ending;
 use super::photo_copy::PhotoCopy;
 use super::split::Split;
 use crate::files;
