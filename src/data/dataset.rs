@@ -540,6 +540,10 @@ pub(super) fn empty(dir: &Path, split: &Split, files: &Files) -> DataError {
 /// What to do if label files are named after photos, but with another ending than that of the split.
 fn other_suffix(split: &Split, files: &Files) -> Option<String> {
     const LOOKED_AT: usize = 100;
+    // A setting of file names has no effect on labels that are found by other means.
+    if split.scanner.is_some() {
+        return None;
+    }
     let label = files.without_photo.first()?.file_name()?.to_str()?;
     let stems = files.without_labels.iter().take(LOOKED_AT);
     let mut stems = stems.filter_map(|photo| photo.file_stem()?.to_str());

@@ -6,6 +6,7 @@ mod checks;
 mod coco;
 mod converting;
 mod decoding;
+mod folders;
 mod joining;
 mod jpegs;
 mod layouts;
