@@ -1,8 +1,11 @@
 //! How many pixels of photos are worked on at once: small photos overlap, the largest come one by one.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use rayon::prelude::*;
 
 /// Pixels that are worked on at once. A photo of more is worked on alone.
 const PIXELS: u64 = 100_000_000;
@@ -108,10 +111,44 @@ impl Drop for Admitted<'_> {
     }
 }
 
+/// Divides samples, in order, into groups that are decoded together: of up to `most` samples, and of as many pixels as are
+/// worked on at once, or of one sample with more. For work on rayon's threads: one that waits for [`Budget`] there could
+/// wait for itself, since decoders share these threads.
+pub(super) fn groups(
+    len: usize,
+    most: usize,
+    pixels: impl Fn(usize) -> u64 + Sync + Send,
+) -> Vec<Range<usize>> {
+    let sizes: Vec<u64> = (0..len).into_par_iter().map(pixels).collect();
+    let (mut groups, mut first, mut used) = (Vec::new(), 0, 0_u64);
+    for (at, pixels) in sizes.into_iter().enumerate() {
+        let is_full = at - first >= most || used.saturating_add(pixels) > PIXELS;
+        if is_full && at > first {
+            groups.push(first..at);
+            (first, used) = (at, 0);
+        }
+        used = used.saturating_add(pixels);
+    }
+    if first < len {
+        groups.push(first..len);
+    }
+    groups
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU64, Ordering};
+
+    #[test]
+    fn groups_have_room_together() {
+        let sizes = [PIXELS / 2, PIXELS / 2, 1, 2 * PIXELS, u64::MAX, 0, 1, 1, 1];
+        let of = |most: usize| groups(sizes.len(), most, |at| sizes[at]);
+        assert_eq!(of(usize::MAX), [0..2, 2..3, 3..4, 4..5, 5..9]);
+        assert_eq!(of(2), [0..2, 2..3, 3..4, 4..5, 5..7, 7..9]);
+        assert_eq!(of(0).len(), sizes.len());
+        assert!(groups(0, 2, |_| 1).is_empty());
+    }
 
     #[test]
     fn large_photos_come_one_by_one() {

@@ -12,11 +12,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::black_and_white;
+use super::budget::groups;
 use super::dataset::{Dataset, DatasetFiles, Part};
 use super::dataset_toml;
 use super::error::DataError;
 use super::fingerprint::{Fingerprint, changed};
-use super::pair::load_pair;
+use super::pair::{load_pair, pixels};
 use super::split::Pair;
 use crate::files;
 use crate::labels::{ClassPixels, IGNORE};
@@ -82,21 +83,28 @@ impl Dataset {
             Ok(sample.labels.present_classes(classes))
         };
         let at_once = PER_THREAD * rayon::current_num_threads();
-        let all: Vec<usize> = (0..files.pairs.len()).collect();
-        for some in all.chunks(at_once.max(1)) {
+        let all = files.pairs.len();
+        // Known pairs are not read.
+        let pixels = |i: usize| {
+            let print = prints[i].as_ref();
+            let known = print.and_then(|print| before.of(print, classes));
+            known.map_or_else(|| pixels(&files.pairs[i]), |_| 0)
+        };
+        for some in groups(all, at_once, pixels) {
             if stop() {
                 check.remember(file.as_deref(), prints, &before);
                 return None;
             }
-            let outcomes: Vec<Result<_, DataError>> = some.par_iter().map(|&i| read(i)).collect();
-            for (&i, outcome) in some.iter().zip(outcomes) {
+            let outcomes: Vec<Result<_, DataError>> =
+                some.clone().into_par_iter().map(read).collect();
+            for (i, outcome) in some.zip(outcomes) {
                 let pixels = outcome.unwrap_or_else(|error| {
                     check.bad.push((i, error));
                     Vec::new()
                 });
                 check.class_pixels.push(pixels);
             }
-            progress(check.class_pixels.len(), all.len());
+            progress(check.class_pixels.len(), all);
         }
         check.remember(file.as_deref(), prints, &before);
         Some(check)

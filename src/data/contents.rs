@@ -4,6 +4,7 @@ use super::classes::ClassTable;
 use super::mapping::LabelMapping;
 use super::split::Split;
 use std::path::{Path, PathBuf};
+use walkdir::{DirEntry, WalkDir};
 
 /// The classes, labels and splits of one folder.
 #[derive(Debug, Clone)]
@@ -41,41 +42,42 @@ pub(super) fn canonical(split: &str) -> &str {
 /// How many files of a folder are looked at to tell what it holds.
 const LOOKED_AT: usize = 64;
 
-/// The name of the folder of label files beside `images`: `annotations` or, where that is missing, `masks`, or `labels`
-/// if a split in it holds a PNG file. Of the last two, `labels` comes first if it shares a split with `images`:
-/// `masks` may then be what a model made of them.
+/// The name of the folder of label files beside `images`: the first of `annotations`, `labels` and `masks` that shares
+/// a split with `images` and holds a PNG file in a split; `annotations` may hold something else, and `masks` may be what
+/// a model made of the photos. Without such a folder, the first of `annotations` and `masks` that shares a split, or
+/// else that is there, or else `labels` if it holds a PNG file.
 pub(super) fn label_folder(dir: &Path) -> &'static str {
-    let is_there = |name: &str| dir.join(name).is_dir();
-    if is_there(ANNOTATIONS) {
-        return ANNOTATIONS;
-    }
-    let holds_labels = holds_png(&dir.join("labels"));
-    let is_shared = |split: &&str| {
-        let mut parents = ["images", "labels"].iter();
-        parents.all(|parent| dir.join(parent).join(split).is_dir())
+    let is_shared = |name: &&str| {
+        let both = |split: &&str| {
+            let mut parents = ["images", *name].into_iter();
+            parents.all(|parent| dir.join(parent).join(split).is_dir())
+        };
+        SPELLINGS.into_iter().flatten().any(both)
     };
-    if holds_labels && SPELLINGS.into_iter().flatten().any(is_shared) {
-        "labels"
-    } else if is_there("masks") {
-        "masks"
-    } else if holds_labels {
-        "labels"
-    } else {
-        ANNOTATIONS
-    }
+    let holds_labels = |name: &&str| holds_png(&dir.join(name));
+    let mut all = [ANNOTATIONS, "labels", "masks"].into_iter();
+    let usual = [ANNOTATIONS, "masks"].into_iter();
+    all.find(|name| is_shared(name) && holds_labels(name))
+        .or_else(|| usual.clone().find(is_shared))
+        .or_else(|| usual.clone().find(|name| dir.join(name).is_dir()))
+        .or_else(|| Some("labels").filter(holds_labels))
+        .unwrap_or(ANNOTATIONS)
 }
 
+/// Whether a PNG file is among the first files of a split's folder in this one, or in subfolders of it.
 fn holds_png(labels: &Path) -> bool {
-    let is_png = |path: PathBuf| {
-        path.extension()
-            .is_some_and(|end| end.eq_ignore_ascii_case("png"))
+    let is_png = |entry: DirEntry| {
+        let ending = entry.path().extension();
+        ending.is_some_and(|end| end.eq_ignore_ascii_case("png"))
     };
-    let entries = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
     let splits = SPELLINGS
         .into_iter()
         .flatten()
         .map(|split| labels.join(split));
-    let files = |split: PathBuf| entries(split).take(LOOKED_AT).map(|entry| entry.path());
+    let files = |split: PathBuf| {
+        let walk = WalkDir::new(split).min_depth(1).follow_links(true);
+        walk.into_iter().flatten().take(LOOKED_AT)
+    };
     splits.flat_map(files).any(is_png)
 }
 

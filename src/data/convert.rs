@@ -18,12 +18,13 @@ use rayon::prelude::*;
 use unicode_normalization::UnicodeNormalization;
 use walkdir::WalkDir;
 
+use super::budget::groups;
 use super::classes::ClassTable;
 use super::contents::{Contents, SPLITS, canonical};
 use super::decode::{read_labels, write_labels};
 use super::error::DataError;
 use super::layout;
-use super::pair::load_pair;
+use super::pair::{load_pair, pixels};
 use super::photo::has_photo_ending;
 use super::scenes;
 use super::split::{Files, Pair, Split, is_hidden};
@@ -311,7 +312,12 @@ fn all(
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
         Ok(())
     };
-    jobs.par_iter().enumerate().try_for_each(one)?;
+    for group in groups(jobs.len(), usize::MAX, |at| pixels(jobs[at].pair)) {
+        group
+            .into_par_iter()
+            .map(|at| (at, &jobs[at]))
+            .try_for_each(one)?;
+    }
     let mut bad = bad.into_inner().unwrap_or_else(PoisonError::into_inner);
     bad.sort();
     let kept = kept.into_inner();

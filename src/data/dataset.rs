@@ -7,13 +7,14 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
+use super::budget::groups;
 use super::classes::ClassTable;
 use super::contents::canonical;
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
 use super::layout;
 use super::mapping::LabelMapping;
-use super::pair::{load_pair, mapped, raw_labels};
+use super::pair::{load_pair, mapped, pixels, raw_labels};
 use super::sample::Sample;
 use super::scenes::{self, SceneConfig};
 use super::split::{Files, Pair, Split};
@@ -361,14 +362,25 @@ impl Dataset {
                 };
                 return self.parts().iter().flat_map(of).collect();
             }
-            (0..self.len())
-                .into_par_iter()
-                .map(|i| match self.load_labels(i) {
-                    Ok(labels) => labels.present_classes(self.classes.len()),
-                    Err(_) => Vec::new(),
-                })
-                .collect()
+            let of = |i: usize| match self.load_labels(i) {
+                Ok(labels) => labels.present_classes(self.classes.len()),
+                Err(_) => Vec::new(),
+            };
+            let mut all = Vec::with_capacity(self.len());
+            for group in groups(self.len(), usize::MAX, |i| self.pixels(i)) {
+                all.par_extend(group.into_par_iter().map(of));
+            }
+            all
         })
+    }
+
+    /// The number of pixels of sample `i`; 0 if there is none.
+    pub(super) fn pixels(&self, i: usize) -> u64 {
+        match &self.source {
+            Source::Files { pairs, .. } => pairs.get(i).map_or(0, pixels),
+            Source::Scenes { config, .. } => (config.size[0] * config.size[1]) as u64,
+            Source::Joined(_) => self.part(i).map_or(0, |(part, at)| part.data.pixels(at)),
+        }
     }
 
     /// The name of sample `i`: its photo's file name without extension; empty past the end.
@@ -528,6 +540,10 @@ pub(super) fn empty(dir: &Path, split: &Split, files: &Files) -> DataError {
 /// What to do if label files are named after photos, but with another ending than that of the split.
 fn other_suffix(split: &Split, files: &Files) -> Option<String> {
     const LOOKED_AT: usize = 100;
+    // A setting of file names has no effect on labels that are found by other means.
+    if split.scanner.is_some() {
+        return None;
+    }
     let label = files.without_photo.first()?.file_name()?.to_str()?;
     let stems = files.without_labels.iter().take(LOOKED_AT);
     let mut stems = stems.filter_map(|photo| photo.file_stem()?.to_str());

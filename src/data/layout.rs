@@ -79,7 +79,11 @@ pub fn detect(dir: &Path) -> Result<Layout, DataError> {
         Ok(_) => false,
         Err(error) => matches!(error, DataError::NoLayout { .. }),
     };
-    let drawn = if uncertain { drawn::detect(dir) } else { None };
+    let drawn = if uncertain {
+        drawn::detect(dir, found.is_err())
+    } else {
+        None
+    };
     match drawn {
         Some(Form::Coco) => Ok(Layout::Coco),
         Some(Form::Labelme) => Ok(Layout::Labelme),

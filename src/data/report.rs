@@ -15,7 +15,7 @@ use super::dataset::{Dataset, empty, endings, folder_name};
 use super::error::DataError;
 use super::layout::{self, Layout};
 use super::mapping::LabelMapping;
-use super::pair::{Loaded, load};
+use super::pair::{Loaded, load, pixels};
 use super::scenes;
 use super::split::{Files, Pair, Split};
 use super::tally::{Tally, tally};
@@ -114,7 +114,8 @@ pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<R
         report.problems.extend(missing(split, files));
         report.notes.extend(left_out(split, files));
         report.notes.extend(files.notes.iter().cloned());
-        let tally = tally(files.pairs.len(), classes, |i| {
+        let pixels = |i: usize| pixels(&files.pairs[i]);
+        let tally = tally(files.pairs.len(), classes, pixels, |i| {
             let loaded = load(&files.pairs[i], &contents.mapping, classes);
             tick(total);
             loaded
@@ -299,14 +300,19 @@ fn inspect_scenes(dir: &Path, tick: &(dyn Fn(usize) + Sync)) -> Result<Report, D
         notes: Vec::new(),
     };
     for (name, dataset) in &splits {
-        let tally = tally(dataset.len(), report.classes.len(), |i| {
-            let scene = dataset.load(i);
-            tick(total);
-            scene.map(|sample| Loaded {
-                sample,
-                ambiguous: false,
-            })
-        });
+        let tally = tally(
+            dataset.len(),
+            report.classes.len(),
+            |i| dataset.pixels(i),
+            |i| {
+                let scene = dataset.load(i);
+                tick(total);
+                scene.map(|sample| Loaded {
+                    sample,
+                    ambiguous: false,
+                })
+            },
+        );
         let (name, pairs) = ((*name).to_owned(), dataset.len());
         report.add(
             SplitReport {

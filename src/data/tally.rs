@@ -1,9 +1,11 @@
 //! Counts labels over many samples in parallel.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::budget::groups;
 use super::error::DataError;
 use super::pair::Loaded;
 use super::sample::Sample;
@@ -23,10 +25,12 @@ pub(super) struct Tally {
     pub failures: Vec<(usize, DataError)>,
 }
 
-/// Counts over all samples in parallel, with one sample per thread in memory at a time.
+/// Counts over all samples in parallel, with one sample per thread in memory at a time, and with no more `pixels` than
+/// [`groups`] allows.
 pub(super) fn tally(
     len: usize,
     classes: usize,
+    pixels: impl Fn(usize) -> u64 + Sync + Send,
     load: impl Fn(usize) -> Result<Loaded, DataError> + Sync,
 ) -> Tally {
     let empty = || Tally {
@@ -47,10 +51,12 @@ pub(super) fn tally(
         }
         tally
     };
-    (0..len)
-        .into_par_iter()
-        .fold(empty, count)
-        .reduce(empty, Tally::merge)
+    let of = |group: Range<usize>| {
+        let parts = group.into_par_iter().fold(empty, &count);
+        parts.reduce(empty, Tally::merge)
+    };
+    let groups = groups(len, usize::MAX, pixels).into_iter();
+    groups.map(of).fold(empty(), Tally::merge)
 }
 
 impl Tally {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::contents::canonical;
-use super::drawn::{split_folders, split_of};
+use super::drawn::{absent, split_folders, split_of_whole};
 use super::known::voc;
 use super::layout::Layout;
 use super::photo::has_photo_ending;
@@ -39,6 +39,12 @@ pub(super) fn unread(layout: Layout, dir: &Path, splits: &[Split]) -> Unread {
     }
     if layout.has_outlines() {
         unread.add_lone(layout, dir, splits);
+    }
+    if layout == Layout::Yolo {
+        for (split, line) in absent(dir) {
+            // Descriptions often name a test split that is not downloaded.
+            unread.add(split, "photo", line);
+        }
     }
     if layout == Layout::PascalVoc
         && let Some(folder) = voc::lists_in(dir)
@@ -170,12 +176,9 @@ impl Unread {
     }
 }
 
-/// The split that the whole name of a folder or of a list stands for, apart from a year or number, as in `val2017`.
+/// The split that the whole name of a folder or of a list stands for; see [`split_of_whole`].
 fn split_named(path: &Path) -> Option<&'static str> {
-    let name = path.file_name()?.to_str()?;
-    let words = name.split(|c: char| !c.is_alphabetic());
-    let only = words.filter(|word| !word.is_empty()).count() == 1;
-    split_of(name).filter(|_| only)
+    split_of_whole(path.file_name()?.to_str()?)
 }
 
 fn name_of(split: &Split) -> Option<&str> {

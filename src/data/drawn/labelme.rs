@@ -3,7 +3,7 @@
 //! Shapes are drawn in the order of the file, so that later ones cover earlier ones. Polygons,
 //! rectangles, circles and masks have an area; lines and points are left out and counted. Pixels without a shape
 //! are background. The classes are those of `labels.txt` in its order, or else the labels that occur,
-//! sorted by name. Folders named train, val or test are splits; everything else is for training.
+//! sorted by name. Folders named train, val or test, with or without a number, are splits; everything else is for training.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use super::super::error::DataError;
 use super::super::split::{Files, Pair, Scan, Split};
 use super::canvas::{Canvas, TooMuchWork, fixed};
 use super::json::{self, Kind};
-use super::places::{self, Names, Photos, SPLITS};
+use super::places::{self, Names, Photos, Root, SPLITS, TRAINING};
 use super::table::{Table, Unlabelled};
 use super::unused::Unused;
 use crate::format::counted;
@@ -110,22 +110,50 @@ struct Entry {
     wrong: Option<String>,
 }
 
-/// Whether a folder, or one of its direct subfolders, holds Labelme files.
-pub(super) fn is_in(dir: &Path) -> bool {
+/// Whether a folder holds Labelme files, directly or below it in up to `depth` folders within one another. Of each depth,
+/// only the first folders by name are looked into.
+pub(super) fn is_in(dir: &Path, depth: usize) -> bool {
     const FOLDERS: usize = 16;
-    let any = |folder: &Path| {
+    let any = |folder: &PathBuf| {
         let found = json::files_in(folder, LOOKED_AT);
         found
             .iter()
             .any(|path| json::kind(path) == Some(Kind::Labelme))
     };
-    let inner = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut inner: Vec<PathBuf> = inner
+    let mut folders = vec![dir.to_path_buf()];
+    for _ in 0..depth {
+        if folders.iter().any(any) {
+            return true;
+        }
+        folders = folders
+            .iter()
+            .flat_map(|folder| folders_in(folder))
+            .collect();
+        folders.truncate(FOLDERS);
+    }
+    folders.iter().any(any)
+}
+
+/// The folders in one, sorted, without hidden ones.
+fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let shown = entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
+    // Only links need a look at what they lead to.
+    let may_be = |kind: &std::fs::FileType| kind.is_dir() || kind.is_symlink();
+    let mut folders: Vec<PathBuf> = shown
+        .filter(|entry| entry.file_type().is_ok_and(|kind| may_be(&kind)))
         .map(|entry| entry.path())
         .filter(|path| path.is_dir())
         .collect();
-    inner.sort();
-    any(dir) || inner.iter().take(FOLDERS).any(|folder| any(folder))
+    folders.sort();
+    folders
+}
+
+/// The split that a folder of a relative path is named after; `training` if there is none.
+fn split_of(relative: &Path) -> &'static str {
+    let mut folders = relative.parent().into_iter().flat_map(Path::iter);
+    let named = folders.find_map(|part| places::split_of_whole(part.to_str()?));
+    named.unwrap_or(TRAINING)
 }
 
 /// The classes and splits of a folder. Every file is read for its labels.
@@ -160,7 +188,7 @@ pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, 
     let mut by_split: HashMap<&str, Vec<Entry>> = HashMap::new();
     for entry in entries {
         let relative = entry.json.strip_prefix(dir).unwrap_or(&entry.json);
-        let split = places::split_of_path(relative);
+        let split = split_of(relative);
         by_split.entry(split).or_default().push(entry);
     }
     let splits = SPLITS.into_iter().filter_map(|name| {
@@ -239,13 +267,14 @@ impl Entry {
 
     /// The photo: its `imagePath` relative to the file's folder, or else the photo of that name beside
     /// the file, or the one with the file's own name.
-    fn photo(&self, dir: &Path, photos: &Photos) -> Result<PathBuf, String> {
+    fn photo(&self, dir: &Path, root: &Root, photos: &Photos) -> Result<PathBuf, String> {
         let relative = self.json.strip_prefix(dir).unwrap_or(&self.json);
         let folder = relative.parent().unwrap_or(Path::new(""));
         let named = self.named.as_deref().map(places::slashed);
         let place = named
             .as_deref()
-            .and_then(|named| places::inside(folder, named));
+            // What lies beside the file comes before ends of absolute paths.
+            .and_then(|named| root.inside(folder, named, |_| false));
         let beside = named
             .as_deref()
             .map(|named| folder.join(places::base(named)));
@@ -292,13 +321,13 @@ struct Folder {
 
 impl Scan for Folder {
     fn scan(&self) -> Result<Files, DataError> {
-        let photos = Photos::below(&self.dir);
+        let (root, photos) = (Root::of(&self.dir), Photos::below(&self.dir));
         let mut files = Files::default();
         let (mut names, mut used) = (Names::default(), HashMap::new());
         let (mut lines, mut flat) = (Unused::default(), Unused::default());
         for entry in &self.entries {
             let json = entry.json.clone();
-            let (image, wrong) = match entry.photo(&self.dir, &photos) {
+            let (image, wrong) = match entry.photo(&self.dir, &root, &photos) {
                 Ok(image) => (image, None),
                 Err(reason) => (json.with_extension("jpg"), Some(reason)),
             };
@@ -332,7 +361,7 @@ impl Scan for Folder {
         let folders: HashSet<Option<&Path>> = used.keys().map(|photo| photo.parent()).collect();
         let unlabelled = photos.paths().filter(|path| {
             let relative = path.strip_prefix(&self.dir).unwrap_or(path);
-            places::split_of_path(relative) == self.split
+            split_of(relative) == self.split
                 && folders.contains(&path.parent())
                 && !used.contains_key(*path)
         });

@@ -24,6 +24,7 @@ mod tests;
 mod unused;
 mod yaml;
 mod yolo;
+mod yolo_description;
 
 use std::path::Path;
 
@@ -32,8 +33,11 @@ use places::TRAINING;
 use super::contents::Contents;
 use super::error::DataError;
 
-pub(super) use places::{split_folders, split_of};
+pub(super) use places::{split_folders, split_of_whole};
 pub(super) use table::Unlabelled;
+
+/// How many folders within one another are looked into for files of Labelme.
+const DEEPEST: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -42,8 +46,9 @@ pub(super) enum Form {
     Yolo,
 }
 
-/// The form of a folder's annotations.
-pub(super) fn detect(dir: &Path) -> Option<Form> {
+/// The form of a folder's annotations. If no other layout is there, `is_alone`, files of Labelme are looked for in deeper
+/// folders.
+pub(super) fn detect(dir: &Path, is_alone: bool) -> Option<Form> {
     let coco = coco::splits_in(dir);
     if coco.contains(&TRAINING) {
         return Some(Form::Coco);
@@ -55,8 +60,15 @@ pub(super) fn detect(dir: &Path) -> Option<Form> {
     if !coco.is_empty() {
         Some(Form::Coco)
     } else {
-        labelme::is_in(dir).then_some(Form::Labelme)
+        let depth = if is_alone { DEEPEST } else { 1 };
+        labelme::is_in(dir, depth).then_some(Form::Labelme)
     }
+}
+
+/// What the description of a YOLO data set names for other splits than training and is not there: the split, and a
+/// line about it.
+pub(super) fn absent(dir: &Path) -> Vec<(&'static str, String)> {
+    yolo_description::absent(dir)
 }
 
 impl Form {

@@ -104,8 +104,7 @@ pub(super) fn base(slashed: &str) -> &str {
 /// Resolves a path named by a file in the folder `from`, which is relative to the root. The result is
 /// relative to the root; `None` if it leads out of the root or is absolute.
 pub(super) fn inside(from: &Path, slashed: &str) -> Option<PathBuf> {
-    let windows = slashed.as_bytes().get(1) == Some(&b':');
-    if slashed.starts_with('/') || windows {
+    if is_absolute(slashed) {
         return None;
     }
     let mut place = PathBuf::new();
@@ -124,6 +123,49 @@ pub(super) fn inside(from: &Path, slashed: &str) -> Option<PathBuf> {
     Some(place)
 }
 
+/// The folder of a data set, for paths that may be absolute.
+pub(super) struct Root {
+    dir: PathBuf,
+    /// The folder's absolute path, as it was given and without links.
+    absolute: Vec<PathBuf>,
+}
+
+impl Root {
+    pub(super) fn of(dir: &Path) -> Self {
+        let absolute = [std::path::absolute(dir), dir.canonicalize()];
+        Self {
+            dir: dir.to_path_buf(),
+            absolute: absolute.into_iter().flatten().collect(),
+        }
+    }
+
+    /// [`inside`], also for an absolute path: one below this folder, or else one of another place or machine by its
+    /// longest end for which, below this folder, `is_there` holds.
+    pub(super) fn inside(
+        &self,
+        from: &Path,
+        slashed: &str,
+        is_there: impl Fn(&Path) -> bool,
+    ) -> Option<PathBuf> {
+        if !is_absolute(slashed) {
+            return inside(from, slashed);
+        }
+        let own = |folder: &PathBuf| Path::new(slashed).strip_prefix(folder).ok()?.to_str();
+        if let Some(below) = self.absolute.iter().find_map(own) {
+            return inside(Path::new(""), below);
+        }
+        let parts: Vec<&str> = slashed.split('/').filter(|part| !part.is_empty()).collect();
+        let mut ends =
+            (0..parts.len()).filter_map(|at| inside(Path::new(""), &parts[at..].join("/")));
+        ends.find(|end| !end.as_os_str().is_empty() && is_there(&self.dir.join(end)))
+    }
+}
+
+/// Whether a path with slashes is absolute here or on Windows.
+fn is_absolute(slashed: &str) -> bool {
+    slashed.starts_with('/') || slashed.as_bytes().get(1) == Some(&b':')
+}
+
 /// The error for such a path, to follow the name of the file that holds it.
 pub(super) fn leads_out(what: &str, named: &str) -> String {
     format!(
@@ -133,8 +175,42 @@ pub(super) fn leads_out(what: &str, named: &str) -> String {
     )
 }
 
+/// Whether a file has the extension of a text file.
+pub(super) fn is_text(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("txt"))
+}
+
+/// The text file with the path of a photo apart from the extension, in any usual letter case.
+pub(super) fn text_like(photo: &Path) -> Option<PathBuf> {
+    let mut paths = ["txt", "TXT", "Txt"]
+        .iter()
+        .map(|ending| photo.with_extension(ending));
+    paths.find(|path| path.is_file())
+}
+
+/// Words beside the name of a split that do not say what the photos show.
+const KINDS: [&str; 7] = [
+    "annotations",
+    "data",
+    "images",
+    "json",
+    "labels",
+    "photos",
+    "set",
+];
+
+/// The split that the whole name of a folder or of a list stands for, apart from a year, a number or the kind of the
+/// files, as in `val2017` and `train_images`; not in names of what the photos show, as `crash test 3`.
+pub(in super::super) fn split_of_whole(name: &str) -> Option<&'static str> {
+    let lower = name.to_lowercase();
+    let words = lower.split(|c: char| !c.is_alphabetic());
+    let words = words.filter(|word| !word.is_empty() && !KINDS.contains(word));
+    split_of(name).filter(|_| words.count() == 1)
+}
+
 /// The split named by a word in a name.
-pub(in super::super) fn split_of(name: &str) -> Option<&'static str> {
+pub(super) fn split_of(name: &str) -> Option<&'static str> {
     let lower = name.to_lowercase();
     let mut words = lower.split(|c: char| !c.is_alphabetic());
     words.find_map(|word| match word {
@@ -218,10 +294,33 @@ mod tests {
     }
 
     #[test]
+    fn absolute_paths_are_found_below_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("images/train")).unwrap();
+        let root = Root::of(dir.path());
+        let at = |name: &str| root.inside(Path::new("lists"), &slashed(name), Path::is_dir);
+        let own = |below: &str| at(&dir.path().join(below).to_string_lossy());
+        assert_eq!(own("images/gone"), Some(PathBuf::from("images/gone")));
+        assert_eq!(own("../x"), None);
+        let train = Some(PathBuf::from("images/train"));
+        assert_eq!(at("/home/me/images/train"), train);
+        assert_eq!(at("D:\\me\\images\\train"), train);
+        assert_eq!(at("../images/train"), train);
+        for out in ["/etc", "/images/..", "/..", "/", "C:\\train"] {
+            assert_eq!(at(out), None, "{out}");
+        }
+    }
+
+    #[test]
     fn words_in_names_tell_the_split() {
         assert_eq!(split_of("instances_train2017"), Some("training"));
         assert_eq!(split_of("Val"), Some("validation"));
         assert_eq!(split_of("trainer"), None);
+        assert_eq!(split_of_whole("val2017"), Some("validation"));
+        assert_eq!(split_of_whole("Train_images"), Some("training"));
+        for other in ["Val Gardena", "crash test 3", "train_val", "trainer"] {
+            assert_eq!(split_of_whole(other), None, "{other}");
+        }
         assert_eq!(split_of_path(Path::new("json/valid/x.json")), "validation");
         assert_eq!(split_of_path(Path::new("test.json")), "training");
     }

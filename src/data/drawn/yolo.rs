@@ -6,8 +6,7 @@
 //! counts. Pixels without a shape are background; a photo without a text file is left out, and one that only a
 //! list names is a fault.
 
-use std::collections::HashSet;
-use std::ffi::OsStr;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
@@ -21,10 +20,10 @@ use super::super::error::DataError;
 use super::super::photo::has_photo_ending;
 use super::super::split::{Files, Pair, Scan, Split};
 use super::canvas::{Canvas, TooMuchWork, double_area, fixed};
-use super::places::{self, Names, Photos, SPLITS, TRAINING};
+use super::places::{self, Names, Photos, Root, SPLITS, TRAINING};
 use super::table::{Table, Unlabelled};
 use super::unused::Unused;
-use super::yaml::{self, Value};
+use super::yolo_description::{self, Place, description};
 use crate::text_file;
 
 /// Files of class names, used without a YAML file.
@@ -38,42 +37,18 @@ const CLASSES: [&str; 4] = [
 const LARGEST: u64 = 256 << 20;
 /// How far outside the picture a corner may lie, as a share of a side, for rounding.
 const OUTSIDE: f64 = 0.01;
-/// Number of label files used to recognise a folder without a YAML file.
+/// Number of label files with text used to recognise a folder without a YAML file.
 const LOOKED_AT: usize = 8;
+/// Number of label files opened for them: photos that show no class have empty ones.
+const OPENED: usize = 512;
+/// Bytes of a label file read for its first line.
+const START: u64 = 1 << 16;
 /// Maximum number of classes of a folder without names.
 const MOST_CLASSES: usize = 1000;
 
 /// Whether a folder holds a YOLO data set.
 pub(super) fn is_in(dir: &Path) -> bool {
     description(dir).is_some() || label_folders(dir).iter().any(|folder| holds_shapes(folder))
-}
-
-/// The YAML file of classes and folders, with its contents; errors are reported only for data.yaml.
-fn description(dir: &Path) -> Option<(PathBuf, Result<Value, DataError>)> {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> = entries
-        .map(|entry| entry.path())
-        .filter(|path| {
-            let ending = path
-                .extension()
-                .and_then(OsStr::to_str)
-                .map(str::to_lowercase);
-            matches!(ending.as_deref(), Some("yaml" | "yml"))
-        })
-        .collect();
-    let stem = |path: &PathBuf| path.file_stem().is_some_and(|stem| stem == "data");
-    files.sort_by_key(|path| (!stem(path), path.clone()));
-    files
-        .into_iter()
-        .take(LOOKED_AT)
-        .find_map(|path| match yaml::read(&path) {
-            Ok(value) => {
-                let whole = value.get("names").is_some() && value.get("train").is_some();
-                whole.then_some((path, Ok(value)))
-            }
-            Err(error) if stem(&path) => Some((path, Err(error))),
-            Err(_) => None,
-        })
 }
 
 /// The folders of label files with a folder of photos beside them.
@@ -94,20 +69,16 @@ fn label_folders(dir: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Whether the first text files of a folder hold lines of such shapes.
+/// Whether the first text files of a folder that are not empty hold lines of such shapes.
 fn holds_shapes(folder: &Path) -> bool {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries
         .map(|entry| entry.path())
-        .filter(|path| is_text(path))
+        .filter(|path| places::is_text(path))
         .collect();
     files.sort();
-    let mut lines = files.iter().take(LOOKED_AT).filter_map(|path| {
-        let mut line = String::new();
-        let file = File::open(path).ok()?.take(1 << 16);
-        BufReader::new(file).read_line(&mut line).ok()?;
-        Some(line)
-    });
+    let texts = files.iter().take(OPENED);
+    let mut lines = texts.filter_map(|path| first_line(path)).take(LOOKED_AT);
     lines.any(|line| {
         let numbers: Vec<&str> = line.split_whitespace().collect();
         numbers.len() >= 5
@@ -119,9 +90,12 @@ fn holds_shapes(folder: &Path) -> bool {
     })
 }
 
-fn is_text(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("txt"))
+/// The first line with text, without a byte-order mark.
+fn first_line(path: &Path) -> Option<String> {
+    let file = File::open(path).ok()?.take(START);
+    let lines = BufReader::new(file).lines().map_while(Result::ok);
+    let mut lines = lines.map(|line| line.trim_start_matches('\u{feff}').trim().to_owned());
+    lines.find(|line| !line.is_empty())
 }
 
 /// A path with its last part named `from` replaced; `None` if there is none.
@@ -134,15 +108,6 @@ fn swapped(path: &Path, from: &str, to: &str) -> Option<PathBuf> {
     Some(new)
 }
 
-/// Location of a split's photos.
-#[derive(Debug, Clone)]
-enum Place {
-    /// A folder, with its subfolders.
-    Folder(PathBuf),
-    /// A text file with one path per line.
-    List(PathBuf),
-}
-
 /// The classes and splits of a folder.
 ///
 /// # Errors
@@ -152,9 +117,9 @@ pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, 
     let (source, names, places) = match description(dir) {
         Some((path, value)) => {
             let value = value?;
-            let names = named(&path, &value)?;
-            let places = described(dir, &path, &value)?;
-            (path, names, places)
+            let names = yolo_description::names(&path, &value)?;
+            let named = yolo_description::named(dir, &path, &value)?;
+            (path, names, named.places)
         }
         None => {
             let folders = label_folders(dir);
@@ -185,114 +150,6 @@ pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, 
     })
 }
 
-/// The names in a description: a list, or a table with class numbers as keys.
-fn named(path: &Path, value: &Value) -> Result<Vec<String>, DataError> {
-    let wrong = |reason: &str| DataError::description(path, reason);
-    let names = match value.get("names") {
-        Some(Value::Table(entries)) => {
-            let mut names = Vec::new();
-            for (number, name) in entries {
-                let number: u16 = number.parse().map_err(|_| {
-                    wrong("names has a key that is not a class number: write 0: NAME")
-                })?;
-                names.push((number, name.text().unwrap_or_default().to_owned()));
-            }
-            names.sort();
-            if names
-                .iter()
-                .enumerate()
-                .any(|(at, (number, _))| at != usize::from(*number))
-            {
-                return Err(wrong(
-                    "names leaves a number out or repeats one: number the classes from 0",
-                ));
-            }
-            names.into_iter().map(|(_, name)| name).collect()
-        }
-        Some(Value::List(list)) => list
-            .iter()
-            .map(|name| name.text().unwrap_or_default().to_owned())
-            .collect(),
-        _ => Vec::new(),
-    };
-    if names.is_empty() {
-        Err(wrong("names no class: write a list under names"))
-    } else {
-        Ok(names)
-    }
-}
-
-/// The folders and lists in a description. They are searched below its `path` and beside the file,
-/// since data sets are moved.
-fn described(
-    dir: &Path,
-    path: &Path,
-    value: &Value,
-) -> Result<Vec<(&'static str, Place)>, DataError> {
-    let base = value.get("path").and_then(Value::text).map(places::slashed);
-    let base = base.and_then(|base| places::inside(Path::new(""), &base));
-    let bases = [base.unwrap_or_default(), PathBuf::new()];
-    let mut places = Vec::new();
-    for (split, keys) in SPLITS
-        .into_iter()
-        .zip([&["train"][..], &["val", "valid"], &["test"]])
-    {
-        let named = keys.iter().find_map(|key| value.get(key)).map(Value::texts);
-        for name in named.unwrap_or_default() {
-            // Some services write one `../` too many.
-            let slashed = places::slashed(name);
-            let trimmed = slashed.strip_prefix("../").unwrap_or(&slashed);
-            let mut inside = bases
-                .iter()
-                .filter_map(|base| places::inside(base, trimmed))
-                .peekable();
-            let key = keys[0];
-            if inside.peek().is_none() {
-                let name = name.escape_debug();
-                let reason = format!(
-                    "{key} names \"{name}\", which leads out of the folder: move the data there and write \
-                     a path relative to it"
-                );
-                return Err(DataError::description(path, reason));
-            }
-            let there = inside.map(|place| dir.join(place)).find_map(|place| {
-                if place.is_dir() {
-                    return Some(Place::Folder(place));
-                }
-                (is_text(&place) && place.is_file()).then_some(Place::List(place))
-            });
-            let beside = || {
-                (trimmed == "images" && holds_pairs(dir)).then(|| Place::Folder(dir.to_path_buf()))
-            };
-            let there = there.or_else(beside);
-            match there {
-                Some(place) => places.push((split, place)),
-                // Descriptions often name a test split that is not downloaded.
-                None if split != TRAINING => {}
-                None => {
-                    let name = name.escape_debug();
-                    let reason = format!(
-                        "{key} names \"{name}\", which is not beside this file: put the photos there, and the .txt \
-                         files into a folder labels beside it, or correct it"
-                    );
-                    return Err(DataError::description(path, reason));
-                }
-            }
-        }
-    }
-    Ok(places)
-}
-
-/// Whether a photo has a label file beside it. `flowseg segment` writes label files so if its output folder is that of
-/// the photos, with a description of the usual folders.
-fn holds_pairs(dir: &Path) -> bool {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut photos = entries
-        .map(|entry| entry.path())
-        .filter(|path| has_photo_ending(path));
-    photos.any(|photo| photo.with_extension("txt").is_file())
-}
-
 /// The class names of a folder without a description, and their file. Without names the classes in the
 /// label files are numbered.
 fn undescribed(dir: &Path, folders: &[PathBuf]) -> Result<(PathBuf, Vec<String>), DataError> {
@@ -308,7 +165,7 @@ fn undescribed(dir: &Path, folders: &[PathBuf]) -> Result<(PathBuf, Vec<String>)
     let files = folders
         .iter()
         .flat_map(|folder| places::walk(folder))
-        .filter(|path| is_text(path));
+        .filter(|path| places::is_text(path));
     for path in files {
         for line in text(&path)?.lines() {
             let class: Option<usize> = line.split_whitespace().next().and_then(|c| c.parse().ok());
@@ -369,25 +226,27 @@ struct Folder {
 impl Scan for Folder {
     fn scan(&self) -> Result<Files, DataError> {
         let mut files = Files::default();
-        let (mut names, mut labels) = (Names::default(), HashSet::new());
+        let mut names = Names::default();
+        // The label files, with the photo that uses each.
+        let mut labels: HashMap<PathBuf, PathBuf> = HashMap::new();
         let mut absent = Unused::default();
         for photo in self.photos(&mut files)? {
             let relative = photo.strip_prefix(&self.dir).unwrap_or(&photo);
             let of = swapped(relative, "images", "labels");
             let of = of.unwrap_or_else(|| relative.to_path_buf());
-            let label = self.dir.join(&of).with_extension("txt");
-            if !label.is_file() {
+            let Some(label) = places::text_like(&self.dir.join(&of)) else {
                 if photo.is_file() {
                     files.without_labels.push(photo);
                 } else {
                     absent.add(|| relative.display().to_string());
                 }
                 continue;
-            }
-            if !labels.insert(label.clone()) {
-                files.doubles.push((photo, label));
+            };
+            if let Some(first) = labels.get(&label) {
+                files.doubles.push((photo, first.clone()));
                 continue;
             }
+            labels.insert(label.clone(), photo.clone());
             // The split's folder is not part of the name.
             let below = self.places.iter().find_map(|place| match place {
                 Place::Folder(folder) => photo.strip_prefix(folder).ok(),
@@ -436,10 +295,11 @@ impl Folder {
                 }
                 Place::List(list) => {
                     let text = text(list)?;
+                    let root = Root::of(&self.dir);
                     let folder = list.strip_prefix(&self.dir).ok().and_then(Path::parent);
                     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
                     for line in lines {
-                        match self.listed(folder.unwrap_or(Path::new("")), line) {
+                        match self.listed(&root, folder.unwrap_or(Path::new("")), line) {
                             Some(photo) => add(photo),
                             None => {
                                 let reason = places::leads_out("a line", line);
@@ -455,10 +315,10 @@ impl Folder {
 
     /// The photo on a line of a list in `folder`; `None` for a path out of the data set's folder or of
     /// another kind of file.
-    fn listed(&self, folder: &Path, line: &str) -> Option<PathBuf> {
+    fn listed(&self, root: &Root, folder: &Path, line: &str) -> Option<PathBuf> {
         let slashed = places::slashed(line);
         let at = |name: &str| {
-            let place = places::inside(folder, name)?;
+            let place = root.inside(folder, name, Path::is_file)?;
             has_photo_ending(&place).then(|| self.dir.join(place))
         };
         let photo = at(&slashed)?;
@@ -469,7 +329,7 @@ impl Folder {
     }
 
     /// Adds label files without a photo.
-    fn find_unused(&self, used: &HashSet<PathBuf>, files: &mut Files) {
+    fn find_unused(&self, used: &HashMap<PathBuf, PathBuf>, files: &mut Files) {
         for place in &self.places {
             let Place::Folder(folder) = place else {
                 continue;
@@ -484,8 +344,12 @@ impl Folder {
                     .any(|name| Path::new(name).file_name() == path.file_name())
             };
             let labels = self.dir.join(labels);
+            // File systems may ignore letter case.
+            let is_used = |path: &PathBuf| {
+                used.contains_key(path) || used.contains_key(&path.with_extension("txt"))
+            };
             let unused = places::walk(&labels)
-                .filter(|path| is_text(path) && !used.contains(path) && !named(path));
+                .filter(|path| places::is_text(path) && !is_used(path) && !named(path));
             files.without_photo.extend(unused);
         }
     }

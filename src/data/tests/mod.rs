@@ -7,6 +7,7 @@ mod coco;
 mod coco_files;
 mod converting;
 mod decoding;
+mod folders;
 mod joining;
 mod jpegs;
 mod layouts;

@@ -29,6 +29,28 @@ fn folders_of_masks_or_labels_are_annotations() {
 }
 
 #[test]
+fn a_folder_of_annotations_of_something_else_is_left_out() {
+    for name in ["masks", "labels"] {
+        let dir = plain(1);
+        let at = |path: &str| dir.path().join(path);
+        fs::rename(at("annotations"), at(name)).unwrap();
+        // In the folder itself, and in one of a split.
+        for file in ["annotations/p00.xml", "annotations/training/p00.xml"] {
+            fs::create_dir_all(at(file).parent().unwrap()).unwrap();
+            fs::write(at(file), "<annotation/>").unwrap();
+            assert_eq!(detect(dir.path()).unwrap(), Layout::Plain);
+            let report = inspect(dir.path(), &|_, _| {}).unwrap();
+            assert!(report.problems().is_empty(), "{:?}", report.problems());
+            assert_eq!((report.splits[0].pairs, report.splits[1].pairs), (1, 1));
+        }
+        // Label files in both are those of the usual folder.
+        save_labels(&at("annotations/training/p00.png"), [4, 2], &[2; 8]);
+        let dataset = Dataset::open(dir.path(), "training").unwrap();
+        assert_eq!(dataset.load(0).unwrap().labels.data, [2; 8]);
+    }
+}
+
+#[test]
 fn labels_come_before_masks_that_were_made_of_the_photos() {
     let dir = tempfile::tempdir().unwrap();
     let at = |path: &str| dir.path().join(path);

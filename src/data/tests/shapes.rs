@@ -7,11 +7,11 @@ use super::*;
 
 const I: u16 = IGNORE;
 
-fn shape(label: &str, kind: &str, points: Value) -> Value {
+pub(super) fn shape(label: &str, kind: &str, points: Value) -> Value {
     json!({"label": label, "points": points, "shape_type": kind, "flags": {}, "group_id": null})
 }
 
-fn labelme(image: &str, shapes: &[Value]) -> Value {
+pub(super) fn labelme(image: &str, shapes: &[Value]) -> Value {
     json!({
         "version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": image, "imageData": null,
         "imageHeight": 4, "imageWidth": 6
@@ -225,8 +225,8 @@ fn large_sizes_and_other_sizes_than_the_photo_s_are_refused() {
 }
 
 /// A photo of 4x2 with an outline around its left half, and one over the upper left quarter.
-const OUTLINES: &str = "1 0 0 0.5 0 0.5 0.5 0 0.5\n\n0 0 0 0.5 0 0.5 1 0 1\n";
-const HALF: [u16; 8] = [2, 2, 0, 0, 1, 1, 0, 0];
+pub(super) const OUTLINES: &str = "1 0 0 0.5 0 0.5 0.5 0 0.5\n\n0 0 0 0.5 0 0.5 1 0 1\n";
+pub(super) const HALF: [u16; 8] = [2, 2, 0, 0, 1, 1, 0, 0];
 
 #[test]
 fn yolo_folders_with_and_without_a_description() {
