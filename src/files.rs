@@ -19,6 +19,7 @@
 //! Before it starts its work, a command checks with a [`Plan`] that its outputs can be written and
 //! replace none of its inputs.
 
+mod claim;
 #[cfg(not(target_arch = "wasm32"))]
 mod disk;
 mod foreign;
@@ -32,6 +33,7 @@ mod system;
 mod target;
 mod temporary;
 
+pub use claim::Claim;
 #[cfg(not(target_arch = "wasm32"))]
 pub use disk::{Contents, Output, exists, map_file, read, write_with};
 pub use foreign::{FileKind, foreign};
@@ -80,6 +82,12 @@ pub enum FileError {
     /// A file that no output may replace.
     #[error("{} is {what}, and is not replaced: choose another folder, or move it away", path.display())]
     Kept { path: PathBuf, what: String },
+    /// A file that another process writes during its whole run; see [`Claim`].
+    #[error(
+        "another run of FlowSeg is writing {}: wait for its end, or choose another place for this one",
+        path.display()
+    )]
+    Claimed { path: PathBuf },
     /// The name that many programs take for standard output, in the place of an output.
     #[error("- is not a {kind}: give one{advice}")]
     Dash {

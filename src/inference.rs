@@ -97,8 +97,16 @@ impl Look {
         Some(Self::all(&quality.scales, quality.flip))
     }
 
-    /// A look at every scale, with `flip` also at the mirror image.
+    /// A look at every scale, with `flip` also at the mirror image. Votes are added up at the size of the first look:
+    /// that is the scale nearest to 1, as a factor, whatever the order of `scales`; of two equally near ones, the
+    /// larger.
     pub fn all(scales: &[f64], flip: bool) -> Vec<Self> {
+        let mut scales = scales.to_vec();
+        let distance = |scale: f64| scale.max(1.0 / scale);
+        scales.sort_by(|&a, &b| {
+            let nearer = distance(a).total_cmp(&distance(b));
+            nearer.then(b.total_cmp(&a))
+        });
         let both = [false, true];
         let each = |&scale: &f64| both.map(|mirrored| Self { scale, mirrored });
         let looks = scales.iter().flat_map(each);
@@ -420,6 +428,23 @@ mod tests {
         let error = checked(&half, f32::NAN).unwrap_err();
         assert!(error.contains("--precision single"), "{error}");
         assert!(!error.contains("--device"), "{error}");
+    }
+
+    #[test]
+    fn votes_are_added_up_at_the_scale_nearest_to_1_in_any_order() {
+        let scales = |given: &[f64]| -> Vec<f64> {
+            let looks = Look::all(given, false).into_iter();
+            looks.map(|look| look.scale).collect()
+        };
+        for given in [[0.5, 1.0, 2.0], [2.0, 1.0, 0.5], [1.0, 0.5, 2.0]] {
+            assert_eq!(scales(&given), [1.0, 2.0, 0.5]);
+        }
+        assert_eq!(scales(&[2.0, 1.5, 1.0]), [1.0, 1.5, 2.0]);
+        assert_eq!(scales(&[0.5, 0.75]), [0.75, 0.5]);
+        let mirrored = Look::all(&[1.5, 1.0], true);
+        let mirrored = mirrored.iter().map(|look| (look.scale, look.mirrored));
+        let expected = [(1.0, false), (1.0, true), (1.5, false), (1.5, true)];
+        assert!(mirrored.eq(expected));
     }
 
     #[test]

@@ -107,7 +107,7 @@ pub(super) struct SamplingArguments {
     #[command(flatten)]
     scale: ScaleArgument,
     /// Test-time augmentation: segment every photo at several sizes, such as 1,1.5,2, and add up the votes
-    /// of these passes; replaces --scale
+    /// of these passes, at the size of the factor nearest to 1, in any order; replaces --scale
     #[arg(long, value_name = "FACTOR,...", value_delimiter = ',', value_parser = scale, conflicts_with = "scale")]
     scales: Vec<f64>,
     /// Also segment the mirror image of every photo and add up the votes

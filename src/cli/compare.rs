@@ -59,7 +59,8 @@ pub(super) struct Arguments {
     /// earlier comparison are removed first. Tables and pictures of other programs are not replaced
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
-    /// Also compare all photos of this data set: a data folder in any known layout, or scenes:N
+    /// Also compare all photos of this data set: a data folder in any known layout, or scenes:N, procedural
+    /// scenes of N classes
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Which split of --data to compare on: training, validation or test, if the data set

@@ -33,7 +33,8 @@ const SET: usize = 18;
 #[derive(clap::Args)]
 #[command(after_help = data::DATASET_TOML_HELP)]
 pub(super) struct Arguments {
-    /// Data folder in any known layout, or scenes:N; for several, also how training would join them
+    /// Data folder in any known layout, or scenes:N, procedural scenes of N classes; for several, also how
+    /// training would join them
     #[arg(required = true, value_name = "FOLDER")]
     folders: Vec<PathBuf>,
     /// Print the report as JSON

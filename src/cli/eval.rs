@@ -8,7 +8,7 @@ use super::arguments::{
 use super::compiling::Compiling;
 use super::contact_sheet;
 use super::interrupt;
-use super::output::{check as check_plan, check_ending, class_column, per_cent};
+use super::output::{Written, check as check_plan, check_ending, class_column, per_cent};
 use super::progress::Progress;
 use super::worst_photos;
 use crate::compare;
@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     model: ModelArgument,
     #[command(flatten)]
     precision: PrecisionArgument,
-    /// Data folder in any known layout, or scenes:N
+    /// Data folder in any known layout, or scenes:N, procedural scenes of N classes
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// Which split to score: training, validation or test, if the data set has it
@@ -244,52 +244,29 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
     for outcome in &outcomes {
         print_scores(outcome, &model, &without);
     }
+    let mut outputs = Written::default();
     if let Some(path) = &arguments.json {
-        let looks = scoring.looks.iter().filter(|look| !look.mirrored);
-        let scales: Vec<f64> = looks.map(|look| look.scale).collect();
-        let report = json!({
-            "model": arguments.model.model.to_string_lossy(),
-            "data": arguments.data.to_string_lossy(),
-            "split": arguments.split,
-            "scale": scales.first(),
-            "scales": scales,
-            "flip": scoring.looks.iter().any(|look| look.mirrored),
-            "tiles": arguments.sampling.tiles.to_string(),
-            "outlines": scoring.outlines,
-            "solver": scoring.solver,
-            "shift": scoring.shift,
-            "classes": model.card.classes.len(),
-            "results": outcomes.iter().map(|o| result(o, &model)).collect::<Vec<_>>(),
-        });
-        let text = format!("{}\n", serde_json::to_string_pretty(&report)?);
-        files::write_atomic(path, text.as_bytes())?;
+        outputs.add(write_json(path, arguments, &scoring, &outcomes, &model));
     }
     if let Some(outcome) = outcomes.iter().find(|o| o.steps == last) {
         for path in &arguments.confusion {
-            let write = matrix_writer(path)?;
-            files::write_atomic(path, &write(&outcome.confusion, &model.card.classes)?)?;
+            outputs.add(write_matrix(path, outcome, &model));
         }
         if let Some(path) = &arguments.reliability {
             let name = diagram_name(arguments, last);
-            files::write_atomic(path, &eval::reliability_png(&outcome.calibration, &name)?)?;
+            outputs.add(write_diagram(path, outcome, &name));
         }
     }
     if let Some(path) = &arguments.photos {
-        files::write_atomic(path, photos.csv(&data).as_bytes())?;
+        let written = files::write_atomic(path, photos.csv(&data).as_bytes());
+        outputs.add(written.map_err(Error::from));
     }
     if let Some(path) = &arguments.sheet {
-        if photos.ranked().is_empty() {
-            out!(
-                "no photo has a labelled pixel: {} is not written",
-                path.display()
-            );
-        } else {
-            let sheet = contact_sheet::sheet(&model, &data, &photos, &scoring, last)?;
-            files::write_atomic(path, &pictures::png(&sheet)?)?;
-        }
+        outputs.add(write_sheet(path, &model, &data, &photos, &scoring));
     }
     if arguments.agreement {
-        agreement::print(&model, &data, &scoring, &super::output::bar(data.len()))?;
+        let bar = super::output::bar(data.len());
+        outputs.add(agreement::print(&model, &data, &scoring, &bar));
     }
     if let Some(cell) = cell {
         let names = cell.map(|class| model.card.classes[class].as_str());
@@ -300,22 +277,74 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
             let folder = folder.display();
             out!("no photo has a labelled pixel: nothing is written into {folder}");
         } else {
-            worst_photos::write(
-                &worst,
-                arguments.worst_by,
-                folder,
-                &data,
-                &model.centroids(),
-            )?;
+            let (by, centroids) = (arguments.worst_by, model.centroids());
+            outputs.add(worst_photos::write(&worst, by, folder, &data, &centroids));
         }
     }
     if bad > 0 {
-        bail!(
+        outputs.add(Err(Error::msg(format!(
             "{bad} of {} photos could not be read and are not in the scores; they are listed above",
             data.len() + bad
-        );
+        ))));
     }
-    Ok(())
+    outputs.end()
+}
+
+fn write_json(
+    path: &Path,
+    arguments: &Arguments,
+    scoring: &Scoring,
+    outcomes: &[Outcome],
+    model: &Model,
+) -> anyhow::Result<()> {
+    let looks = scoring.looks.iter().filter(|look| !look.mirrored);
+    let scales: Vec<f64> = looks.map(|look| look.scale).collect();
+    let report = json!({
+        "model": arguments.model.model.to_string_lossy(),
+        "data": arguments.data.to_string_lossy(),
+        "split": arguments.split,
+        "scale": scales.first(),
+        "scales": scales,
+        "flip": scoring.looks.iter().any(|look| look.mirrored),
+        "tiles": arguments.sampling.tiles.to_string(),
+        "outlines": scoring.outlines,
+        "solver": scoring.solver,
+        "shift": scoring.shift,
+        "classes": model.card.classes.len(),
+        "results": outcomes.iter().map(|o| result(o, model)).collect::<Vec<_>>(),
+    });
+    let text = format!("{}\n", serde_json::to_string_pretty(&report)?);
+    Ok(files::write_atomic(path, text.as_bytes())?)
+}
+
+fn write_matrix(path: &Path, outcome: &Outcome, model: &Model) -> anyhow::Result<()> {
+    let write = matrix_writer(path)?;
+    let bytes = write(&outcome.confusion, &model.card.classes)?;
+    Ok(files::write_atomic(path, &bytes)?)
+}
+
+fn write_diagram(path: &Path, outcome: &Outcome, name: &str) -> anyhow::Result<()> {
+    let bytes = eval::reliability_png(&outcome.calibration, name)?;
+    Ok(files::write_atomic(path, &bytes)?)
+}
+
+fn write_sheet(
+    path: &Path,
+    model: &Model,
+    data: &Dataset,
+    photos: &Photos,
+    scoring: &Scoring,
+) -> anyhow::Result<()> {
+    if photos.ranked().is_empty() {
+        out!(
+            "no photo has a labelled pixel: {} is not written",
+            path.display()
+        );
+        return Ok(());
+    }
+    let last = scoring.steps.last().copied().unwrap_or_default();
+    let sheet = contact_sheet::sheet(model, data, photos, scoring, last)?;
+    Ok(files::write_atomic(path, &pictures::png(&sheet)?)?)
 }
 
 /// Checks every output before the work: an evaluation can take hours.

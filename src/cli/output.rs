@@ -1,9 +1,9 @@
 //! Output shared by commands.
 
 use crate::files::{FileError, Plan};
-use crate::terminal::{self, out};
+use crate::terminal::{self, err, out};
 use crate::verify::Check;
-use anyhow::bail;
+use anyhow::{Error, bail};
 use console::{Alignment, measure_text_width, pad_str};
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt;
@@ -101,6 +101,29 @@ pub(super) fn check_ending(path: Option<&Path>, ending: &str, what: &str) -> any
     match path.filter(other) {
         Some(path) => bail!("{}: {what} is written as .{ending}", path.display()),
         None => Ok(()),
+    }
+}
+
+/// The outputs of hours of work: where one cannot be written, the others still are.
+#[derive(Default)]
+pub(super) struct Written {
+    failure: Option<Error>,
+}
+
+impl Written {
+    /// Keeps the failure of an output, and prints the one from before.
+    pub(super) fn add(&mut self, result: anyhow::Result<()>) {
+        if let Err(error) = result
+            && let Some(earlier) = self.failure.replace(error)
+        {
+            err!("flowseg: {}", one_line(&earlier));
+        }
+    }
+
+    /// # Errors
+    /// The last failure.
+    pub(super) fn end(self) -> anyhow::Result<()> {
+        self.failure.map_or(Ok(()), Err)
     }
 }
 

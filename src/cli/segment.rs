@@ -8,6 +8,7 @@ mod manifest;
 mod outputs;
 mod pipeline;
 mod records;
+mod standing;
 mod work;
 
 use super::arguments::{
@@ -19,9 +20,9 @@ use super::interrupt;
 use super::output;
 use super::progress::Progress;
 use crate::data::{self, Origin};
-use crate::device::{self, Failed};
+use crate::device;
 use crate::export::{Artifact, Format};
-use crate::files::{self, Plan};
+use crate::files::{self, Claim, Plan};
 use crate::format::counted;
 use crate::inference::{Sampling, Viewing};
 use crate::model::Model;
@@ -35,10 +36,10 @@ use manifest::Manifest;
 use outputs::{Keys, Outputs, Photo, Sizes, Tables};
 use pipeline::Threads;
 use records::Records;
+use standing::Standing;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use work::Work;
 
 /// Write the masks of photos
@@ -149,6 +150,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(manifest) = &arguments.manifest {
         Manifest::keep_foreign(manifest)?;
     }
+    // Two runs that write the same records would each lose those of the other.
+    let records = tables.coco.iter().map(|(_, path)| path);
+    let records = records.chain(&arguments.manifest);
+    let _claims: Vec<Claim> = records
+        .map(|path| Claim::of(path))
+        .collect::<Result<_, _>>()?;
     // While the device is opened.
     let mut formats = arguments.choice.formats().into_iter();
     let is_said = arguments.manifest.is_some() || formats.any(Format::says_origin);
@@ -206,8 +213,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         photos.iter().collect()
     };
     records.begin(&photos, left.len());
-    let done = Arc::new(AtomicUsize::new(0));
-    say_when_left(&done, left.len());
+    say_when_left(records.standing(), left.len());
     // One photo is counted by its tiles.
     let tiles: OnceLock<Mutex<Progress>> = OnceLock::new();
     let count = |done, all| {
@@ -248,35 +254,28 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         |at, (flow, _admitted)| work.write(left[at], flow, Origin::MadeWith(&said)),
         |at, time, result| {
             drop(compiling.take());
-            records.add(left[at], time, result)?;
-            done.fetch_add(1, Ordering::Relaxed);
-            Ok(())
+            records.add(left[at], time, result)
         },
     );
-    if let Err(error) = &segmented
-        && error.is::<Failed>()
-        && left.len() > 1
-    {
-        err!("with --skip-existing the same command leaves out the photos that are done");
+    if let Err(error) = segmented {
+        records.abandon();
+        if records::ends_run(&error) && left.len() > 1 {
+            err!("with --skip-existing the same command leaves out the photos that are done");
+        }
+        return Err(error);
     }
-    segmented?;
     interrupt::say_nothing_when_left();
-    let ended = records.end(photos.len());
+    let ended = records.end();
     ended.and(unread.report())
 }
 
-/// Lets Ctrl-C say how many of several photos are done, and how the others follow.
-fn say_when_left(done: &Arc<AtomicUsize>, all: usize) {
+/// Lets Ctrl-C say how many of several photos are done or have failed, and how the others follow.
+fn say_when_left(standing: &Standing, all: usize) {
     if all < 2 {
         return;
     }
-    let done = done.clone();
-    interrupt::say_when_left(move || {
-        let done = done.load(Ordering::Relaxed);
-        format!(
-            "stopped after {done} of {all} photos: with --skip-existing, the same command goes on"
-        )
-    });
+    let standing = standing.clone();
+    interrupt::say_when_left(move || standing.last_words(all));
 }
 
 /// The number of threads that read, segment and write.

@@ -4,14 +4,14 @@ use super::system;
 use super::target::folder_of;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tempfile::{NamedTempFile, TempDir};
 
-const PREFIX: &str = ".flowseg-";
+pub(super) const PREFIX: &str = ".flowseg-";
 /// Letters and digits after it.
 const RANDOM: usize = 10;
 /// A leftover was last written at least so long ago: for the moments in which a file is made and renamed,
@@ -191,6 +191,53 @@ impl TemporaryFile {
         patiently(|| fs::rename(&temporary, path))?;
         temporary.disable_cleanup(true);
         Ok(())
+    }
+}
+
+/// An empty file that is locked, so that only one process at a time has it, and removed when dropped.
+pub(super) struct Marker {
+    // Drop order: first removed, then unlocked and unregistered.
+    _file: File,
+    entry: Entry,
+}
+
+impl Marker {
+    /// The marker at `path`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`] if another process has it, and others if it cannot be created.
+    pub(super) fn take(path: &Path) -> io::Result<Self> {
+        for _ in 0..ATTEMPTS {
+            let make = || Ok((locked(path)?, path.to_owned()));
+            let ((file, _), entry) = Entry::create(make, |(_, path)| path)?;
+            // Otherwise the process that had it has removed it before it was locked here.
+            if path.exists() {
+                return Ok(Self { _file: file, entry });
+            }
+        }
+        Err(ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Drop for Marker {
+    fn drop(&mut self) {
+        // Where it stays, the next process takes it.
+        let _ = fs::remove_file(&self.entry.0);
+    }
+}
+
+/// A file that is created if it is missing, and locked until it is closed.
+fn locked(path: &Path) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    let file = options
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(ErrorKind::WouldBlock.into()),
+        // Where there are no locks, nothing tells two processes apart.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
     }
 }
 

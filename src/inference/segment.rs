@@ -385,6 +385,21 @@ mod tests {
     }
 
     #[test]
+    fn the_order_of_scales_does_not_change_the_votes() {
+        let (model, photo) = (model(|_| ()), photo(61, 40));
+        let of = |scales: &[f64]| {
+            let viewing = Viewing {
+                looks: Look::all(scales, false),
+                ..viewing(Tiling::Off)
+            };
+            seen(&model, &photo, &viewing)
+        };
+        let votes = of(&[0.5, 1.0, 1.5]);
+        assert_eq!(votes, of(&[1.5, 0.5, 1.0]));
+        assert_eq!(votes.size, of(&[1.0]).size);
+    }
+
+    #[test]
     fn a_constant_photo_has_constant_votes() {
         // An untrained network predicts no change, so the votes follow from the colour.
         let model = testing::tiny(&["a", "b", "c"], [16, 24], |_| ());

@@ -18,6 +18,7 @@ mod access;
 mod connection;
 mod engine;
 mod limits;
+mod log;
 mod order;
 mod page;
 mod presence;
@@ -30,7 +31,6 @@ pub use limits::Limits;
 pub use page::{Page, PageError};
 pub use respond::Service;
 
-use crate::terminal::err;
 use connection::Timed;
 // hyper parses HTTP, bounds heads and shuts down gracefully; it and tokio are what the feature
 // `remote` brings as well. tiny_http, the smaller choice, has no time limits and had no release since
@@ -39,6 +39,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use log::Log;
 use presence::Presence;
 use std::io;
 use std::net::TcpListener;
@@ -71,18 +72,21 @@ pub fn serve(listener: TcpListener, service: Service, stop: impl Fn() -> bool) -
         .enable_io()
         .enable_time()
         .build()?;
+    let (log, end_of_log) = Log::start()?;
     let service = Arc::new(service);
-    runtime.block_on(accept(listener, service.clone(), limits, stop))?;
+    let accepted = runtime.block_on(accept(listener, service.clone(), limits, log, stop));
     // Nobody asks any more: the engine ends its threads when it is dropped.
     drop(runtime);
     drop(service);
-    Ok(())
+    end_of_log.wait();
+    accepted
 }
 
 async fn accept(
     listener: TcpListener,
     service: Arc<Service>,
     limits: Limits,
+    log: Log,
     stop: impl Fn() -> bool,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
@@ -113,45 +117,54 @@ async fn accept(
             Ok(accepted) => accepted,
             Err(error) => {
                 // Such as too many open files: some will be closed.
-                err!("cannot accept a connection ({error})");
+                log.add(format!("cannot accept a connection ({error})"));
                 tokio::time::sleep(LOOK).await;
                 continue;
             }
         };
-        let service = service.clone();
+        let (service, of_requests) = (service.clone(), log.clone());
         let presence = Arc::new(presence);
         let answers = service_fn(move |request| {
-            let (service, presence) = (service.clone(), presence.clone());
-            async move { respond::respond(&service, &presence, request).await }
+            let (service, presence, log) = (service.clone(), presence.clone(), of_requests.clone());
+            async move { respond::respond(&service, &presence, &log, request).await }
         });
         let io = TokioIo::new(Timed::new(stream, limits.patience));
         let connection = graceful.watch(http.serve_connection(io, answers));
+        let log = log.clone();
         tokio::spawn(async move {
             if let Err(error) = connection.await
                 && (error.is_parse() || error.is_parse_too_large())
             {
-                err!("- - - 400 a malformed request: {error}");
+                log.add(format!("- - - 400 a malformed request: {error}"));
             }
             drop(permit);
         });
     }
     drop(listener);
-    finish(graceful.shutdown(), || service.engine.is_working(), GRACE).await;
+    let working = || service.engine.is_working();
+    if !finish(graceful.shutdown(), working, GRACE).await {
+        log.add("flowseg: some clients have not read their answers".to_owned());
+    }
     Ok(())
 }
 
-/// Waits until all connections are closed, but no longer than `grace` once nothing works any more.
-async fn finish(closed: impl Future<Output = ()>, works: impl Fn() -> bool, grace: Duration) {
+/// Waits until all connections are closed, but no longer than `grace` once nothing works any more; returns whether they
+/// are closed.
+async fn finish(
+    closed: impl Future<Output = ()>,
+    works: impl Fn() -> bool,
+    grace: Duration,
+) -> bool {
     let mut closed = pin!(closed);
     let mut since = Instant::now();
     while tokio::time::timeout(LOOK, closed.as_mut()).await.is_err() {
         if works() {
             since = Instant::now();
         } else if since.elapsed() >= grace {
-            err!("flowseg: some clients have not read their answers");
-            return;
+            return false;
         }
     }
+    true
 }
 
 #[cfg(test)]
@@ -167,10 +180,10 @@ mod tests {
             .unwrap();
         let looks = Cell::new(0);
         let works = || looks.replace(looks.get() + 1) < 3;
-        runtime.block_on(finish(std::future::pending(), works, Duration::ZERO));
+        assert!(!runtime.block_on(finish(std::future::pending(), works, Duration::ZERO)));
         assert_eq!(looks.get(), 4);
         // Where all are closed, nothing is waited for.
         let hour = Duration::from_secs(3600);
-        runtime.block_on(finish(std::future::ready(()), || true, hour));
+        assert!(runtime.block_on(finish(std::future::ready(()), || true, hour)));
     }
 }

@@ -3,10 +3,10 @@
 use super::access::{Access, Refusal};
 use super::engine::{Engine, Failure, PHOTO, Photo};
 use super::limits::Limits;
+use super::log::Log;
 use super::order::Order;
 use super::page::{Page, PageFile};
 use super::presence::Presence;
-use crate::terminal::err;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
@@ -41,6 +41,8 @@ struct Problem {
     message: String,
     /// A header field that the status asks for.
     field: Option<(header::HeaderName, HeaderValue)>,
+    /// Whether the message belongs into the log: it is a fault of the server.
+    is_logged: bool,
 }
 
 impl Problem {
@@ -49,6 +51,7 @@ impl Problem {
             status,
             message: message.into(),
             field: None,
+            is_logged: false,
         }
     }
 
@@ -95,9 +98,11 @@ pub(super) struct Left;
 pub(super) async fn respond(
     service: &Service,
     presence: &Presence,
+    log: &Log,
     request: Request<Incoming>,
 ) -> Result<Answer, Left> {
     let mut line = Line {
+        log,
         start: Instant::now(),
         method: request.method().clone(),
         path: request.uri().path().to_owned(),
@@ -108,6 +113,9 @@ pub(super) async fn respond(
     let answer = match route(service, presence, &head, &mut body, &mut line.size).await {
         Ok(answer) => answer.ok_or(Left)?,
         Err(problem) => {
+            if problem.is_logged {
+                log.add(format!("flowseg: {}", problem.message.replace('\n', " ")));
+            }
             // One that waits to be told to send its body is not told so by reading it.
             if line.size > 0 || !waits_to_send(&head) {
                 discard(&mut body).await;
@@ -145,7 +153,8 @@ async fn discard(body: &mut Incoming) {
 
 /// The line of a request in the log, written when it is dropped: also where the client left before
 /// there was a status.
-struct Line {
+struct Line<'a> {
+    log: &'a Log,
     start: Instant,
     method: Method,
     path: String,
@@ -154,17 +163,17 @@ struct Line {
     status: Option<StatusCode>,
 }
 
-impl Drop for Line {
+impl Drop for Line<'_> {
     fn drop(&mut self) {
         let status = self.status.map(|status| status.as_u16().to_string());
-        err!(
+        self.log.add(format!(
             "{} {} {} {} {} ms",
             self.method,
             self.path,
             self.size,
             status.as_deref().unwrap_or("left"),
             self.start.elapsed().as_millis()
-        );
+        ));
     }
 }
 
@@ -381,10 +390,10 @@ fn of_failure(failure: Failure) -> Problem {
     let message = failure.to_string();
     match failure {
         Failure::Request(_) => Problem::new(StatusCode::BAD_REQUEST, message),
-        Failure::Left | Failure::Server(_) => {
-            // The client learns what failed, and the log as well.
-            err!("flowseg: {}", message.replace('\n', " "));
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, message)
-        }
+        // The client learns what failed, and the log as well.
+        Failure::Left | Failure::Server(_) => Problem {
+            is_logged: true,
+            ..Problem::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+        },
     }
 }

@@ -559,3 +559,27 @@ fn photos_have_one_line_however_their_folder_is_spelled() {
     }
     assert_eq!(lines(&folder.path().join("m.jsonl")).len(), 3);
 }
+
+/// Two runs would each lose what the other records.
+#[test]
+fn records_that_another_run_writes_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, manifest) = (folder.path().join("out"), folder.path().join("m.jsonl"));
+    let picture = photo(folder.path(), "a.png");
+    fs::create_dir(&out).unwrap();
+    let run = || {
+        let mut command = segment(&out);
+        command.arg(&picture).args(["--format", "coco"]);
+        command.arg("--manifest").arg(&manifest);
+        command
+    };
+    for path in [&manifest, &out.join("annotations.json")] {
+        let claim = flowseg::files::Claim::of(path).unwrap();
+        fails(&mut run(), &["another run of FlowSeg"]);
+        drop(claim);
+        assert!(!manifest.exists() && names(&out).is_empty());
+    }
+    run().assert().success();
+    assert_eq!(names(&out), ["annotations.json"]);
+    assert_eq!(names(folder.path()), ["a.png", "m.jsonl", "out"]);
+}

@@ -391,3 +391,15 @@ fn photos_without_labels_give_neither_a_sheet_nor_a_list_of_the_worst() {
     assert!(!sheet.exists());
     assert_eq!(fs::read_dir(&worst).unwrap().count(), 0);
 }
+
+/// Hours of work are not lost to one output that cannot be written.
+#[cfg(target_os = "linux")]
+#[test]
+fn outputs_after_one_that_cannot_be_written_are_there() {
+    let (folder, model) = trained();
+    let table = folder.path().join("photos.csv");
+    let more = ["--steps", "1", "--json", "/dev/full", "--photos"];
+    let mut command = eval(&model, &more);
+    fails(command.arg(&table), &["cannot write /dev/full"]);
+    assert!(fs::read_to_string(&table).unwrap().lines().count() > 1);
+}

@@ -115,6 +115,19 @@ impl Server {
         (self.child.wait().unwrap().code(), log)
     }
 
+    /// Asks for the end without reading the log, and waits for it: the exit status, if it comes.
+    pub(crate) fn end_unread(mut self) -> Option<i32> {
+        self.signal();
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(60) {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
+    }
+
     fn signal(&self) {
         let pid = i32::try_from(self.child.id()).unwrap();
         // SAFETY: a signal to a child that has not been waited for.

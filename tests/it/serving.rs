@@ -236,3 +236,15 @@ fn half_closed_and_encoded_requests_are_answered() {
     let request = [head.as_bytes(), chunk.as_bytes(), &bytes, b"\r\n0\r\n\r\n"].concat();
     assert_eq!(server.send(&request).status, 200);
 }
+
+/// A pipe holds 64 KiB, and each line of the log more than 4 KiB here.
+#[test]
+fn a_server_whose_log_nobody_reads_answers_and_ends() {
+    let server = Server::start(None, &[]);
+    let path = format!("/{}", "x".repeat(4096));
+    for _ in 0..40 {
+        assert_eq!(server.request(&format!("GET {path}"), "", b"").status, 404);
+    }
+    assert_eq!(server.request("GET /health", "", b"").status, 200);
+    assert_eq!(server.end_unread(), Some(0));
+}

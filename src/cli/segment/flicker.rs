@@ -2,7 +2,7 @@
 //! the photo hardly does.
 
 use crate::cli::inputs::Input;
-use crate::data::natural;
+use crate::data::{frame_count, natural};
 use crate::files::folder_of;
 use image::RgbImage;
 use serde_json::{Value, json};
@@ -12,11 +12,14 @@ pub(super) const STILL: u8 = 8;
 /// Maximum number of pixels compared, spread evenly: early results wait in memory.
 const COMPARED: usize = 1 << 20;
 
-/// Photos by folder, and within each by the numbers in their names: 9 comes before 10.
+/// Photos by folder, and within each by the numbers in their names: 9 comes before 10. Animations, which are sequences of
+/// their own, come after the photos of their folder, which are one.
 pub(super) fn in_order(mut found: Vec<Input>) -> Vec<Input> {
     found.sort_by_cached_key(|Input { path, .. }| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        (folder_of(path).to_owned(), natural(&name), path.clone())
+        let is_animation = frame_count(path).is_some();
+        let folder = folder_of(path).to_owned();
+        (folder, is_animation, natural(&name), path.clone())
     });
     found
 }
@@ -119,6 +122,27 @@ mod tests {
         let sorted = in_order(names.map(input).to_vec());
         let expected = ["a/f1.png", "a/f2.png", "a/f10.png", "b/f0.png", "b/f1.png"];
         assert_eq!(sorted, expected.map(input));
+    }
+
+    #[test]
+    fn animations_come_after_the_photos_of_their_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f2.gif");
+        let file = std::fs::File::create(&path).unwrap();
+        let mut encoder = image::codecs::gif::GifEncoder::new(file);
+        for grey in [0, 200] {
+            let picture = image::RgbaImage::from_pixel(4, 4, image::Rgba([grey, 0, 0, 255]));
+            encoder.encode_frame(image::Frame::new(picture)).unwrap();
+        }
+        drop(encoder);
+        let names = ["f1.png", "f2.gif", "f3.png"];
+        let found = names.map(|name| Input {
+            path: folder.path().join(name),
+            below: "".into(),
+        });
+        let sorted = in_order(found.to_vec());
+        let sorted: Vec<_> = sorted.iter().filter_map(|of| of.path.file_name()).collect();
+        assert_eq!(sorted, ["f1.png", "f3.png", "f2.gif"]);
     }
 
     #[test]

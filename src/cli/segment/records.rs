@@ -4,6 +4,7 @@ use super::flicker::{Flicker, STILL, Sampled};
 use super::made_with::{difference, of_files};
 use super::manifest::{CORRECTED, CORRECTED_AT, KEY, Manifest};
 use super::outputs::{Keys, Photo, Tables};
+use super::standing::Standing;
 use crate::cli::output::one_line;
 use crate::cli::progress::Progress;
 use crate::device::Failed;
@@ -15,6 +16,7 @@ use anyhow::bail;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -49,7 +51,9 @@ pub(super) struct Records {
     manifest: Option<Manifest>,
     /// What masks are made with.
     made_with: Value,
-    failures: Vec<anyhow::Error>,
+    /// The number of photos, also of those that an earlier run has done.
+    photos: usize,
+    standing: Standing,
     /// The number of photos with files of a corrected mask beside those of the network's.
     mixed: usize,
     /// From the first photo on.
@@ -133,7 +137,8 @@ impl Records {
             saved: Instant::now(),
             manifest,
             made_with,
-            failures: Vec::new(),
+            photos: 0,
+            standing: Standing::default(),
             mixed: 0,
             progress: None,
             before: None,
@@ -219,15 +224,21 @@ impl Records {
     /// Starts the progress display for the photos that are `left` of all.
     pub(super) fn begin(&mut self, photos: &[Photo], left: usize) {
         self.progress = Some(Progress::new(left, "photo"));
+        self.photos = photos.len();
         for sequence in photos.iter().filter_map(|photo| photo.sequence.as_ref()) {
             *self.pictures.entry(sequence.clone()).or_default() += 1;
         }
     }
 
+    /// How far the batch has come.
+    pub(super) fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
     /// Records a photo that is done or has failed.
     ///
     /// # Errors
-    /// A record that cannot be written, or a device that failed and would fail again.
+    /// A record that cannot be written, the failure of the only photo, or one that [ends the run](ends_run).
     pub(super) fn add(
         &mut self,
         photo: &Photo,
@@ -273,6 +284,7 @@ impl Records {
                     line["delay_ms"] = (delay.as_secs_f64() * 1000.0).into();
                 }
                 join(&mut line, flicker.map(Flicker::json));
+                self.standing.succeeded();
                 line
             }
             Err(error) => {
@@ -282,42 +294,50 @@ impl Records {
                     "seconds": seconds,
                     "error": one_line(&error),
                 });
-                if error.is::<Failed>() {
+                if self.photos == 1 || ends_run(&error) {
                     failed = Some(error);
                 } else {
-                    self.failures.push(error);
+                    self.standing.failed(&error);
                 }
                 line
             }
         };
+        number(&mut line, photo);
+        let recorded = self.record(photo, line, failed.is_some());
+        // A full disk refuses the records as well: the photo's error comes first.
+        failed.map_or(recorded, Err)
+    }
+
+    /// Adds a line about a photo to the manifest, and writes the COCO files if it is time, or `at_once`.
+    fn record(&mut self, photo: &Photo, mut line: Value, at_once: bool) -> anyhow::Result<()> {
         if let Some(manifest) = &mut self.manifest {
-            number(&mut line, photo);
             identify(&mut line, &photo.path, || photo.place_key.clone());
             manifest.add(&line)?;
         }
-        if failed.is_some() || self.saved.elapsed() >= SAVE {
+        if at_once || self.saved.elapsed() >= SAVE {
             self.save()?;
         }
-        failed.map_or(Ok(()), Err)
+        Ok(())
     }
 
     /// Compares a frame of a sequence with the previous one.
     fn compare(&mut self, photo: &Photo, sampled: Option<Sampled>) -> Option<Flicker> {
         let (path, after) = (photo.sequence.as_ref()?, sampled?);
-        if self.sequences.last().is_none_or(|last| last.path != *path) {
+        let known = self.sequences.iter().rposition(|of| of.path == *path);
+        let sequence = known.unwrap_or_else(|| {
             self.sequences.push(Sequence {
                 path: path.clone(),
                 pictures: 0,
                 flicker: Flicker::default(),
             });
-        }
+            self.sequences.len() - 1
+        });
         let before = self.before.as_ref();
         let before = before.filter(|(of, at, _)| of == path && at + 1 == photo.place);
         let flicker = before.and_then(|(_, _, before)| Flicker::between(before, &after));
-        if let Some(sequence) = self.sequences.last_mut() {
-            sequence.pictures += 1;
-            sequence.flicker.add(flicker.unwrap_or_default());
-        }
+        let sequence = &mut self.sequences[sequence];
+        sequence.pictures += 1;
+        sequence.flicker.add(flicker.unwrap_or_default());
         self.before = Some((path.clone(), photo.place, after));
         flicker
     }
@@ -369,11 +389,19 @@ impl Records {
         Ok(())
     }
 
-    /// Closes the records and lists the failures.
+    /// Ends the display of a run that cannot go on, and names the photos that had failed before.
+    pub(super) fn abandon(&self) {
+        if let Some(progress) = &self.progress {
+            progress.end();
+        }
+        self.standing.name_others();
+    }
+
+    /// Closes the records and names the failures.
     ///
     /// # Errors
     /// Photos that failed, or a record that cannot be written.
-    pub(super) fn end(mut self, photos: usize) -> anyhow::Result<()> {
+    pub(super) fn end(mut self) -> anyhow::Result<()> {
         if let Some(progress) = &self.progress {
             progress.end();
         }
@@ -386,20 +414,25 @@ impl Records {
                 counted(self.mixed, "photo")
             );
         }
-        let failed = self.failures.len();
-        if photos == 1
-            && let Some(error) = self.failures.pop()
-        {
-            return Err(error);
-        }
-        for error in &self.failures {
-            err!("flowseg: {}", one_line(error));
-        }
-        match failed {
+        self.standing.name_others();
+        match self.standing.failures() {
             0 => Ok(()),
-            n => bail!("{n} of {photos} photos got no mask"),
+            n => bail!("{n} of {} photos got no mask", self.photos),
         }
     }
+}
+
+/// Whether every other photo would fail as well: the device failed, or no file can be written to the disk.
+pub(super) fn ends_run(error: &anyhow::Error) -> bool {
+    let of_disk = |error: &io::Error| {
+        matches!(
+            error.kind(),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem
+        )
+    };
+    let causes = error.chain();
+    let mut causes = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    error.is::<Failed>() || causes.any(of_disk)
 }
 
 /// Adds the frame number, from 1.
@@ -435,8 +468,84 @@ fn join(line: &mut Value, object: Option<Value>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::outputs::Outputs;
     use super::*;
-    use crate::export::Format;
+    use crate::export::{ExportError, Format};
+    use crate::files::FileError;
+
+    /// Records without files of all photos.
+    fn records() -> Records {
+        let tables = Tables::of(Path::new("out"), &[], &[]);
+        let selection = Selection::all(&["sky".to_owned()]);
+        Records::open(&tables, &selection, None, Value::Null, false, None).unwrap()
+    }
+
+    fn photo(name: &str, place: usize, sequence: Option<&str>) -> Photo {
+        Photo {
+            path: name.into(),
+            place_key: name.to_owned(),
+            name: name.to_owned(),
+            outputs: Outputs::of(Path::new("out"), name.as_ref(), &[], &[]),
+            frame: None,
+            sequence: sequence.map(PathBuf::from),
+            place,
+            is_done: false,
+        }
+    }
+
+    #[test]
+    fn a_full_disk_ends_the_run_and_a_bad_photo_does_not() {
+        let photos = ["a", "b"].map(|name| photo(name, 0, None));
+        let mut records = records();
+        records.begin(&photos, 2);
+        let mut add = |error| records.add(&photos[0], Duration::ZERO, Err(error));
+        add(anyhow::anyhow!("a.png is cut")).unwrap();
+        let write = |kind: ErrorKind| FileError::Write {
+            path: "out/a.png".into(),
+            source: kind.into(),
+        };
+        add(write(ErrorKind::PermissionDenied).into()).unwrap();
+        for kind in [
+            ErrorKind::StorageFull,
+            ErrorKind::QuotaExceeded,
+            ErrorKind::ReadOnlyFilesystem,
+        ] {
+            let exported = ExportError::from(write(kind));
+            for error in [write(kind).into(), exported.into()] {
+                let ended = add(error).unwrap_err();
+                assert!(ends_run(&ended), "{ended}");
+            }
+        }
+        assert_eq!(records.standing().failures(), 2);
+        let error = records.end().unwrap_err().to_string();
+        assert_eq!(error, "2 of 2 photos got no mask");
+    }
+
+    #[test]
+    fn the_failure_of_the_only_photo_is_that_of_the_run() {
+        let photos = [photo("a", 0, None)];
+        let mut records = records();
+        records.begin(&photos, 1);
+        let error = anyhow::anyhow!("a.png is cut");
+        let ended = records.add(&photos[0], Duration::ZERO, Err(error));
+        assert_eq!(ended.unwrap_err().to_string(), "a.png is cut");
+    }
+
+    #[test]
+    fn a_sequence_is_one_whatever_comes_between_its_pictures() {
+        let mut records = records();
+        let picture = image::RgbImage::new(2, 1);
+        for (place, sequence) in ["folder", "walk.gif", "folder"].into_iter().enumerate() {
+            let sampled = Sampled::of(&picture, &[0, 0]);
+            records.compare(&photo("a", place, Some(sequence)), Some(sampled));
+        }
+        let found = records.sequences.iter();
+        let found: Vec<_> = found.map(|of| (of.path.as_path(), of.pictures)).collect();
+        assert_eq!(
+            found,
+            [(Path::new("folder"), 2), (Path::new("walk.gif"), 1)]
+        );
+    }
 
     /// A run that is killed before its first photo leaves no regions of an earlier run's masks.
     #[test]
