@@ -84,6 +84,11 @@ impl Losses {
             None
         }
     }
+
+    /// Whether the steps up to the last snapshot have changed no weight for too long.
+    fn diverged(&self, config: &Config) -> bool {
+        self.skipped >= config.train.bad_steps
+    }
 }
 
 impl SideWorker {
@@ -143,7 +148,7 @@ impl SideWorker {
     ) -> Result<(), RaceError> {
         let loss = losses.take();
         let step = trainer.state.progress.step;
-        if losses.skipped >= self.config.train.bad_steps {
+        if losses.diverged(&self.config) {
             let side = self.title.clone();
             return Err(RaceError::Diverged { side, step });
         }
@@ -201,6 +206,32 @@ fn lower_priority() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_without_a_finite_gradient_are_a_divergence_unless_one_changes_the_weights() {
+        let device = Device::flex();
+        let step = |loss: f32| StepOutput {
+            loss: Tensor::from_floats([loss], &device),
+            learning_rate: 1e-3,
+            gradient_norm: Tensor::from_floats([loss], &device),
+            finite: Tensor::<1>::from_floats([loss], &device).is_finite(),
+            weighed: true,
+        };
+        let config = Config::default();
+        let mut losses = Losses::default();
+        for _ in 1..config.train.bad_steps {
+            losses.add(step(f32::NAN));
+        }
+        assert_eq!((losses.take(), losses.diverged(&config)), (None, false));
+        losses.add(step(f32::INFINITY));
+        assert_eq!((losses.take(), losses.diverged(&config)), (None, true));
+        losses.add(step(2.0));
+        losses.add(step(f32::NAN));
+        assert_eq!(
+            (losses.take(), losses.diverged(&config)),
+            (Some(2.0), false)
+        );
+    }
 
     #[test]
     fn a_side_that_fills_the_memory_is_told() {
