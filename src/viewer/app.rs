@@ -146,7 +146,8 @@ impl App {
 
     /// Shows what a window showed whose graphics device was lost.
     pub(super) fn show_again(&mut self, context: &egui::Context, shown: Shown) {
-        self.run(context, vec![Command::ShowPhotos(shown.photos)]);
+        let number = self.shared.opener.number();
+        self.run(context, vec![Command::ShowPhotos(shown.photos, number)]);
         self.shared.errors.report(shown.notice);
     }
 
@@ -306,7 +307,10 @@ impl App {
         match pasted {
             // A text field takes what is pasted.
             _ if context.text_edit_focused() => {}
-            Some(Ok(image)) => commands.push(Command::PasteImage(image)),
+            Some(Ok(image)) => {
+                let number = self.shared.opener.number();
+                commands.push(Command::PasteImage(image, number));
+            }
             // Text on the clipboard may be a path.
             Some(Err(text)) => {
                 let paths = file_open::named(&text);

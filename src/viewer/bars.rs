@@ -193,14 +193,16 @@ fn models_of(
     let entries = |ui: &mut egui::Ui| {
         for known in models::NAMES {
             if ui.selectable_label(known == name, known).clicked() {
-                commands.push(Command::ChooseModel(known.to_owned()));
+                let number = app.opener.number();
+                commands.push(Command::ChooseModel(known.to_owned(), number));
             }
         }
         for path in &app.settings.recent_models {
             let full = path.to_string_lossy();
             let label = ui.selectable_label(full == name, compare::model_name(&full));
             if label.on_hover_text(full.clone()).clicked() {
-                commands.push(Command::ChooseModel(full.into_owned()));
+                let number = app.opener.number();
+                commands.push(Command::ChooseModel(full.into_owned(), number));
             }
         }
     };
@@ -277,7 +279,8 @@ fn files(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.menu_button("Samples", |ui| {
         for (i, (name, _)) in SAMPLES.iter().enumerate() {
             if ui.button(*name).clicked() {
-                commands.push(Command::ShowPhotos(PhotoList::samples(i)));
+                let number = app.opener.number();
+                commands.push(Command::ShowPhotos(PhotoList::samples(i), number));
                 ui.close();
             }
         }

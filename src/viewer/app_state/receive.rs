@@ -42,20 +42,21 @@ impl AppState {
             });
             let model = found.model.map(|path| path.to_string_lossy().into_owned());
             let command = match (model, photos) {
+            let number = found.number;
                 (Some(model), Some(photos)) => Some(Command::ShowPhotosBy(model, photos)),
-                (Some(model), None) => Some(Command::ChooseModel(model)),
-                (None, Some(photos)) => Some(Command::ShowPhotos(photos)),
+                (Some(model), None) => Some(Command::ChooseModel(model, number)),
+                (None, Some(photos)) => Some(Command::ShowPhotos(photos, number)),
                 (None, None) => None,
             };
             match command.and_then(|command| self.correct.guard(command)) {
                 Some(Command::ShowPhotosBy(model, photos)) => self.show_by(&model, photos),
-                Some(Command::ChooseModel(model)) => {
+                Some(Command::ChooseModel(model, _)) => {
                     if self.photos.item().is_none() {
                         self.photos = PhotoList::samples(0);
                     }
                     self.choose_model(&model);
                 }
-                Some(Command::ShowPhotos(photos)) => self.show(photos),
+                Some(Command::ShowPhotos(photos, _)) => self.show(photos),
                 Some(_) => {}
                 None => {
                     if let Some(model) = found.of_run {

@@ -23,10 +23,16 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
     match command {
         Command::Action(action) => act(app, context, action),
         Command::OpenPaths(paths) => app.open_paths(paths),
-        Command::PasteImage(image) => app.paste(&image),
-        Command::ShowPhotos(photos) => app.show(photos),
+        Command::PasteImage(image, number) => app.paste(&image, number),
+        Command::ShowPhotos(photos, number) => {
+            app.opener.outdate_photos(number);
+            app.show(photos);
+        }
         Command::ShowPhotosBy(model, photos) => app.show_by(&model, photos),
-        Command::ChooseModel(name) => app.choose_model(&name),
+        Command::ChooseModel(name, number) => {
+            app.opener.outdate_model(number);
+            app.choose_model(&name);
+        }
         Command::Compare(choice) => app.compare(context, choice),
         Command::GoTo(position) => app.go_to(position),
         Command::Sample(sampling) => resample(app, sampling),

@@ -77,7 +77,7 @@ fn take(app: &mut AppState) {
     let fine_tuning = &mut app.correct.fine_tuning;
     if let Some(Ending::Finished { model, .. }) = &fine_tuning.ending {
         let name = model.to_string_lossy().into_owned();
-        app.correct.ready = Some(Command::ChooseModel(name));
+        app.correct.ready = Some(Command::ChooseModel(name, app.opener.number()));
         app.correct.fine_tuning.open = false;
     }
 }
