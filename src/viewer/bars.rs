@@ -324,9 +324,14 @@ pub(super) fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Comma
     });
 }
 
-/// Draws the state of hidden corrections, the names of the devices and what the model was trained on.
+/// Draws what the window waits for, the state of hidden corrections, the names of the devices and what the model was
+/// trained on.
 fn about(app: &AppState, ui: &mut egui::Ui) {
-    if let Some((short, whole)) = app.correct.status() {
+    let waits = app.exports.waits().then_some((
+        "Closes after the export",
+        "The window closes once everything is written; to keep it open, cancel the export or close it again",
+    ));
+    for (short, whole) in waits.into_iter().chain(app.correct.status()) {
         let text = egui::RichText::new(short).small().strong();
         ui.add(egui::Label::new(text)).on_hover_text(whole);
         ui.separator();

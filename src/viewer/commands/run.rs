@@ -6,6 +6,7 @@ use crate::inference::Sampling;
 use crate::viewer::app_event::{AppEvent, Zoom};
 use crate::viewer::app_state::{AppState, Dialogs};
 use crate::viewer::correct;
+use crate::viewer::exports::Exports;
 use crate::viewer::file_open::Dialog;
 use crate::viewer::lessons::Request;
 use crate::viewer::photo_list::{Item, PhotoList};
@@ -86,9 +87,9 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::CloseDevices => app.dialogs.devices = false,
         Command::Export(artifact, look) => export(app, artifact, look),
         Command::ExportAll(artifact) => export_all(app, artifact),
-        Command::CancelExport => app.exports.cancel(),
+        Command::CancelExport => app.change_exports(Exports::cancel),
         Command::LeaveExports(leave) => {
-            app.exports.answer(leave);
+            app.change_exports(|exports| exports.answer(leave));
             // The window closes in its next turn.
             context.request_repaint();
         }
