@@ -146,7 +146,8 @@ impl App {
 
     /// Shows what a window showed whose graphics device was lost.
     pub(super) fn show_again(&mut self, context: &egui::Context, shown: Shown) {
-        self.run(context, vec![Command::ShowPhotos(shown.photos)]);
+        let number = self.shared.opener.number();
+        self.run(context, vec![Command::ShowPhotos(shown.photos, number)]);
         self.shared.errors.report(shown.notice);
     }
 
@@ -189,9 +190,10 @@ impl App {
         self.opening = self.shared.opener.busy();
         self.shared.receive();
         if let Some(ready) = self.shared.correct.take_ready() {
-            let quits = matches!(ready, Command::Action(Action::Quit));
-            self.run(context, vec![ready]);
-            if !quits {
+            if matches!(ready, Command::Action(Action::Quit)) {
+                close(context);
+            } else {
+                self.run(context, vec![ready]);
                 // The photo stays if nothing else could be shown.
                 self.shared.restore_correction();
             }
@@ -199,7 +201,7 @@ impl App {
             context.request_repaint();
         }
         if self.shared.exports.closes_now() {
-            self.run(context, vec![Action::Quit.into()]);
+            close(context);
         }
         let closes = context.input(|input| input.viewport().close_requested());
         if closes && self.capture.is_none() && self.holds_window() {
@@ -281,9 +283,7 @@ impl App {
     fn input(&self, context: &egui::Context, correcting: bool) -> Vec<Command> {
         let dropped = context.input(|input| self.shared.opener.dropped(&input.raw.dropped_files));
         let dropped = (!dropped.is_empty()).then_some(Command::OpenPaths(dropped));
-        // Keys do not change what a question is about. Files wait for its answer.
-        let correct = &self.shared.correct;
-        if correct.asks() || correct.types_folder || self.shared.exports.asks() {
+        if self.shared.asks() {
             return dropped.into_iter().collect();
         }
         let numbers = if correcting {
@@ -306,7 +306,10 @@ impl App {
         match pasted {
             // A text field takes what is pasted.
             _ if context.text_edit_focused() => {}
-            Some(Ok(image)) => commands.push(Command::PasteImage(image)),
+            Some(Ok(image)) => {
+                let number = self.shared.opener.number();
+                commands.push(Command::PasteImage(image, number));
+            }
             // Text on the clipboard may be a path.
             Some(Err(text)) => {
                 let paths = file_open::named(&text);
@@ -383,6 +386,12 @@ impl App {
     }
 }
 
+/// Asks the system to close the window. What holds it open is asked about in the next turn, even where the window
+/// is hidden.
+fn close(context: &egui::Context) {
+    context.send_viewport_cmd(egui::ViewportCommand::Close);
+}
+
 impl eframe::App for App {
     /// Is called for a hidden window as well, which is not drawn.
     fn logic(&mut self, context: &egui::Context, _: &mut eframe::Frame) {
@@ -397,7 +406,7 @@ impl eframe::App for App {
         self.frames
             .frame(frame.info().cpu_usage.unwrap_or_default());
         context.set_zoom_factor(self.shared.settings.scale);
-        let asked = self.shared.correct.asks();
+        let asked = self.shared.asks();
         let (lessons, mut parts) = self.lessons();
         lessons.follow(&mut parts);
         let correcting = self.shared.correct.is_ready();
@@ -442,7 +451,7 @@ impl eframe::App for App {
         self.dialogs(&context, &mut commands);
         self.shared.errors.show(&context, timeline, &mut commands);
         self.run(&context, commands);
-        if asked && !self.shared.correct.asks() {
+        if asked && !self.shared.asks() {
             // The answer is followed, and files that have waited for it are opened, in the next frame.
             context.request_repaint();
         }

@@ -324,10 +324,11 @@ impl AppState {
         }
     }
 
-    pub(super) fn paste(&mut self, image: &egui::ColorImage) {
+    /// Shows a pasted picture; see [`Command::PasteImage`](super::commands::Command::PasteImage).
+    pub(super) fn paste(&mut self, image: &egui::ColorImage, number: u64) {
         match PhotoList::pasted(image) {
             Some(photos) => {
-                self.opener.outdate_photos();
+                self.opener.outdate_photos(number);
                 self.show(photos);
             }
             None => self.errors.report("the picture on the clipboard is empty"),

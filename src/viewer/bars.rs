@@ -193,14 +193,16 @@ fn models_of(
     let entries = |ui: &mut egui::Ui| {
         for known in models::NAMES {
             if ui.selectable_label(known == name, known).clicked() {
-                commands.push(Command::ChooseModel(known.to_owned()));
+                let number = app.opener.number();
+                commands.push(Command::ChooseModel(known.to_owned(), number));
             }
         }
         for path in &app.settings.recent_models {
             let full = path.to_string_lossy();
             let label = ui.selectable_label(full == name, compare::model_name(&full));
             if label.on_hover_text(full.clone()).clicked() {
-                commands.push(Command::ChooseModel(full.into_owned()));
+                let number = app.opener.number();
+                commands.push(Command::ChooseModel(full.into_owned(), number));
             }
         }
     };
@@ -277,7 +279,8 @@ fn files(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     ui.menu_button("Samples", |ui| {
         for (i, (name, _)) in SAMPLES.iter().enumerate() {
             if ui.button(*name).clicked() {
-                commands.push(Command::ShowPhotos(PhotoList::samples(i)));
+                let number = app.opener.number();
+                commands.push(Command::ShowPhotos(PhotoList::samples(i), number));
                 ui.close();
             }
         }
@@ -321,9 +324,14 @@ pub(super) fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Comma
     });
 }
 
-/// Draws the state of hidden corrections, the names of the devices and what the model was trained on.
+/// Draws what the window waits for, the state of hidden corrections, the names of the devices and what the model was
+/// trained on.
 fn about(app: &AppState, ui: &mut egui::Ui) {
-    if let Some((short, whole)) = app.correct.status() {
+    let waits = app.exports.waits().then_some((
+        "Closes after the export",
+        "The window closes once everything is written; to keep it open, cancel the export or close it again",
+    ));
+    for (short, whole) in waits.into_iter().chain(app.correct.status()) {
         let text = egui::RichText::new(short).small().strong();
         ui.add(egui::Label::new(text)).on_hover_text(whole);
         ui.separator();

@@ -133,7 +133,7 @@ impl CanvasPanel {
         let pane = rects[under];
         let painting = self
             .pointer
-            .follow(app, self.camera, &response, pane, photo, commands);
+            .follow(app, self.camera, &response, &rects, photo, commands);
         let brushing = painting
             || (!app.correct.on
                 && self

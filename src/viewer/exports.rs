@@ -182,6 +182,8 @@ pub(super) enum Contents {
 struct Progress {
     /// The share done, 0 to 1, as the bits of an f32.
     share: AtomicU32,
+    /// Whether it is known where to write: not while a dialog asks.
+    begun: AtomicBool,
     cancelled: AtomicBool,
 }
 
@@ -192,8 +194,18 @@ impl Progress {
         !self.is_cancelled()
     }
 
+    /// Records that it is known where to write. Returns whether to continue.
+    fn begin(&self) -> bool {
+        self.begun.store(true, Ordering::Relaxed);
+        !self.is_cancelled()
+    }
+
     fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
+    }
+
+    fn is_writing(&self) -> bool {
+        self.begun.load(Ordering::Relaxed) && !self.is_cancelled()
     }
 }
 
@@ -228,6 +240,8 @@ pub(super) struct Exports {
     running: Vec<Arc<Progress>>,
     /// Set while the window is to be closed.
     closing: Option<Closing>,
+    /// Whether one has failed since the question came up.
+    failed: bool,
     /// The file written last.
     pub written: Option<PathBuf>,
     /// The files of [`AllMasks`](super::exports_all::AllMasks) that were written, and their photos.
@@ -243,6 +257,7 @@ impl Exports {
             wake: context.clone(),
             running: Vec::new(),
             closing: None,
+            failed: false,
             written: None,
             own: Arc::default(),
         }
@@ -254,8 +269,9 @@ impl Exports {
         Some(f32::from_bits(progress.share.load(Ordering::Relaxed)))
     }
 
-    /// Cancels all running exports.
-    pub(super) fn cancel(&self) {
+    /// Cancels all running exports. A window that waits for their end stays open.
+    pub(super) fn cancel(&mut self) {
+        self.closing = None;
         for progress in &self.running {
             progress.cancelled.store(true, Ordering::Relaxed);
         }
@@ -270,29 +286,42 @@ impl Exports {
             match outcome {
                 Some(Ok(path)) => self.written = Some(path),
                 Some(Err(error)) => {
-                    // It is to be read.
-                    self.closing = None;
+                    self.failed |= !ended.is_cancelled();
                     errors.push(error);
                 }
                 None => {}
             }
         }
+        // The errors are to be read. While something is written, the question about it stays.
+        if self.failed && (self.waits() || !self.is_writing()) {
+            self.closing = None;
+        }
         errors
     }
 
-    /// Whether one of them is still to be written.
+    /// Whether one of them is still being written.
     fn is_writing(&self) -> bool {
-        let mut running = self.running.iter();
-        running.any(|progress| !progress.is_cancelled())
+        self.running.iter().any(|progress| progress.is_writing())
     }
 
     /// Asks before the window is closed. Returns whether it must stay open.
     pub(super) fn holds_window(&mut self) -> bool {
         let holds = self.is_writing();
         if holds {
+            self.failed &= self.asks();
             self.closing = Some(Closing::Answer);
         }
         holds
+    }
+
+    /// Whether the window is to be closed, now or after the answer or the end of the exports.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// Whether the window closes at the end of the exports.
+    pub(super) fn waits(&self) -> bool {
+        self.closing == Some(Closing::End)
     }
 
     /// Whether the question is pending.
@@ -305,6 +334,8 @@ impl Exports {
             self.cancel();
         }
         self.closing = (leave != Leave::Stay).then_some(Closing::End);
+        // Earlier errors were there to be read beside the question.
+        self.failed = false;
     }
 
     /// Whether the window is to be closed and nothing is written any more. It is told once.
@@ -356,6 +387,7 @@ mod tests {
         assert!(!exports.holds_window() && !exports.closes_now());
         let begin = |exports: &mut Exports| {
             let progress = Arc::new(Progress::default());
+            assert!(progress.begin());
             exports.running.push(progress.clone());
             assert!(exports.holds_window() && exports.asks() && !exports.closes_now());
             progress
@@ -375,10 +407,63 @@ mod tests {
         exports.sender.send((progress, outcome)).unwrap();
         assert_eq!(exports.receive(), ["no space"]);
         assert!(!exports.asks() && !exports.closes_now());
-        // A thread may still wait for a dialog.
         begin(&mut exports);
         exports.answer(Leave::Stop);
         assert!(exports.closes_now() && !exports.holds_window());
+    }
+
+    #[test]
+    fn an_error_keeps_the_window_open_unless_the_export_was_stopped() {
+        let mut exports = Exports::new(&egui::Context::default());
+        let begin = |exports: &mut Exports| {
+            let progress = Arc::new(Progress::default());
+            assert!(progress.begin());
+            exports.running.push(progress.clone());
+            progress
+        };
+        let fail = |exports: &mut Exports, progress| {
+            let outcome = Some(Err("no space".to_owned()));
+            exports.sender.send((progress, outcome)).unwrap();
+            assert_eq!(exports.receive(), ["no space"]);
+        };
+        // The question is about the other one now.
+        let (first, second) = (begin(&mut exports), begin(&mut exports));
+        assert!(exports.holds_window());
+        fail(&mut exports, first);
+        assert!(exports.asks());
+        let outcome = Some(Ok(PathBuf::from("a.gif")));
+        exports.sender.send((second, outcome)).unwrap();
+        assert!(exports.receive().is_empty());
+        assert!(!exports.is_closing() && !exports.closes_now());
+        // A failure of an export that was stopped is of no interest.
+        let (first, _second) = (begin(&mut exports), begin(&mut exports));
+        assert!(exports.holds_window());
+        exports.answer(Leave::Stop);
+        fail(&mut exports, first);
+        assert!(exports.closes_now());
+        // One that fails while the window waits for the end.
+        let (first, _second) = (begin(&mut exports), begin(&mut exports));
+        assert!(exports.holds_window());
+        exports.answer(Leave::Wait);
+        assert!(exports.waits());
+        fail(&mut exports, first);
+        assert!(!exports.is_closing());
+        // Nothing is awaited any more once it is cancelled.
+        assert!(exports.holds_window());
+        exports.answer(Leave::Wait);
+        exports.cancel();
+        assert!(!exports.is_closing() && !exports.closes_now());
+    }
+
+    #[test]
+    fn the_window_does_not_wait_for_a_dialog() {
+        let mut exports = Exports::new(&egui::Context::default());
+        let progress = Arc::new(Progress::default());
+        exports.running.push(progress.clone());
+        assert!(!exports.holds_window());
+        assert!(progress.begin() && exports.holds_window());
+        exports.answer(Leave::Stop);
+        assert!(!progress.begin() && !exports.holds_window());
     }
 
     #[test]

@@ -31,8 +31,7 @@ pub(super) enum Dialog {
 /// The result of classifying paths.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
-    /// The number of the opening, counted from when its paths were known; 0 in a browser, where they follow one
-    /// another.
+    /// The number of the opening, counted from when its paths were known; 0 for an error alone.
     pub number: u64,
     pub photos: Vec<PathBuf>,
     /// The index of the one to show.
@@ -103,9 +102,19 @@ impl FileOpener {
         Some(found)
     }
 
-    /// Records that other photos are shown than those that are being opened.
-    pub(super) fn outdate_photos(&mut self) {
-        self.latest[0] = self.begun.next();
+    /// A number for photos or a model that are chosen now and need no opening.
+    pub(super) fn number(&self) -> u64 {
+        self.begun.next()
+    }
+
+    /// Records that photos with this number are shown, so that earlier ones do not replace them.
+    pub(super) fn outdate_photos(&mut self, number: u64) {
+        self.latest[0] = number.max(self.latest[0]);
+    }
+
+    /// The same for a model.
+    pub(super) fn outdate_model(&mut self, number: u64) {
+        self.latest[1] = number.max(self.latest[1]);
     }
 
     /// Classifies paths on a separate thread.
@@ -125,7 +134,7 @@ impl FileOpener {
 
 /// Whether an opening is older than the latest one so far, which it becomes otherwise.
 fn is_late(number: u64, latest: &mut u64) -> bool {
-    let is_late = number != 0 && number < *latest;
+    let is_late = number < *latest;
     *latest = number.max(*latest);
     is_late
 }
@@ -415,19 +424,33 @@ mod tests {
         assert_eq!(found(1, &other, &run), (vec![], run));
         assert_eq!(found(3, &other, &[]), (other.clone(), vec![]));
         // Pasted photos count as well.
-        opener.open(photo).unwrap();
-        opener.outdate_photos();
-        let late = opener.found.recv().unwrap();
-        opener.sender.send(late).unwrap();
-        assert!(opener.poll().unwrap().photos.is_empty());
-        // Those without a number follow one another.
-        let photos = vec![PathBuf::from("c.jpg")];
-        let found = Found {
-            photos,
-            ..Found::default()
+        let mut opener = FileOpener::new(|| ());
+        let mut open = |pasted: Option<u64>| {
+            opener.open(photo.clone()).unwrap();
+            let pasted = pasted.unwrap_or_else(|| opener.number());
+            opener.outdate_photos(pasted);
+            let late = opener.found.recv().unwrap();
+            opener.sender.send(late).unwrap();
+            opener.poll().unwrap().photos.len()
         };
-        opener.sender.send(found).unwrap();
-        assert_eq!(opener.poll().unwrap().photos.len(), 1);
+        assert_eq!(open(None), 0);
+        // They had to wait for an answer: the files came after them.
+        assert_eq!(open(Some(2)), 1);
+    }
+
+    #[test]
+    fn a_slow_opening_does_not_replace_a_model_that_is_chosen_later() {
+        let mut opener = FileOpener::new(|| ());
+        let mut open = |chosen: Option<u64>| {
+            opener.open(vec!["m.safetensors".into()]).unwrap();
+            let chosen = chosen.unwrap_or_else(|| opener.number());
+            opener.outdate_model(chosen);
+            let late = opener.found.recv().unwrap();
+            opener.sender.send(late).unwrap();
+            opener.poll().unwrap().model
+        };
+        assert_eq!(open(None), None);
+        assert!(open(Some(2)).is_some());
     }
 
     #[test]

@@ -74,7 +74,8 @@ fn choose(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     for name in models::NAMES {
         let on = open == Some(name);
         if ui.selectable_label(on, name).clicked() && !on {
-            commands.push(Command::ChooseModel(name.to_owned()));
+            let number = app.opener.number();
+            commands.push(Command::ChooseModel(name.to_owned(), number));
         }
     }
     if !app.settings.recent_models.is_empty() {
@@ -88,7 +89,8 @@ fn choose(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             });
             let label = ui.selectable_label(on, name).on_hover_text(full.clone());
             if label.clicked() {
-                commands.push(Command::ChooseModel(full.into_owned()));
+                let number = app.opener.number();
+                commands.push(Command::ChooseModel(full.into_owned(), number));
             }
         }
     }

@@ -5,6 +5,7 @@ use crate::job::Worker;
 use crate::models;
 use crate::viewer::app_event::AppEvent;
 use crate::viewer::commands::Command;
+use crate::viewer::exports::Exports;
 use crate::viewer::flow::Flow;
 use crate::viewer::open_model::OpenModel;
 use crate::viewer::photo_list::{Item, PhotoList};
@@ -22,11 +23,12 @@ impl AppState {
         self.receive_corrections();
         self.follow_masks();
         self.receive_second();
-        for error in self.exports.receive() {
+        for error in self.change_exports(Exports::receive) {
             self.errors.report(error);
         }
-        // Files wait until the question about leaving the photo is answered and followed.
-        while !self.correct.is_leaving()
+        // Files wait until a question is answered and the answer followed.
+        while !self.asks()
+            && !self.correct.is_leaving()
             && let Some(found) = self.opener.poll()
         {
             if !found.runs.is_empty() {
@@ -40,22 +42,23 @@ impl AppState {
                 photos.wanted = found.named;
                 photos
             });
+            let number = found.number;
             let model = found.model.map(|path| path.to_string_lossy().into_owned());
             let command = match (model, photos) {
                 (Some(model), Some(photos)) => Some(Command::ShowPhotosBy(model, photos)),
-                (Some(model), None) => Some(Command::ChooseModel(model)),
-                (None, Some(photos)) => Some(Command::ShowPhotos(photos)),
+                (Some(model), None) => Some(Command::ChooseModel(model, number)),
+                (None, Some(photos)) => Some(Command::ShowPhotos(photos, number)),
                 (None, None) => None,
             };
             match command.and_then(|command| self.correct.guard(command)) {
                 Some(Command::ShowPhotosBy(model, photos)) => self.show_by(&model, photos),
-                Some(Command::ChooseModel(model)) => {
+                Some(Command::ChooseModel(model, _)) => {
                     if self.photos.item().is_none() {
                         self.photos = PhotoList::samples(0);
                     }
                     self.choose_model(&model);
                 }
-                Some(Command::ShowPhotos(photos)) => self.show(photos),
+                Some(Command::ShowPhotos(photos, _)) => self.show(photos),
                 Some(_) => {}
                 None => {
                     if let Some(model) = found.of_run {

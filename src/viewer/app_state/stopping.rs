@@ -1,7 +1,8 @@
-//! Stopping a flow, and what stays then.
+//! Stopping a flow or the closing of the window, and what stays then.
 
 use super::{AppState, Phase};
 use crate::inference::Sampling;
+use crate::viewer::exports::Exports;
 
 impl AppState {
     /// Stops sampling and keeps the states computed so far. A model that is being opened still opens.
@@ -17,6 +18,25 @@ impl AppState {
         self.keep_flow();
         // The flow that was to be replaced may be complete.
         self.restore_correction();
+    }
+
+    /// Changes the exports. If the window is not to be closed any more after that, the photo stays, and it can
+    /// be corrected again.
+    pub(crate) fn change_exports<T>(&mut self, change: impl FnOnce(&mut Exports) -> T) -> T {
+        let was_closing = self.exports.is_closing();
+        let changed = change(&mut self.exports);
+        if was_closing && !self.exports.is_closing() {
+            if self.correct.fine_tuning.is_closing() {
+                self.correct.fine_tuning.close();
+            }
+            self.restore_correction();
+        }
+        changed
+    }
+
+    /// Whether a question is pending. Keys do not change what it is about, and files wait for its answer.
+    pub(crate) fn asks(&self) -> bool {
+        self.correct.asks() || self.correct.types_folder || self.exports.asks()
     }
 
     /// Chooses how flows are sampled.

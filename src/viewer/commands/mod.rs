@@ -32,12 +32,15 @@ pub(super) enum Command {
     Action(table::Action),
     /// Classifies paths, and opens them.
     OpenPaths(Vec<PathBuf>),
-    PasteImage(Arc<ColorImage>),
-    ShowPhotos(PhotoList),
+    /// Shows a picture. The number, as of the next two, is that of
+    /// [`FileOpener::number`](super::file_open::FileOpener::number) when it was chosen, which may be before the answer
+    /// to a question.
+    PasteImage(Arc<ColorImage>, u64),
+    ShowPhotos(PhotoList, u64),
     /// Opens a model by its name or path, and shows photos.
     ShowPhotosBy(String, PhotoList),
     /// Opens a model by its name or path.
-    ChooseModel(String),
+    ChooseModel(String, u64),
     Compare(Choice),
     /// Moves the playhead and stops playing.
     GoTo(f32),

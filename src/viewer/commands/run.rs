@@ -6,6 +6,7 @@ use crate::inference::Sampling;
 use crate::viewer::app_event::{AppEvent, Zoom};
 use crate::viewer::app_state::{AppState, Dialogs};
 use crate::viewer::correct;
+use crate::viewer::exports::Exports;
 use crate::viewer::file_open::Dialog;
 use crate::viewer::lessons::Request;
 use crate::viewer::photo_list::{Item, PhotoList};
@@ -23,10 +24,16 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
     match command {
         Command::Action(action) => act(app, context, action),
         Command::OpenPaths(paths) => app.open_paths(paths),
-        Command::PasteImage(image) => app.paste(&image),
-        Command::ShowPhotos(photos) => app.show(photos),
+        Command::PasteImage(image, number) => app.paste(&image, number),
+        Command::ShowPhotos(photos, number) => {
+            app.opener.outdate_photos(number);
+            app.show(photos);
+        }
         Command::ShowPhotosBy(model, photos) => app.show_by(&model, photos),
-        Command::ChooseModel(name) => app.choose_model(&name),
+        Command::ChooseModel(name, number) => {
+            app.opener.outdate_model(number);
+            app.choose_model(&name);
+        }
         Command::Compare(choice) => app.compare(context, choice),
         Command::GoTo(position) => app.go_to(position),
         Command::Sample(sampling) => resample(app, sampling),
@@ -80,9 +87,9 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::CloseDevices => app.dialogs.devices = false,
         Command::Export(artifact, look) => export(app, artifact, look),
         Command::ExportAll(artifact) => export_all(app, artifact),
-        Command::CancelExport => app.exports.cancel(),
+        Command::CancelExport => app.change_exports(Exports::cancel),
         Command::LeaveExports(leave) => {
-            app.exports.answer(leave);
+            app.change_exports(|exports| exports.answer(leave));
             // The window closes in its next turn.
             context.request_repaint();
         }

@@ -268,22 +268,27 @@ const NUMBERS: [KeyboardShortcut; 9] = [
     key(Key::Num9),
 ];
 
-/// The numbers from 1 to 9 whose keys were pressed in this frame, in the order of the presses, unless a
-/// text field has the focus.
+/// Whether keys are for the window: not while a text field has the focus or a menu is open, which closes by Escape
+/// and may hold choices with keys of their own.
+fn takes_keys(context: &egui::Context) -> bool {
+    !context.text_edit_focused() && !egui::Popup::is_any_open(context)
+}
+
+/// The numbers from 1 to 9 whose keys were pressed in this frame, in the order of the presses, where keys
+/// are for the window.
 pub(crate) fn pressed_numbers(context: &egui::Context) -> Vec<usize> {
-    if context.text_edit_focused() {
+    if !takes_keys(context) {
         return Vec::new();
     }
     let numbers = NUMBERS.iter().zip(1..).collect::<Vec<_>>();
     context.input_mut(|input| consume(&mut input.events, &numbers))
 }
 
-/// The actions whose keys were pressed in this frame, in the order of the presses, unless a text field
-/// has the focus. While a mask is corrected, the keys for that take precedence. A button or slider that
+/// The actions whose keys were pressed in this frame, in the order of the presses, where keys are for the
+/// window. While a mask is corrected, the keys for that take precedence. A button or slider that
 /// has the focus keeps its own keys.
 pub(crate) fn pressed(context: &egui::Context, correcting: bool) -> Vec<Action> {
-    // A menu closes by Escape, and choices in it may have keys of their own.
-    if context.text_edit_focused() || egui::Popup::is_any_open(context) {
+    if !takes_keys(context) {
         return Vec::new();
     }
     let is_focused = context.memory(|memory| memory.focused().is_some());
@@ -449,6 +454,24 @@ mod tests {
         assert_eq!(actions, [Action::Undo; 2]);
         let keys = [Key::Num2, Key::Num9, Key::Num2];
         assert_eq!(asked(one_by_one(&keys), pressed_numbers), [2, 9, 2]);
+    }
+
+    #[test]
+    fn an_open_menu_takes_all_keys() {
+        let open = |context: &egui::Context| {
+            egui::Popup::open_id(context, egui::Id::unique("menu"));
+        };
+        let keys = [Key::Num2, Key::N];
+        let numbers = asked(one_by_one(&keys), |context| {
+            open(context);
+            pressed_numbers(context)
+        });
+        assert!(numbers.is_empty());
+        let actions = asked(one_by_one(&keys), |context| {
+            open(context);
+            pressed(context, false)
+        });
+        assert_eq!(actions, []);
     }
 
     /// The actions of keys that are pressed while what `focus` draws has the focus.

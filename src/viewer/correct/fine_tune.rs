@@ -114,7 +114,7 @@ impl FineTuning {
     }
 
     /// Whether the user wants to close the window during a run.
-    pub(super) fn is_closing(&self) -> bool {
+    pub(crate) fn is_closing(&self) -> bool {
         self.closing
     }
 
@@ -128,8 +128,10 @@ impl FineTuning {
     }
 
     /// Closes the dialog, and keeps the window open.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         (self.open, self.closing) = (false, false);
+        // It is asked again when the window is closed.
+        self.let_run = false;
     }
 
     pub(super) fn stop(&self) {
@@ -312,6 +314,23 @@ mod tests {
         std::fs::create_dir_all(root.join("runs/run-0002")).unwrap();
         assert_eq!(newest(root), Some(root.join("runs/run-0009")));
         assert_eq!(free(root), Some(root.join("runs/run-0010")));
+    }
+
+    #[test]
+    fn a_run_that_may_continue_is_asked_about_again_if_the_window_stays() {
+        let mut fine_tuning = FineTuning::new(&egui::Context::default());
+        assert!(!fine_tuning.holds_window());
+        let (_sender, reports) = sync_channel(1);
+        fine_tuning.running = Some(Running {
+            folder: PathBuf::new(),
+            stop: Arc::default(),
+            reports,
+        });
+        assert!(fine_tuning.holds_window() && fine_tuning.is_closing());
+        fine_tuning.let_run = true;
+        assert!(!fine_tuning.holds_window());
+        fine_tuning.close();
+        assert!(!fine_tuning.is_closing() && fine_tuning.holds_window());
     }
 
     #[test]

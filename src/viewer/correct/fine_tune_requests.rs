@@ -24,7 +24,8 @@ pub(super) fn request(app: &mut AppState, request: FineTuneRequest) {
         FineTuneRequest::Stop => app.correct.fine_tuning.stop(),
         FineTuneRequest::Take => take(app),
         FineTuneRequest::LetRun => {
-            app.correct.fine_tuning.let_run = true;
+            let fine_tuning = &mut app.correct.fine_tuning;
+            (fine_tuning.open, fine_tuning.let_run) = (false, true);
             app.correct.ready = Some(Action::Quit.into());
         }
     }
@@ -77,7 +78,7 @@ fn take(app: &mut AppState) {
     let fine_tuning = &mut app.correct.fine_tuning;
     if let Some(Ending::Finished { model, .. }) = &fine_tuning.ending {
         let name = model.to_string_lossy().into_owned();
-        app.correct.ready = Some(Command::ChooseModel(name));
+        app.correct.ready = Some(Command::ChooseModel(name, app.opener.number()));
         app.correct.fine_tuning.open = false;
     }
 }
@@ -97,7 +98,7 @@ pub(super) fn receive(app: &mut AppState) {
             Report::Ended(ending) => {
                 let fine_tuning = &mut app.correct.fine_tuning;
                 fine_tuning.running = None;
-                if fine_tuning.closing {
+                if fine_tuning.closing && !fine_tuning.let_run {
                     app.correct.ready = Some(Action::Quit.into());
                 }
                 app.correct.fine_tuning.ending = Some(ending);

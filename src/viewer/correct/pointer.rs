@@ -14,13 +14,13 @@ pub(crate) struct Pointer {
 
 impl Pointer {
     /// Paints with the primary button from the moment it is pressed, following every mouse motion since
-    /// the last frame. Returns whether it uses the button.
+    /// the last frame, in the coordinates of the pane in which it was pressed. Returns whether it uses the button.
     pub(crate) fn follow(
         &mut self,
         app: &AppState,
         camera: Camera,
         response: &egui::Response,
-        pane: Rect,
+        panes: &[Rect],
         photo: Vec2,
         commands: &mut Vec<Command>,
     ) -> bool {
@@ -35,35 +35,56 @@ impl Pointer {
             [at.x, at.y]
         };
         let mut ask = |request| commands.push(Command::Correct(request));
-        let hover = response.hover_pos().map(|at| place(pane, at));
+        let hover = response.hover_pos();
+        let hover = hover.map(|at| place(pane_at(panes, at), at));
         if hover != app.correct.hover {
             ask(Request::Hover(hover));
         }
-        let down = response.is_pointer_button_down_on()
-            && context.input(|input| input.pointer.button_down(PointerButton::Primary));
-        // A press that began and ended within one frame is a click, or nothing at all if the pointer moved between.
-        let pressed = context.input(|input| {
-            let ended = !input.pointer.button_down(PointerButton::Primary);
-            press(&input.events).filter(|_| ended)
+        let (held, press, released) = context.input(|input| {
+            let held = input.pointer.button_down(PointerButton::Primary);
+            (held, press(&input.events, held), has_release(&input.events))
         });
-        let pressed = pressed.filter(|at| pane.contains(*at) && is_on_top(response, *at));
-        let begins = (down || response.clicked() || pressed.is_some()) && self.pane.is_none();
-        if begins {
-            let origin = context.input(|input| input.pointer.press_origin());
-            let origin = origin.or(pressed).or(response.interact_pointer_pos());
-            if let Some(origin) = origin {
-                self.pane = Some(pane);
-                ask(Request::Press(place(pane, origin)));
-            }
-        }
+        let pressed = press.map(|(_, at)| at).filter(|at| {
+            let in_pane = panes.iter().any(|pane| pane.contains(*at));
+            in_pane && is_on_top(response, *at)
+        });
+        // After a release, a press within the same frame is not reported.
+        let presses_again = released && pressed.is_some();
+        let down = held && (response.is_pointer_button_down_on() || presses_again);
+        let continues = self.pane.is_some();
         if let Some(pane) = self.pane {
-            for at in context.input(|input| moves(&input.events, begins)) {
+            for at in context.input(|input| moves(&input.events, 0)) {
                 ask(Request::Drag(place(pane, at)));
             }
-            if !down {
+            // The button may be down again.
+            if !down || released {
                 self.pane = None;
                 ask(Request::Release);
             }
+        }
+        // A press that began and ended within one frame is a click, or nothing at all if the pointer moved between.
+        let begins = if continues {
+            down && self.pane.is_none()
+        } else {
+            down || response.clicked() || (pressed.is_some() && !held)
+        };
+        let origin = context.input(|input| input.pointer.press_origin());
+        let origin = origin.or(pressed).or(response.interact_pointer_pos());
+        let origin = origin.filter(|_| begins);
+        if let Some(origin) = origin {
+            let pane = pane_at(panes, origin);
+            ask(Request::Press(place(pane, origin)));
+            let from = press.map_or(0, |(at, _)| at + 1);
+            for at in context.input(|input| moves(&input.events, from)) {
+                ask(Request::Drag(place(pane, at)));
+            }
+            if down {
+                self.pane = Some(pane);
+            } else {
+                ask(Request::Release);
+            }
+        }
+        if continues || origin.is_some() {
             // The paint is drawn in the next frame.
             context.request_repaint();
             return true;
@@ -107,17 +128,37 @@ impl Pointer {
     }
 }
 
-/// Where the primary button was first pressed in a frame's events.
-fn press(events: &[egui::Event]) -> Option<Pos2> {
-    events.iter().find_map(|event| match event {
-        egui::Event::PointerButton {
-            pos,
-            button: PointerButton::Primary,
-            pressed: true,
-            ..
-        } => Some(*pos),
-        _ => None,
-    })
+/// The pane at a point, or else the first one.
+fn pane_at(panes: &[Rect], at: Pos2) -> Rect {
+    let under = panes.iter().find(|pane| pane.contains(at));
+    under.or(panes.first()).copied().unwrap_or(Rect::NOTHING)
+}
+
+/// The index of the press of the primary button in a frame's events that begins a stroke, and where it is: the
+/// last one if the button is held at the end, otherwise the first.
+fn press(events: &[egui::Event], held: bool) -> Option<(usize, Pos2)> {
+    let mut presses = events.iter().enumerate().filter_map(|(i, event)| {
+        let at = match event {
+            egui::Event::PointerButton { pos, .. } => *pos,
+            _ => return None,
+        };
+        is_button(event, true).then_some((i, at))
+    });
+    if held {
+        presses.next_back()
+    } else {
+        presses.next()
+    }
+}
+
+/// Whether an event is a press, or else a release, of the primary button.
+fn is_button(event: &egui::Event, down: bool) -> bool {
+    matches!(event, egui::Event::PointerButton { button: PointerButton::Primary, pressed, .. }
+        if *pressed == down)
+}
+
+fn has_release(events: &[egui::Event]) -> bool {
+    events.iter().any(|event| is_button(event, false))
 }
 
 /// Whether a press at a point concerns a widget, and none that covers it there.
@@ -133,18 +174,10 @@ fn is_on_top(response: &egui::Response, at: Pos2) -> bool {
         })
 }
 
-/// The positions of a stroke in a frame's events: after the press of the primary button, if it begins
-/// there, and up to its release.
-fn moves(events: &[egui::Event], begins: bool) -> Vec<Pos2> {
-    let button = |event: &egui::Event, down: bool| {
-        matches!(event, egui::Event::PointerButton { button: PointerButton::Primary, pressed, .. }
-            if *pressed == down)
-    };
-    let pressed = events.iter().position(|event| button(event, true));
-    let from = pressed.filter(|_| begins).map_or(0, |at| at + 1);
-    let stroke = events[from..]
-        .iter()
-        .take_while(|event| !button(event, false));
+/// The positions of a stroke in a frame's events, from the event with this index up to the button's release.
+fn moves(events: &[egui::Event], from: usize) -> Vec<Pos2> {
+    let stroke = events.iter().skip(from);
+    let stroke = stroke.take_while(|event| !is_button(event, false));
     let moved = |event: &egui::Event| match event {
         egui::Event::PointerMoved(at) => Some(*at),
         _ => None,
@@ -166,8 +199,8 @@ mod tests {
             pressed,
             modifiers: Modifiers::default(),
         };
-        let of = |events: &[Event], begins| -> Vec<f32> {
-            moves(events, begins).iter().map(|at| at.x).collect()
+        let of = |events: &[Event], from| -> Vec<f32> {
+            moves(events, from).iter().map(|at| at.x).collect()
         };
         let frame = [
             moved(1.0),
@@ -176,9 +209,14 @@ mod tests {
             button(false),
             moved(3.0),
         ];
-        assert_eq!(of(&frame, true), [2.0]);
-        assert_eq!(of(&[moved(1.0), button(false), moved(2.0)], false), [1.0]);
-        assert_eq!(of(&[moved(1.0), moved(2.0)], false), [1.0, 2.0]);
-        assert_eq!(of(&[button(true), button(false)], true), [0.0; 0]);
+        assert_eq!(press(&frame, false).unwrap().0, 1);
+        assert_eq!(of(&frame, 2), [2.0]);
+        assert_eq!(of(&[moved(1.0), button(false), moved(2.0)], 0), [1.0]);
+        assert_eq!(of(&[moved(1.0), moved(2.0)], 0), [1.0, 2.0]);
+        assert_eq!(of(&[button(true), button(false)], 1), [0.0; 0]);
+        // The button is held from the second press.
+        let twice = [&frame[..], &[button(true), moved(4.0)]].concat();
+        assert_eq!(press(&twice, true).unwrap().0, 5);
+        assert_eq!(of(&twice, 6), [4.0]);
     }
 }

@@ -309,11 +309,11 @@ impl Correct {
     /// about once they have been read: until then the photo may stay.
     pub(crate) fn guard(&mut self, command: Command) -> Option<Command> {
         let replaces = match &command {
-            Command::PasteImage(_)
-            | Command::ShowPhotos(_)
+            Command::PasteImage(..)
+            | Command::ShowPhotos(..)
             | Command::ShowPhotosBy(..)
             | Command::ShowPhoto(_)
-            | Command::ChooseModel(_)
+            | Command::ChooseModel(..)
             | Command::Sample(_)
             | Command::SetScale(_)
             | Command::Lesson(Request::Open(_)) => true,

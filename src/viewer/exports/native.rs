@@ -55,7 +55,7 @@ impl Exports {
         let dialog = rfd::AsyncFileDialog::new().set_file_name(file.name);
         let chosen = dialog.save_file();
         self.spawn(move |progress| {
-            at_chosen(chosen, |path| {
+            at_chosen(chosen, progress, |path| {
                 write_contents(file.contents, &inputs, path, progress)
             })
         })
@@ -76,7 +76,7 @@ impl Exports {
         if artifact == Artifact::Frames {
             let chosen = dialog.pick_folder();
             return self.spawn(move |progress| {
-                at_chosen(chosen, |folder| {
+                at_chosen(chosen, progress, |folder| {
                     write(artifact, &flow, folder.join(name), progress)
                 })
             });
@@ -84,7 +84,11 @@ impl Exports {
         let ending = artifact.extension();
         let dialog = dialog.add_filter(artifact.label(), &[ending]);
         let chosen = dialog.set_file_name(name).save_file();
-        self.spawn(move |progress| at_chosen(chosen, |path| write(artifact, &flow, path, progress)))
+        self.spawn(move |progress| {
+            at_chosen(chosen, progress, |path| {
+                write(artifact, &flow, path, progress)
+            })
+        })
     }
 
     /// Asks for a path and writes pictures there, unless the path is one of `inputs`. `name` is the
@@ -103,7 +107,7 @@ impl Exports {
         if kind == PictureKind::Frames {
             let (chosen, name) = (dialog.pick_folder(), format!("{name}.frames"));
             return self.spawn(move |progress| {
-                at_chosen(chosen, |folder| {
+                at_chosen(chosen, progress, |folder| {
                     write_pictures(kind, pictures, &inputs, folder.join(name), progress)
                 })
             });
@@ -111,7 +115,7 @@ impl Exports {
         let dialog = dialog.add_filter(Artifact::Gif.label(), &["gif"]);
         let chosen = dialog.set_file_name(format!("{name}.gif")).save_file();
         self.spawn(move |progress| {
-            at_chosen(chosen, |path| {
+            at_chosen(chosen, progress, |path| {
                 write_pictures(kind, pictures, &inputs, path, progress)
             })
         })
@@ -125,7 +129,9 @@ impl Exports {
         pictures: impl Pictures + Send + 'static,
         path: PathBuf,
     ) -> std::io::Result<()> {
-        self.spawn(move |progress| write_pictures(kind, pictures, &[], path, progress))
+        self.spawn(move |progress| write_pictures(kind, pictures, &[], path, progress))?;
+        self.begin_latest();
+        Ok(())
     }
 
     /// Asks for a folder and writes all masks there.
@@ -141,7 +147,7 @@ impl Exports {
         let chosen = dialog.pick_folder();
         self.spawn(move |progress| {
             let report = |share: f32| progress.report(share);
-            at_chosen(chosen, |folder| {
+            at_chosen(chosen, progress, |folder| {
                 let written = masks.write(artifact, &folder, &report);
                 written.map(|written| written.map(|()| folder))
             })
@@ -156,7 +162,17 @@ impl Exports {
         flow: FlowSnapshot,
         path: PathBuf,
     ) -> std::io::Result<()> {
-        self.spawn(move |progress| write(artifact, &flow, path, progress))
+        self.spawn(move |progress| write(artifact, &flow, path, progress))?;
+        self.begin_latest();
+        Ok(())
+    }
+
+    /// Records that no dialog asks for the path of the latest one.
+    #[cfg(test)]
+    fn begin_latest(&self) {
+        if let Some(progress) = self.running.last() {
+            progress.begin();
+        }
     }
 
     fn spawn(
@@ -183,10 +199,15 @@ impl Exports {
 /// Waits for a dialog and writes at the path that is chosen in it.
 fn at_chosen(
     dialog: impl Future<Output = Option<rfd::FileHandle>>,
+    progress: &Progress,
     write: impl FnOnce(PathBuf) -> Outcome,
 ) -> Outcome {
     match platform::chosen(dialog, "write masks with `flowseg segment`") {
-        Ok(chosen) => write(chosen?.path().to_owned()),
+        Ok(chosen) => {
+            let path = chosen?.path().to_owned();
+            // The window may have closed meanwhile.
+            progress.begin().then(|| write(path)).flatten()
+        }
         Err(error) => Some(Err(error)),
     }
 }

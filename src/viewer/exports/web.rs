@@ -102,6 +102,7 @@ impl Exports {
         work: impl AsyncFnOnce(Arc<Progress>) -> Outcome + 'static,
     ) -> std::io::Result<()> {
         let progress = Arc::new(Progress::default());
+        progress.begin();
         let (sender, wake) = (self.sender.clone(), self.wake.clone());
         let of_work = progress.clone();
         wasm_bindgen_futures::spawn_local(async move {

@@ -8,8 +8,8 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 thread_local! {
-    /// The number of the latest drop.
-    static DROPS: Cell<u64> = const { Cell::new(0) };
+    /// The number of the opening of the latest drop.
+    static LATEST_DROP: Cell<u64> = const { Cell::new(0) };
     /// The number of files opened so far.
     static OPENED: Cell<u64> = const { Cell::new(0) };
 }
@@ -17,11 +17,11 @@ thread_local! {
 impl FileOpener {
     /// Opens whatever the user chooses in the page's field for files, as long as the page is open.
     pub(in crate::viewer) fn listen(&self) {
-        let (sender, wake) = (self.sender.clone(), self.wake.clone());
+        let (sender, wake, begun) = (self.sender.clone(), self.wake.clone(), self.begun.clone());
         page::on_files(move |read| {
             // A full channel means that several files are still being opened.
             let kept = read.into_iter().map(|(name, bytes)| keep(&name, bytes));
-            let _ = sender.try_send(found(kept));
+            let _ = sender.try_send(found(begun.next(), kept));
             wake();
             page::focus();
         });
@@ -50,13 +50,13 @@ impl FileOpener {
         }
         let (sender, wake) = (self.sender.clone(), self.wake.clone());
         let (files, running) = (files.to_vec(), self.running.clone());
-        let number = DROPS.get() + 1;
-        DROPS.set(number);
+        let number = self.begun.next();
+        LATEST_DROP.set(number);
         wasm_bindgen_futures::spawn_local(async move {
             let mut kept = Vec::new();
             for file in files {
                 // What is dropped later takes its place, however long this takes.
-                if DROPS.get() != number {
+                if LATEST_DROP.get() != number {
                     return;
                 }
                 let name = file.path().to_string_lossy().into_owned();
@@ -64,7 +64,7 @@ impl FileOpener {
                 let read = read.map_err(|error| format!("cannot read {name}: {error}"));
                 kept.push(read.and_then(|bytes| keep(&name, bytes)));
             }
-            let _ = sender.try_send(found(kept));
+            let _ = sender.try_send(found(number, kept));
             drop(running);
             wake();
         });
@@ -80,8 +80,8 @@ impl FileOpener {
     }
 }
 
-/// Classifies files that were kept.
-fn found(kept: impl IntoIterator<Item = Result<PathBuf, String>>) -> Found {
+/// Classifies files that were kept, of the opening with this number.
+fn found(number: u64, kept: impl IntoIterator<Item = Result<PathBuf, String>>) -> Found {
     let (mut paths, mut errors) = (Vec::new(), Vec::new());
     for file in kept {
         match file {
@@ -89,7 +89,10 @@ fn found(kept: impl IntoIterator<Item = Result<PathBuf, String>>) -> Found {
             Err(error) => errors.push(error),
         }
     }
-    let mut found = classify(&paths);
+    let mut found = Found {
+        number,
+        ..classify(&paths)
+    };
     found.errors.extend(errors);
     found
 }

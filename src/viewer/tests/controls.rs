@@ -280,7 +280,8 @@ fn the_toolbar_of_a_narrow_canvas_has_further_rows() {
 /// Opens the first sample in place of the photos of the list.
 fn open_sample(window: &mut Window) {
     let context = window.ctx.clone();
-    let photos = Command::ShowPhotos(PhotoList::samples(1));
+    let number = window.state().shared.opener.number();
+    let photos = Command::ShowPhotos(PhotoList::samples(1), number);
     run(&mut window.state_mut().shared, &context, photos);
     window.run_steps(2);
 }

@@ -1,9 +1,10 @@
 //! Files that the window writes.
 
+use super::correct::{MIDDLE, correcting, paint};
 use super::*;
 use crate::export::{Artifact, Look, Pictures};
 use crate::viewer::exports::PictureKind;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// A picture that is there once the sender has gone.
 struct Late(Receiver<()>);
@@ -19,30 +20,91 @@ impl Pictures for Late {
     }
 }
 
+/// Begins an export that ends once what is returned is dropped.
+fn begin_late(window: &mut Window, path: &Path) -> SyncSender<()> {
+    let (sender, waits) = sync_channel(0);
+    let exports = &mut window.state_mut().shared.exports;
+    exports
+        .write_pictures(PictureKind::Gif, Late(waits), path.to_owned())
+        .unwrap();
+    sender
+}
+
+/// Asks the window to close, as the system does.
+fn close(window: &mut Window) {
+    for viewport in window.input_mut().viewports.values_mut() {
+        viewport.events.push(egui::ViewportEvent::Close);
+    }
+    window.run_steps(3);
+}
+
+/// Whether the window asked the system to close it in the latest frame.
+fn closes(window: &Window) -> bool {
+    let root = &egui::ViewportId::ROOT;
+    let output = window.output().viewport_output.get(root);
+    output.is_some_and(|output| output.commands.contains(&egui::ViewportCommand::Close))
+}
+
 #[test]
 fn the_window_asks_before_an_export_is_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("late.gif");
     let mut window = done(1, Theme::Dark);
-    let (sender, waits) = sync_channel(0);
-    let exports = &mut window.state_mut().shared.exports;
-    exports
-        .write_pictures(PictureKind::Gif, Late(waits), path.clone())
-        .unwrap();
-    for viewport in window.input_mut().viewports.values_mut() {
-        viewport.events.push(egui::ViewportEvent::Close);
-    }
-    window.run_steps(3);
+    let sender = begin_late(&mut window, &path);
+    close(&mut window);
     assert!(window.state().shared.exports.asks());
     window.get_by_label("Wait").click();
     window.run_steps(2);
     let exports = &window.state().shared.exports;
     assert!(!exports.asks() && exports.progress().is_some());
+    assert!(window.query_by_label("Closes after the export").is_some());
+    assert!(!closes(&window));
     drop(sender);
     until(&mut window, "the file", |app| {
         app.shared.exports.progress().is_none()
     });
-    assert!(path.exists());
+    assert!(closes(&window) && path.exists());
+}
+
+#[test]
+fn a_photo_is_corrected_again_if_the_window_stays_open_for_an_export() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = correcting();
+    paint(&mut window, &[MIDDLE]);
+    let _sender = begin_late(&mut window, &folder.path().join("late.gif"));
+    close(&mut window);
+    assert!(window.state().shared.correct.asks());
+    window.get_by_label("Discard").click();
+    until(&mut window, "the request to close", |app| {
+        !app.shared.correct.is_leaving()
+    });
+    assert!(closes(&window));
+    close(&mut window);
+    assert!(window.state().shared.exports.asks());
+    window.get_by_label("Cancel").click();
+    until(&mut window, "the mask", |app| app.shared.correct.is_ready());
+    assert!(!window.state().shared.exports.is_closing());
+}
+
+#[test]
+fn files_wait_for_the_answer_about_an_export() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = folder.path().join("one.png");
+    image::RgbImage::new(40, 30).save(&photo).unwrap();
+    let mut window = done(1, Theme::Dark);
+    let _sender = begin_late(&mut window, &folder.path().join("late.gif"));
+    close(&mut window);
+    assert!(window.state().shared.exports.asks());
+    window.state_mut().shared.open_paths(vec![photo]);
+    until(&mut window, "the list of files", |app| {
+        !app.shared.opener.busy()
+    });
+    window.run_steps(2);
+    assert!(window.state().shared.photos.file().is_none());
+    window.get_by_label("Cancel").click();
+    until(&mut window, "the file", |app| {
+        app.shared.photos.file().is_some()
+    });
 }
 
 #[test]

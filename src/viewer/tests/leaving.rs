@@ -61,10 +61,11 @@ fn a_photo_that_is_shown_already_is_not_left() {
 fn kept_corrections_come_back_if_nothing_else_can_be_shown() {
     let folder = tempfile::tempdir().unwrap();
     let (mut window, painted) = corrected(folder.path());
+    let number = window.state().shared.opener.number();
     let commands = [
         // An empty picture.
-        Command::PasteImage(Arc::default()),
-        Command::ChooseModel(no_model(folder.path())),
+        Command::PasteImage(Arc::default(), number),
+        Command::ChooseModel(no_model(folder.path()), number),
     ];
     for (at, command) in commands.into_iter().enumerate() {
         send(&mut window, command);
@@ -149,6 +150,27 @@ fn dropped_files_wait_for_the_answer_about_another_photo() {
     window.input_mut().dropped_files.push(dropped);
     window.run_steps(2);
     assert!(window.state().shared.correct.asks());
+    window.get_by_label("Discard").click();
+    until(&mut window, "the file", |app| {
+        app.shared.photos.file().is_some()
+    });
+}
+
+#[test]
+fn files_dropped_while_a_pasted_picture_waits_for_an_answer_are_opened_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, _) = corrected(folder.path());
+    let photo = folder.path().join("one.png");
+    image::RgbImage::new(40, 30).save(&photo).unwrap();
+    let picture = egui::ColorImage::filled([40, 30], egui::Color32::RED);
+    window.event(Event::PasteImage(Arc::new(picture)));
+    window.run_steps(2);
+    assert!(window.state().shared.correct.asks());
+    window.state_mut().shared.open_paths(vec![photo]);
+    until(&mut window, "the list of files", |app| {
+        !app.shared.opener.busy()
+    });
+    window.run_steps(2);
     window.get_by_label("Discard").click();
     until(&mut window, "the file", |app| {
         app.shared.photos.file().is_some()

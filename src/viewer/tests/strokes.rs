@@ -2,7 +2,28 @@
 
 use super::correct::{MIDDLE, correcting, mask, paint};
 use super::*;
-use eframe::egui::vec2;
+use crate::labels::IGNORE;
+use eframe::egui::{Pos2, vec2};
+
+fn button(pos: Pos2, pressed: bool) -> Event {
+    Event::PointerButton {
+        pos,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    }
+}
+
+/// Events of one frame.
+fn frame(window: &mut Window, events: impl IntoIterator<Item = Event>) {
+    window.input_mut().events.extend(events);
+    window.step();
+}
+
+fn undo(window: &mut Window) {
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    window.step();
+}
 
 /// A slow frame may hold a whole stroke.
 #[test]
@@ -10,12 +31,6 @@ fn a_stroke_within_one_frame_is_painted() {
     let mut window = correcting();
     press(&mut window, Key::Num3);
     let to = MIDDLE + vec2(60.0, 0.0);
-    let button = |pos, pressed| Event::PointerButton {
-        pos,
-        button: PointerButton::Primary,
-        pressed,
-        modifiers: Modifiers::NONE,
-    };
     window.event(Event::PointerMoved(MIDDLE));
     window.step();
     let stroke = [
@@ -23,13 +38,63 @@ fn a_stroke_within_one_frame_is_painted() {
         Event::PointerMoved(to),
         button(to, false),
     ];
-    window.input_mut().events.extend(stroke);
-    window.run_steps(2);
+    frame(&mut window, stroke);
+    window.step();
     let at_once = mask(&window);
     assert!(at_once.is_some());
-    window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
-    window.step();
+    undo(&mut window);
     assert_eq!(mask(&window), None);
     paint(&mut window, &[MIDDLE, to]);
+    assert_eq!(mask(&window), at_once);
+}
+
+#[test]
+fn a_stroke_within_one_frame_may_end_in_another_pane() {
+    let mut window = correcting();
+    let app = &mut window.state_mut().shared;
+    app.correct.class = IGNORE;
+    app.settings.view.arrangement = view::Arrangement::SideBySide;
+    window.run_steps(2);
+    let (from, to) = (MIDDLE - vec2(240.0, 0.0), MIDDLE + vec2(120.0, 0.0));
+    window.event(Event::PointerMoved(from));
+    window.step();
+    let stroke = [
+        button(from, true),
+        Event::PointerMoved(to),
+        button(to, false),
+    ];
+    frame(&mut window, stroke);
+    window.step();
+    let at_once = mask(&window);
+    assert!(at_once.is_some());
+    undo(&mut window);
+    assert_eq!(mask(&window), None);
+    paint(&mut window, &[from, to]);
+    assert_eq!(mask(&window), at_once);
+}
+
+#[test]
+fn two_strokes_that_meet_in_a_frame_are_not_joined() {
+    let mut window = correcting();
+    window.state_mut().shared.correct.class = IGNORE;
+    let (first, second) = (MIDDLE, MIDDLE + vec2(100.0, 0.0));
+    window.event(Event::PointerMoved(first));
+    window.step();
+    frame(&mut window, [button(first, true)]);
+    let between = [
+        button(first, false),
+        Event::PointerMoved(second),
+        button(second, true),
+    ];
+    frame(&mut window, between);
+    frame(&mut window, [button(second, false)]);
+    window.step();
+    let at_once = mask(&window);
+    assert!(at_once.is_some());
+    undo(&mut window);
+    undo(&mut window);
+    assert_eq!(mask(&window), None);
+    paint(&mut window, &[first]);
+    paint(&mut window, &[second]);
     assert_eq!(mask(&window), at_once);
 }
