@@ -165,6 +165,7 @@ impl AppState {
         }
         self.masks = aside.masks;
         self.second = aside.second;
+        self.renew_second();
         self.class_photos = aside.class_photos;
         self.sampling = aside.sampling;
         self.active_pane = aside.active_pane;

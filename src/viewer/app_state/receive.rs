@@ -117,6 +117,7 @@ impl AppState {
                 self.model = Some(model);
                 self.class_photos = None;
                 self.hover.class = None;
+                self.renew_second();
                 self.join_second();
                 self.selection.forget_classes();
                 self.phase = Phase::Idle;
@@ -135,6 +136,9 @@ impl AppState {
                 let mut flow = Flow::new(name, opened);
                 flow.sampling = Some(self.sampling);
                 self.flow = Some(flow);
+                if self.second_differs() {
+                    self.sample_second();
+                }
                 // Its states may be smaller than those of the previous flow.
                 self.hover.pixel = None;
                 self.phase = Phase::Sampling(Instant::now());
