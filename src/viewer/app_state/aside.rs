@@ -173,11 +173,7 @@ impl AppState {
         self.hover = Default::default();
         self.phase = Phase::Idle;
         self.recolour();
-        if self
-            .flow
-            .as_ref()
-            .is_some_and(|flow| flow.settled.is_some())
-        {
+        if self.is_sampled() {
             self.queue_masks();
             self.restore_correction();
         } else {

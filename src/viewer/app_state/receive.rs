@@ -8,6 +8,7 @@ use crate::viewer::commands::Command;
 use crate::viewer::flow::Flow;
 use crate::viewer::open_model::OpenModel;
 use crate::viewer::photo_list::{Item, PhotoList};
+use crate::viewer::settings::STEPS;
 use crate::viewer::worker_events::WorkerEvent;
 use std::path::Path;
 use std::sync::Arc;
@@ -89,8 +90,7 @@ impl AppState {
                 self.sampling.steps = if card.prediction.is_one_step() {
                     1
                 } else {
-                    // The timeline's limit.
-                    let recommended = card.default_steps().min(100);
+                    let recommended = card.default_steps().min(*STEPS.end());
                     self.settings.chosen_steps().unwrap_or(recommended)
                 };
                 // A file of the same name may have other weights now.
