@@ -223,12 +223,19 @@ impl AppState {
     fn report_mask(&mut self, at: usize, error: &str) {
         let card = self.model.as_ref().map(|model| &model.card);
         let differs = card.is_some_and(|card| self.settings.masks.differs(card));
-        // If the photo cannot be read, its flow has said so.
-        if at == self.photos.place().0 && differs && self.failure.is_none() {
+        // If the photo cannot be read, its flow may have said so.
+        let failure = self.failure.as_ref();
+        let is_told = failure.is_some_and(|(_, told)| told == error);
+        if at == self.photos.place().0 && differs && !is_told {
             let name = self.photos.name(at);
+            let listed = if self.masks.is_older(at) {
+                ", while the list keeps the mask made before"
+            } else {
+                ""
+            };
             self.errors.report(format!(
-                "{name}: its mask from several passes or tiles failed, and that of one pass is used instead: \
-                 {error}"
+                "{name}: its mask from several passes or tiles failed, and that of one pass is shown \
+                 instead{listed}: {error}"
             ));
         }
     }

@@ -212,9 +212,15 @@ fn a_mask_of_tiles_that_fails_is_reported_and_made_when_the_photo_is_back() {
     until(&mut window, "the failure", |app| counts(app) == [0, 1, 3]);
     let app = &window.state().shared;
     let lines = app.errors.lines();
-    assert!(lines.iter().any(|line| line.contains("that of one pass")));
+    let told = |line: &String| {
+        line.contains("that of one pass") && line.contains("keeps the mask made before")
+    };
+    assert!(lines.iter().any(told), "{lines:?}");
     // The mask that was made in one pass is listed meanwhile.
     assert!(app.masks.is_older(0) && app.masks.mask(0).is_some());
+    window.run_steps(2);
+    let row = "a.png, mask made with other settings";
+    assert!(window.query_by_label(row).is_some());
     fs::rename(&kept, &photo).unwrap();
     press(&mut window, Key::R);
     until(&mut window, "the mask", |app| {
