@@ -515,7 +515,10 @@ mod tests {
         picture(9).save(&copy.image).unwrap();
         let copy = save();
         assert_eq!(copy.image.file_name().unwrap(), "IMG 1-2.png");
-        assert_eq!(read_photo(copy.image).unwrap(), photo);
+        assert_eq!(read_photo(&copy.image).unwrap(), photo);
+        // Nor is it copied again once its own file is back.
+        photo.save(&file).unwrap();
+        assert_eq!(save(), copy);
     }
 
     #[test]

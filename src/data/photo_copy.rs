@@ -1,7 +1,7 @@
 //! The copy of a photo beside its corrected labels.
 
 use super::error::DataError;
-use super::photo::{has_photo_ending, read_photo};
+use super::photo::{has_photo_ending, read_photo, stored_size};
 use crate::files::{self, FileError};
 use image::{ImageFormat, RgbImage};
 use std::io::Cursor;
@@ -12,8 +12,7 @@ pub(super) struct PhotoCopy<'a> {
     pub bytes: Vec<u8>,
     /// Its extension.
     pub ending: String,
-    /// The photo, unless these are the bytes of its own file.
-    photo: Option<&'a RgbImage>,
+    photo: &'a RgbImage,
 }
 
 impl<'a> PhotoCopy<'a> {
@@ -34,7 +33,7 @@ impl<'a> PhotoCopy<'a> {
             return Ok(Self {
                 bytes: files::read(path)?,
                 ending: ending.to_string_lossy().into_owned(),
-                photo: None,
+                photo,
             });
         }
         let mut png = Cursor::new(Vec::new());
@@ -46,14 +45,22 @@ impl<'a> PhotoCopy<'a> {
         Ok(Self {
             bytes: png.into_inner(),
             ending: "png".to_owned(),
-            photo: Some(photo),
+            photo,
         })
     }
 
-    /// Whether a file is a copy of the photo already. Its format may be another one, from the time when
-    /// the photo's own file was there.
+    /// Whether a file is a copy of the photo already. Its format may be another one: the photo's own file may
+    /// have gone, or may have come back, since it was copied.
     pub(super) fn is_in(&self, image: &Path) -> bool {
-        let shows = |photo: &RgbImage| read_photo(image).is_ok_and(|held| held == *photo);
-        std::fs::read(image).is_ok_and(|held| held == self.bytes) || self.photo.is_some_and(shows)
+        std::fs::read(image).is_ok_and(|held| held == self.bytes)
+            || self.may_be_in(image) && read_photo(image).is_ok_and(|held| held == *self.photo)
+    }
+
+    /// Whether a file holds as many pixels as the photo by its header, which is read much faster than they are.
+    /// A photo that was turned has the two sides the other way round there.
+    fn may_be_in(&self, image: &Path) -> bool {
+        let (width, height) = self.photo.dimensions();
+        let same = |size| size == [width, height] || size == [height, width];
+        stored_size(image).is_none_or(same)
     }
 }

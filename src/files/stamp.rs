@@ -1,9 +1,9 @@
-//! Whether a file is still the one that was read.
+//! Whether a file is still the one that it was.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// What a file has been when it was read: another one may replace it.
+/// What a file is at a time, such as just before it is read: another one may replace it later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
     path: PathBuf,

@@ -265,9 +265,7 @@ impl AppState {
             self.open_model(suitable);
             return;
         }
-        // The settings of the timeline may have changed as well.
-        let complete = |flow: &Flow| flow.settled.is_some() && flow.sampling == Some(self.sampling);
-        if self.flow.as_ref().is_some_and(complete) {
+        if self.is_sampled() {
             self.queue_masks();
         } else {
             self.sample();

@@ -3,13 +3,13 @@
 //! closed.
 
 use super::latest::Latest;
+use super::open_model::{OpenModel, load_same};
 use super::photo_list::{Item, PhotoList};
 use crate::eval::Confusion;
 use crate::inference::{self, Look, Sampling};
 use crate::job::{SMALLER_INPUT, attempted, attempted_to_open};
 use crate::labels;
 use crate::model::Model;
-use crate::models;
 use burn::tensor::Device;
 use eframe::egui;
 
@@ -56,13 +56,13 @@ impl ClassPhotos {
     pub(super) fn start(
         context: &egui::Context,
         device: Device,
-        model: String,
+        model: &OpenModel,
         sampling: Sampling,
         photos: &PhotoList,
         class: usize,
     ) -> std::io::Result<Self> {
-        let load =
-            move |device: &Device| models::load(&model, device).map_err(|error| error.to_string());
+        let (name, file) = (model.name.clone(), model.file.clone());
+        let load = move |device: &Device| load_same(&name, file.as_ref(), device);
         let answer = answers(device, sampling, load);
         Ok(Self {
             class,

@@ -24,7 +24,7 @@ impl Panel for ExportDialog {
     fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
         let states = app.flow.as_ref().map_or(0, |flow| flow.states.len());
         let (_, photos) = app.photos.place();
-        let done = app.masks.done().count();
+        let tally = app.masks.tally();
         let all = exports_list(app);
         if states == 0 && !all {
             theme::empty(ui, "There is nothing to export yet: open a photo first.");
@@ -38,11 +38,11 @@ impl Panel for ExportDialog {
             if states > 0 {
                 ui.separator();
             }
-            ui.label(format!("All masks made so far: {done} of {photos}"));
-            let older = app.masks.older();
-            if older > 0 {
+            ui.label(format!("All masks made so far: {} of {photos}", tally.made));
+            if tally.older > 0 {
                 ui.weak(format!(
-                    "{older} of them with other settings than those that are chosen now"
+                    "{} of them with other settings than those that are chosen now",
+                    tally.older
                 ));
             }
             ui.add_enabled_ui(progress.is_none(), |ui| {

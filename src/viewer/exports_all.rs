@@ -11,6 +11,17 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// The most photos whose masks were not written that an error names.
+const NAMED: usize = 3;
+
+/// Why a mask was not written, in one line.
+enum Failure {
+    /// Its photo or itself cannot be read: others may still be written.
+    Reading(String),
+    /// Its file cannot be written, such as on a full disk.
+    Writing(String),
+}
+
 /// A copy of the masks for another thread.
 pub(super) struct AllMasks {
     pub masks: Vec<(Item, Arc<StoredMask>)>,
@@ -34,9 +45,14 @@ impl AllMasks {
         [Artifact::Labels, Artifact::Colours, Artifact::Overlay];
 
     /// Writes every mask into a folder, named after its photo. `report` is called with the share done
-    /// and returns whether to continue; if not, the result is `None`. Photos for overlays are read one
-    /// at a time. A mask that cannot be written leaves the others as they are: the error, in one line, has
-    /// the number of such masks and the first reason.
+    /// and returns whether to continue; if not, the result is `None`.
+    ///
+    /// Colours and overlays need the photos, which are read one at a time and must still be those of the masks;
+    /// labels are written without them.
+    ///
+    /// # Errors
+    /// One line. If a photo cannot be read or has changed, the other masks are written all the same; after the
+    /// first file that cannot be written, none is.
     pub(super) fn write(
         &self,
         artifact: Artifact,
@@ -82,7 +98,7 @@ impl AllMasks {
         if let Err(error) = plan.check(|| photos.chain(self.inputs.iter().cloned()).collect()) {
             return Some(Err(error.to_string()));
         }
-        let mut failed = Vec::new();
+        let (mut failed, mut reason) = (Vec::new(), None);
         for (at, (path, (item, mask))) in paths.iter().zip(&self.masks).enumerate() {
             if !report(at as f32 / paths.len() as f32) {
                 return None;
@@ -90,7 +106,7 @@ impl AllMasks {
             let open = self.open.as_ref().filter(|(open, _)| *open == at);
             let labels = match open {
                 Some((_, labels)) => Ok(Cow::Borrowed(labels.as_slice())),
-                None => mask.labels().map(Cow::Owned),
+                None => mask.labels().map(Cow::Owned).map_err(Failure::Reading),
             };
             let origin = if open.is_some() || self.by_hand.contains(&at) {
                 Origin::ByHand
@@ -103,17 +119,30 @@ impl AllMasks {
                 Ok(()) => {
                     own.insert(path.clone(), item.clone());
                 }
-                Err(error) => failed.push(error),
+                Err(Failure::Reading(error)) => {
+                    failed.push(item.name());
+                    reason.get_or_insert(error);
+                }
+                Err(Failure::Writing(error)) => {
+                    let (rest, all) = (failed.len() + paths.len() - at, paths.len());
+                    return Some(Err(format!(
+                        "{rest} of {all} masks were not written: {error}"
+                    )));
+                }
             }
         }
-        Some(match failed.first() {
-            None => Ok(()),
-            Some(first) => Err(format!(
-                "{} of {} masks were not written, the first because: {first}",
+        Some(reason.map_or(Ok(()), |reason| {
+            let more = match failed.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            Err(format!(
+                "{} of {} masks were not written, those of {}{more}; the first because: {reason}",
                 failed.len(),
-                paths.len()
-            )),
-        })
+                paths.len(),
+                failed[..failed.len().min(NAMED)].join(", ")
+            ))
+        }))
     }
 
     fn write_one(
@@ -123,18 +152,18 @@ impl AllMasks {
         (item, mask): (&Item, &StoredMask),
         labels: &[u16],
         origin: Origin,
-    ) -> Result<(), String> {
+    ) -> Result<(), Failure> {
         if artifact == Artifact::Labels {
             let size = mask.size.map(|side| side as usize);
             return data::write_mask(path, size, labels, self.classes.len(), origin)
-                .map_err(|error| error.to_string());
+                .map_err(|error| Failure::Writing(error.to_string()));
         }
-        let photo = item.photo().picture()?;
+        let photo = item.photo().picture().map_err(Failure::Reading)?;
         if !mask.is_of(mask_store::digest(&photo)) {
-            return Err(format!(
+            return Err(Failure::Reading(format!(
                 "{} has changed since its mask was made: segment it again",
                 item.name()
-            ));
+            )));
         }
         let mask = Mask {
             photo: &photo,
@@ -146,9 +175,10 @@ impl AllMasks {
             Artifact::Colours => export::colours(&mask),
             _ => export::overlay(&mask, self.opacity),
         };
-        let png = pictures::png(&picture)
-            .map_err(|error| format!("cannot encode {}: {error}", path.display()))?;
-        files::write_atomic(path, &png).map_err(|error| error.to_string())
+        let png = pictures::png(&picture).map_err(|error| {
+            Failure::Writing(format!("cannot encode {}: {error}", path.display()))
+        })?;
+        files::write_atomic(path, &png).map_err(|error| Failure::Writing(error.to_string()))
     }
 }
 
@@ -248,10 +278,23 @@ mod tests {
         let error = all.write(Artifact::Overlay, &out, &|_| true).unwrap();
         let error = error.unwrap_err();
         assert!(
-            error.contains("2 of 3 masks") && error.contains("e.png"),
+            error.contains("2 of 3 masks") && error.contains("those of e.png, f.png; "),
             "{error}"
         );
         let written = ["e", "f", "g"].map(|name| out.join(format!("{name}.overlay.png")).exists());
         assert_eq!(written, [false, false, true]);
+        // After a file that cannot be written, no other is tried.
+        let gone = path("gone");
+        std::fs::create_dir(&gone).unwrap();
+        let begun = std::cell::Cell::new(0);
+        let report = |_: f32| {
+            begun.set(begun.get() + 1);
+            let _ = std::fs::remove_dir_all(&gone);
+            true
+        };
+        let error = all.write(Artifact::Labels, &gone, &report).unwrap();
+        let error = error.unwrap_err();
+        assert!(error.starts_with("3 of 3 masks"), "{error}");
+        assert_eq!(begun.get(), 1);
     }
 }

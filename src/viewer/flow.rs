@@ -48,6 +48,8 @@ fn another() -> u64 {
 pub(super) struct Flow {
     pub name: String,
     pub photo: Arc<RgbImage>,
+    /// See [`digest`](super::mask_store::digest).
+    pub digest: u64,
     /// The photo in graphics memory.
     pub picture: Option<Arc<Photo>>,
     /// Its labels, if known.
@@ -120,6 +122,7 @@ impl Flow {
         Self {
             name,
             photo: opened.photo,
+            digest: opened.digest,
             picture: opened.picture,
             truth: opened.truth,
             truth_picture: RefCell::new(opened.truth_picture),

@@ -56,21 +56,37 @@ pub(super) enum MaskState {
     Failed(String),
 }
 
+/// How many photos of a list have which mask.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Tally {
+    /// Those that have a mask, as corrected by hand or not.
+    pub made: usize,
+    /// Those of them whose mask was made with other settings than the current ones.
+    pub older: usize,
+    /// Those without a mask because none could be made.
+    pub failed: usize,
+}
+
+/// A mask and the settings that it was made with.
+type OlderMask = (Arc<Viewing>, Arc<StoredMask>);
+
 /// The masks of a list of photos, by place.
 #[derive(Default)]
 pub(super) struct MaskQueue {
     states: Vec<MaskState>,
     /// Masks that were corrected by hand and saved, by place.
     corrected: BTreeMap<usize, Arc<StoredMask>>,
-    /// Masks of the same model with other settings, and these, by place: they hold until the mask of their
-    /// photo is made anew. No such photo has a mask in `states`.
-    older: BTreeMap<usize, (Viewing, Arc<StoredMask>)>,
+    /// Masks of the same model made with other settings, each with those settings, by place: they hold until
+    /// the mask of their photo is made anew. No such photo has a mask in `states`.
+    older: BTreeMap<usize, OlderMask>,
     /// Memory of the masks in `states`.
     bytes: usize,
+    /// Memory of the masks in `older`.
+    older_bytes: usize,
     /// Whether all photos of the list are wanted, or at most the shown one.
     pub all: bool,
     /// The model and the settings that made the masks.
-    made: Option<(String, Viewing)>,
+    made: Option<(String, Arc<Viewing>)>,
     /// The mask of the shown photo, ready for drawing.
     shown: Option<(usize, Arc<LabelPicture>)>,
     decoding: Option<(usize, Receiver<Option<LabelPicture>>)>,
@@ -102,8 +118,9 @@ impl MaskQueue {
         let outdated = |mask: &StoredMask| !mask.is_of(digest);
         self.corrected
             .retain(|place, mask| *place != at || !outdated(mask));
-        self.older
-            .retain(|place, (_, mask)| *place != at || !outdated(mask));
+        if self.older.get(&at).is_some_and(|(_, mask)| outdated(mask)) {
+            self.drop_older(at);
+        }
         if let Some(state) = self.states.get_mut(at)
             && let MaskState::Done(mask) = state
             && outdated(mask)
@@ -131,17 +148,25 @@ impl MaskQueue {
         }
     }
 
-    /// Sets the masks aside as older ones, made with the settings `before`, and takes back those that were
-    /// made with the settings `now`.
-    fn set_aside(&mut self, before: &Viewing, now: &Viewing) {
+    /// Drops the older mask of a photo.
+    fn drop_older(&mut self, at: usize) {
+        if let Some((_, mask)) = self.older.remove(&at) {
+            self.older_bytes = self.older_bytes.saturating_sub(mask.bytes());
+        }
+    }
+
+    /// Keeps the masks as older ones, made with the settings `before`, and takes back those that were made
+    /// with the settings `now`.
+    fn change_settings(&mut self, before: &Arc<Viewing>, now: &Viewing) {
         for (at, state) in self.states.iter_mut().enumerate() {
             if let MaskState::Done(mask) = std::mem::take(state) {
                 self.older.insert(at, (before.clone(), mask));
             }
         }
-        self.bytes = 0;
+        (self.bytes, self.older_bytes) = (0, 0);
         self.older.retain(|at, (viewing, mask)| {
-            let Some(state) = self.states.get_mut(*at).filter(|_| viewing == now) else {
+            let Some(state) = self.states.get_mut(*at).filter(|_| **viewing == *now) else {
+                self.older_bytes += mask.bytes();
                 return true;
             };
             self.bytes += mask.bytes();
@@ -161,14 +186,14 @@ impl MaskQueue {
         settings: MaskSettings,
         viewing: &Viewing,
     ) -> Vec<usize> {
-        let now = (name.to_owned(), viewing.clone());
-        if self.made.as_ref() != Some(&now) {
+        let made = self.made.as_ref();
+        if made.is_none_or(|(made, before)| made != name || **before != *viewing) {
             match self.made.take() {
                 // Corrections hold whatever the settings, but only for the classes of their model.
-                Some((made, before)) if made == now.0 => self.set_aside(&before, &now.1),
+                Some((made, before)) if made == name => self.change_settings(&before, viewing),
                 _ => self.reset(self.states.len(), self.all),
             }
-            self.made = Some(now);
+            self.made = Some((name.to_owned(), Arc::new(viewing.clone())));
         }
         let count = self.states.len();
         let wanted = match (self.all, settings.differs(card)) {
@@ -184,23 +209,21 @@ impl MaskQueue {
 
     /// Stores the mask of the photo at `at`, or why there is none.
     pub(super) fn add(&mut self, at: usize, mask: Result<StoredMask, String>) {
-        let Some(state) = self.states.get_mut(at) else {
+        if at >= self.states.len() {
             return;
-        };
-        *state = match mask {
+        }
+        self.states[at] = match mask {
             Ok(mask) => {
-                self.older.remove(&at);
+                self.drop_older(at);
                 self.bytes += mask.bytes();
                 MaskState::Done(Arc::new(mask))
             }
             Err(error) => MaskState::Failed(error),
         };
-        let bytes = |(_, mask): &(Viewing, Arc<StoredMask>)| mask.bytes();
-        let mut older: usize = self.older.values().map(bytes).sum();
-        while self.bytes + older > MOST_BYTES
-            && let Some((_, dropped)) = self.older.pop_last()
+        while self.bytes + self.older_bytes > MOST_BYTES
+            && let Some(last) = self.older.keys().next_back().copied()
         {
-            older -= bytes(&dropped);
+            self.drop_older(last);
         }
     }
 
@@ -221,9 +244,28 @@ impl MaskQueue {
         self.older.contains_key(&at) && !self.corrected.contains_key(&at)
     }
 
-    /// The number of photos whose masks were made with other settings than the current ones.
-    pub(super) fn older(&self) -> usize {
-        self.older.keys().filter(|at| self.is_older(**at)).count()
+    /// How many photos have which mask; see [`mask`](Self::mask).
+    pub(super) fn tally(&self) -> Tally {
+        let older = || {
+            let places = self.older.keys();
+            places.filter(|at| !self.corrected.contains_key(at))
+        };
+        let [made, failed, _] = self.counts();
+        let mut tally = Tally {
+            made,
+            older: older().count(),
+            failed,
+        };
+        // Those whose masks are not, or not only, in `states`.
+        for at in self.corrected.keys().chain(older()) {
+            match self.state(*at) {
+                MaskState::Done(_) => continue,
+                MaskState::Failed(_) => tally.failed -= 1,
+                MaskState::Waiting => {}
+            }
+            tally.made += 1;
+        }
+        tally
     }
 
     /// Whether the limit on memory is reached.
@@ -248,7 +290,7 @@ impl MaskQueue {
         }
     }
 
-    /// The numbers of masks that are done, failed and waiting.
+    /// The numbers of masks with the current settings that are done, failed and waiting.
     pub(super) fn counts(&self) -> [usize; 3] {
         let mut counts = [0; 3];
         for state in &self.states {
@@ -416,7 +458,15 @@ mod tests {
         assert_eq!(done(&queue), all);
         wanted(&mut queue, "m", true);
         assert_eq!(done(&queue), all);
-        assert_eq!((queue.is_older(0), queue.older()), (true, 1));
+        assert!(queue.is_older(0));
+        // The second photo is corrected, although its mask cannot be made any more.
+        queue.add(1, Err("gone".into()));
+        let tally = |made, older, failed| Tally {
+            made,
+            older,
+            failed,
+        };
+        assert_eq!(queue.tally(), tally(3, 1, 0));
         wanted(&mut queue, "another", true);
         assert!(done(&queue).is_empty());
     }
@@ -457,27 +507,35 @@ mod tests {
             let viewing = settings.viewing(&card, Sampling::default());
             queue.wanted(0, ("m", &card), settings, &viewing)
         };
+        let tally = |made, older, failed| Tally {
+            made,
+            older,
+            failed,
+        };
         wanted(&mut queue, false);
         queue.add(0, mask());
         queue.add(1, mask());
         let bytes = queue.bytes;
         assert_eq!(wanted(&mut queue, true), [0, 1, 2]);
-        assert_eq!((queue.done().count(), queue.older()), (2, 2));
+        assert_eq!((queue.tally(), queue.older_bytes), (tally(2, 2, 0), bytes));
         assert_eq!((queue.counts(), queue.bytes), ([0, 0, 3], 0));
         assert!(queue.picture(0).is_none());
         queue.add(0, mask());
         queue.add(1, Err("gone".into()));
-        assert_eq!((queue.done().count(), queue.older()), (2, 1));
+        queue.add(2, Err("gone".into()));
+        // A photo that keeps an older mask is not among those that failed.
+        assert_eq!(queue.tally(), tally(2, 1, 1));
+        assert_eq!((queue.done().count(), queue.older_bytes), (2, bytes / 2));
         // The first settings again: one mask is still there, and the other one is older now.
         assert_eq!(wanted(&mut queue, false), [0, 2]);
         assert_eq!((queue.bytes, queue.is_older(0)), (bytes / 2, true));
         queue.outdate_photo(0, 0);
-        assert_eq!((queue.done().count(), queue.older()), (1, 0));
+        assert_eq!((queue.tally(), queue.older_bytes), (tally(1, 0, 0), 0));
         // Masks to come have the room of older ones.
         wanted(&mut queue, true);
         queue.bytes = MOST_BYTES;
         queue.add(2, mask());
-        assert_eq!(queue.older(), 0);
+        assert_eq!((queue.older.len(), queue.older_bytes), (0, 0));
     }
 
     #[test]
@@ -521,7 +579,7 @@ mod tests {
         queue.bytes = MOST_BYTES;
         assert!(!queue.is_running());
         let viewing = MaskSettings::default().viewing(&card, Sampling::default());
-        queue.made = Some(("m".into(), viewing.clone()));
+        queue.made = Some(("m".into(), Arc::new(viewing.clone())));
         assert!(
             queue
                 .wanted(0, ("m", &card), MaskSettings::default(), &viewing)

@@ -3,8 +3,9 @@ use crate::encoding::Centroids;
 use crate::files::Stamp;
 use crate::flow::Source;
 use crate::fonts;
-use crate::model::Card;
+use crate::model::{Card, Model};
 use crate::models;
+use burn::tensor::Device;
 use std::path::Path;
 
 /// What the file of a model is now; `None` for a model that comes with the program, and for a file that cannot
@@ -16,11 +17,37 @@ pub(super) fn stamp(name: &str) -> Option<Stamp> {
     Stamp::of(&models::file(name))
 }
 
+/// See [`OpenModel::check_file`].
+fn check_file(name: &str, file: Option<&Stamp>) -> Result<(), String> {
+    if file.is_none() || file == stamp(name).as_ref() {
+        return Ok(());
+    }
+    Err(format!(
+        "{name} has changed since it was opened: open the model again"
+    ))
+}
+
+/// Reads the network of the open model again, by the model's name and [`file`](OpenModel::file).
+///
+/// # Errors
+/// Another file has taken the place of the model's, or it cannot be read; one line.
+pub(super) fn load_same(
+    name: &str,
+    file: Option<&Stamp>,
+    device: &Device,
+) -> Result<Model, String> {
+    check_file(name, file)?;
+    let model = models::load(name, device).map_err(|error| error.to_string())?;
+    // It may have been replaced just before it was read.
+    check_file(name, file)?;
+    Ok(model)
+}
+
 /// The open model, as far as the window uses it.
 pub(super) struct OpenModel {
     /// Its name in lists: a built-in model's name, or a path.
     pub name: String,
-    /// What its file was when it was opened; see [`stamp`].
+    /// What its file was when its opening was requested; see [`stamp`].
     pub file: Option<Stamp>,
     pub card: Card,
     /// The names of its classes, followed by those added for corrections.
@@ -65,13 +92,7 @@ impl OpenModel {
     /// # Errors
     /// Another file has taken its place, or it is gone; one line.
     pub(super) fn check_file(&self) -> Result<(), String> {
-        if self.file.is_none() || self.file == stamp(&self.name) {
-            return Ok(());
-        }
-        Err(format!(
-            "{} has changed since it was opened: open the model again",
-            self.name
-        ))
+        check_file(&self.name, self.file.as_ref())
     }
 
     /// Where a flow starts, for a caption, as in ", from noise"; empty for the source that the model was trained
@@ -115,6 +136,8 @@ mod tests {
         assert_eq!(model.check_file(), Ok(()));
         std::fs::write(&path, "another").unwrap();
         assert!(model.check_file().unwrap_err().contains("open the model"));
+        let refused = load_same(&name, model.file.as_ref(), &Device::flex());
+        assert!(refused.err().unwrap().contains("open the model"));
         model.file = stamp(&name);
         std::fs::remove_file(&path).unwrap();
         assert!(model.check_file().is_err());

@@ -122,7 +122,8 @@ fn head(app: &AppState, ui: &mut egui::Ui, count: usize, commands: &mut Vec<Comm
         // In a narrow panel, the buttons are below each other.
         ui.horizontal_wrapped(|ui| start(app, ui, waiting, commands));
     }
-    let failures = match failed {
+    let tally = app.masks.tally();
+    let failures = match tally.failed {
         0 => String::new(),
         failed => format!(", {failed} failed"),
     };
@@ -131,12 +132,13 @@ fn head(app: &AppState, ui: &mut egui::Ui, count: usize, commands: &mut Vec<Comm
     } else {
         ""
     };
-    let older = match app.masks.older() {
+    let older = match tally.older {
         0 => String::new(),
-        older => format!(", {older} with other settings"),
+        older => format!(", {older} of them with other settings"),
     };
+    let made = tally.made;
     ui.weak(format!(
-        "{done} of {count} masks made{older}{failures}{full}"
+        "{made} of {count} masks made{older}{failures}{full}"
     ));
 }
 
@@ -179,12 +181,12 @@ fn row(
             (icons::ICON_EDIT, theme::ACCENT, "mask corrected")
         }
         MaskState::Done(_) => (icons::ICON_CHECK, theme::ACCENT, "mask made"),
-        MaskState::Failed(_) => (icons::ICON_ERROR, theme::ERROR, "failed"),
-        MaskState::Waiting if app.masks.is_older(at) => (
+        _ if app.masks.is_older(at) => (
             icons::ICON_CHECK,
             ui.visuals().weak_text_color(),
             "mask made with other settings",
         ),
+        MaskState::Failed(_) => (icons::ICON_ERROR, theme::ERROR, "failed"),
         // A page makes no masks of a list.
         MaskState::Waiting if !platform::DESKTOP => {
             (icons::ICON_SCHEDULE, Color32::TRANSPARENT, "")

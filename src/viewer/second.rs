@@ -5,7 +5,7 @@
 use super::canvas_renderer::CanvasRenderer;
 use super::flow::{Flow, MixKey};
 use super::latest::Latest;
-use super::open_model::OpenModel;
+use super::open_model::{OpenModel, stamp};
 use super::photo_list::Item;
 use super::platform;
 use super::settings::STEPS;
@@ -15,6 +15,7 @@ use super::worker_events::{EventConverter, WorkerEvent};
 use crate::compare::{self, Comparison, JointClasses, Side};
 use crate::data::Truth;
 use crate::encoding::Centroids;
+use crate::files::Stamp;
 use crate::flow::Source;
 use crate::gpu::GpuError;
 use crate::gpu::canvas;
@@ -101,6 +102,8 @@ struct Uploaded {
 pub(super) struct Second {
     pub choice: Choice,
     pub model: Option<OpenModel>,
+    /// See [`OpenModel::file`].
+    pub file: Option<Stamp>,
     pub flow: Option<Flow>,
     /// The classes of both models, once both are open.
     pub classes: Option<Arc<JointClasses>>,
@@ -140,11 +143,13 @@ impl Second {
             move |message, send| converter.convert(message, send),
             move || wake.request_repaint(),
         )?;
+        let file = stamp(&choice.model);
         worker.open_model(platform::load_model(choice.model.clone(), context.clone()));
         let count = |request: Request| (request.key, counts(&request));
         Ok(Self {
             choice,
             model: None,
+            file,
             flow: None,
             classes: None,
             before,
@@ -219,7 +224,9 @@ impl Second {
         match event {
             WorkerEvent::Model(card, centroids) => {
                 let name = self.choice.model.clone();
-                self.model = Some(OpenModel::new(name, *card, centroids));
+                let mut model = OpenModel::new(name, *card, centroids);
+                model.file = self.file.clone();
+                self.model = Some(model);
             }
             WorkerEvent::Photo(opened) => self.flow = Some(Flow::new(photo.to_owned(), opened)),
             WorkerEvent::Preparing | WorkerEvent::Mask(..) => {}

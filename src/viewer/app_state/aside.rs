@@ -165,6 +165,7 @@ impl AppState {
         }
         self.masks = aside.masks;
         self.second = aside.second;
+        self.renew_second();
         self.class_photos = aside.class_photos;
         self.sampling = aside.sampling;
         self.active_pane = aside.active_pane;
@@ -172,11 +173,7 @@ impl AppState {
         self.hover = Default::default();
         self.phase = Phase::Idle;
         self.recolour();
-        if self
-            .flow
-            .as_ref()
-            .is_some_and(|flow| flow.settled.is_some())
-        {
+        if self.is_sampled() {
             self.queue_masks();
             self.restore_correction();
         } else {

@@ -8,11 +8,11 @@ use crate::inference::Sampling;
 use crate::viewer::app_event::AppEvent;
 use crate::viewer::class_photos::ClassPhotos;
 use crate::viewer::doubt_maps;
-use crate::viewer::open_model::OpenModel;
+use crate::viewer::open_model::{OpenModel, stamp};
 use crate::viewer::photo_list::Item;
 use crate::viewer::second::{Choice, Second};
 use crate::viewer::shown_classes::Classes;
-use crate::viewer::view::Arrangement;
+use crate::viewer::view::{Arrangement, View};
 use crate::viewer::worker_events::WorkerEvent;
 use eframe::egui;
 
@@ -44,18 +44,23 @@ impl AppState {
 
     /// Starts comparing the open photo's result with another.
     pub(crate) fn compare(&mut self, context: &egui::Context, choice: Choice) {
-        let same = self
-            .second
-            .as_mut()
-            .filter(|second| second.model.is_some() && second.choice.model == choice.model);
+        let open = self.model.as_ref();
+        let open = open.filter(|open| open.name == choice.model);
+        let file = match open {
+            Some(open) => open.file.clone(),
+            None => stamp(&choice.model),
+        };
+        let same = self.second.as_mut().filter(|second| {
+            let named = second.model.is_some() && second.choice.model == choice.model;
+            // A model whose file is gone is still in memory.
+            named && (file.is_none() || second.file == file)
+        });
         if let Some(second) = same {
             second.choice = choice;
             self.sample_second();
             return;
         }
-        let open = self.model.as_ref();
-        let same = open.filter(|open| open.name == choice.model);
-        if let Some(Err(error)) = same.map(OpenModel::check_file) {
+        if let Some(Err(error)) = open.map(OpenModel::check_file) {
             self.errors.report(error);
             return;
         }
@@ -68,13 +73,8 @@ impl AppState {
             }
             None => view,
         };
-        match Second::start(context, self.device.clone(), choice, before) {
-            Ok(second) => self.second = Some(second),
-            Err(error) => {
-                let text = format!("cannot start a worker thread: {error}");
-                self.errors.report(text);
-                return;
-            }
+        if !self.start_second(context, choice, before) {
+            return;
         }
         let view = &mut self.settings.view;
         view.arrangement = Arrangement::Grid;
@@ -86,6 +86,33 @@ impl AppState {
         ];
         self.active_pane = 0;
         self.emit(AppEvent::ComparisonStarted);
+    }
+
+    /// Starts computing a second result; `before` are the canvas's settings before the comparison. Returns
+    /// whether that was possible, and reports why not.
+    fn start_second(&mut self, context: &egui::Context, choice: Choice, before: View) -> bool {
+        match Second::start(context, self.device.clone(), choice, before) {
+            Ok(second) => self.second = Some(second),
+            Err(error) => self
+                .errors
+                .report(format!("cannot start a worker thread: {error}")),
+        }
+        self.second.is_some()
+    }
+
+    /// Opens the model of the second result again if it is the open one as well and its file was replaced
+    /// before that one was opened: a model is compared with its own weights.
+    pub(super) fn renew_second(&mut self) {
+        let Some(open) = &self.model else { return };
+        let is_former =
+            |second: &Second| second.choice.model == open.name && second.file != open.file;
+        let Some(second) = self.second.take_if(|second| is_former(second)) else {
+            return;
+        };
+        let (choice, before) = (second.choice.clone(), second.before.clone());
+        second.close();
+        let context = self.wake.clone();
+        self.start_second(&context, choice, before);
     }
 
     /// Ends the comparison, frees its network and restores the arrangement of the canvas.
@@ -140,9 +167,8 @@ impl AppState {
             self.errors.report(error);
             return;
         }
-        let (name, device) = (model.name.clone(), self.device.clone());
-        let photos = &self.photos;
-        match ClassPhotos::start(context, device, name, self.sampling, photos, class) {
+        let (device, photos) = (self.device.clone(), &self.photos);
+        match ClassPhotos::start(context, device, model, self.sampling, photos, class) {
             Ok(listed) => self.class_photos = Some(listed),
             Err(error) => self
                 .errors
@@ -175,6 +201,7 @@ impl AppState {
 
     fn accept_second(&mut self, event: WorkerEvent) {
         let opened = matches!(event, WorkerEvent::Model(..));
+        let begins = matches!(event, WorkerEvent::Photo(_));
         let name = self.photos.item().map(Item::name).unwrap_or_default();
         let error = self
             .second
@@ -187,6 +214,20 @@ impl AppState {
             self.join_second();
             self.sample_second();
         }
+        // A first result that is still to begin is of the photo as it is now.
+        if begins && !self.busy() && self.second_differs() {
+            self.errors.report(format!(
+                "{name} has changed since it was segmented: sample it again to compare results of one photo"
+            ));
+        }
+    }
+
+    /// Whether the second result is of another photo than the first, because the photo's file has changed.
+    pub(super) fn second_differs(&self) -> bool {
+        let second = self.second.as_ref();
+        let second = second.and_then(|second| second.flow.as_ref());
+        let flows = self.flow.as_ref().zip(second);
+        flows.is_some_and(|(flow, second)| flow.digest != second.digest)
     }
 
     /// Matches the classes of both models after one of them was opened.

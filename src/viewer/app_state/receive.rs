@@ -9,6 +9,7 @@ use crate::viewer::exports::Exports;
 use crate::viewer::flow::Flow;
 use crate::viewer::open_model::OpenModel;
 use crate::viewer::photo_list::{Item, PhotoList};
+use crate::viewer::settings::STEPS;
 use crate::viewer::worker_events::WorkerEvent;
 use std::path::Path;
 use std::sync::Arc;
@@ -92,8 +93,7 @@ impl AppState {
                 self.sampling.steps = if card.prediction.is_one_step() {
                     1
                 } else {
-                    // The timeline's limit.
-                    let recommended = card.default_steps().min(100);
+                    let recommended = card.default_steps().min(*STEPS.end());
                     self.settings.chosen_steps().unwrap_or(recommended)
                 };
                 // A file of the same name may have other weights now.
@@ -120,6 +120,7 @@ impl AppState {
                 self.model = Some(model);
                 self.class_photos = None;
                 self.hover.class = None;
+                self.renew_second();
                 self.join_second();
                 self.selection.forget_classes();
                 self.phase = Phase::Idle;
@@ -138,6 +139,9 @@ impl AppState {
                 let mut flow = Flow::new(name, opened);
                 flow.sampling = Some(self.sampling);
                 self.flow = Some(flow);
+                if self.second_differs() {
+                    self.sample_second();
+                }
                 // Its states may be smaller than those of the previous flow.
                 self.hover.pixel = None;
                 self.phase = Phase::Sampling(Instant::now());
@@ -222,12 +226,19 @@ impl AppState {
     fn report_mask(&mut self, at: usize, error: &str) {
         let card = self.model.as_ref().map(|model| &model.card);
         let differs = card.is_some_and(|card| self.settings.masks.differs(card));
-        // If the photo cannot be read, its flow has said so.
-        if at == self.photos.place().0 && differs && self.failure.is_none() {
+        // If the photo cannot be read, its flow may have said so.
+        let failure = self.failure.as_ref();
+        let is_told = failure.is_some_and(|(_, told)| told == error);
+        if at == self.photos.place().0 && differs && !is_told {
             let name = self.photos.name(at);
+            let listed = if self.masks.is_older(at) {
+                ", while the list keeps the mask made before"
+            } else {
+                ""
+            };
             self.errors.report(format!(
-                "{name}: its mask from several passes or tiles failed, and that of one pass is used instead: \
-                 {error}"
+                "{name}: its mask from several passes or tiles failed, and that of one pass is shown \
+                 instead{listed}: {error}"
             ));
         }
     }

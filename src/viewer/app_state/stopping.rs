@@ -3,6 +3,8 @@
 use super::{AppState, Phase};
 use crate::inference::Sampling;
 use crate::viewer::exports::Exports;
+use crate::viewer::flow::Flow;
+use crate::viewer::settings::STEPS;
 
 impl AppState {
     /// Stops sampling and keeps the states computed so far. A model that is being opened still opens.
@@ -42,14 +44,17 @@ impl AppState {
     /// Chooses how flows are sampled.
     pub(crate) fn choose_sampling(&mut self, sampling: Sampling) {
         self.settings.solver = sampling.solver;
-        let recommended = self.model.as_ref().map(|model| model.card.default_steps());
-        // Choosing the recommended number makes every model use its own recommendation again.
-        let chosen = Some(sampling.steps).filter(|n| Some(*n) != recommended);
-        self.settings.choose_steps(chosen);
+        if sampling.steps != self.sampling.steps {
+            let card = self.model.as_ref().map(|model| &model.card);
+            let recommended = card.map(|card| card.default_steps().min(*STEPS.end()));
+            // Choosing the recommended number makes every model use its own recommendation again.
+            let chosen = Some(sampling.steps).filter(|n| Some(*n) != recommended);
+            self.settings.choose_steps(chosen);
+        }
         self.sampling = sampling;
     }
 
-    /// Goes back to the settings of the shown flow, if it stays although others were chosen.
+    /// Goes back to the settings of the shown flow, if it stays although other settings were chosen.
     pub(super) fn keep_flow(&mut self) {
         let kept = self.flow.as_ref().and_then(|flow| flow.sampling);
         let Some(sampling) = kept.filter(|kept| *kept != self.sampling) else {
@@ -58,6 +63,13 @@ impl AppState {
         self.choose_sampling(sampling);
         self.queue_masks();
         self.resample_second();
+    }
+
+    /// Whether the shown flow is complete, and the settings are still those that it was sampled with: they
+    /// may be changed while a model is being opened.
+    pub(super) fn is_sampled(&self) -> bool {
+        let suits = |flow: &Flow| flow.settled.is_some() && flow.sampling == Some(self.sampling);
+        self.flow.as_ref().is_some_and(suits)
     }
 
     /// Drops the states whose numbers do not arrive any more, because the flow was stopped before them.

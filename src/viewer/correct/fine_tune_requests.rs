@@ -52,6 +52,9 @@ fn start(app: &mut AppState) {
         let text = format!("{} holds too many runs: remove some", data.display());
         return app.errors.report(text);
     };
+    if let Err(error) = model.check_file() {
+        return app.errors.report(error);
+    }
     let name = model.name.clone();
     let fine_tuning = &mut app.correct.fine_tuning;
     let held_back = fine_tuning.photos[1];

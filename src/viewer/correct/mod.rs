@@ -29,6 +29,8 @@ pub(super) use fine_tune_dialog::dialog as fine_tune_dialog;
 pub(super) use folder::dialog as folder_dialog;
 pub(super) use leave::dialog as leave_dialog;
 pub(super) use pointer::Pointer;
+#[cfg(test)]
+pub(super) use request::FineTuneRequest;
 pub(super) use request::{Correction, Request, Tool};
 pub(super) use requests::{act, act_on_nth, request};
 pub(super) use state::Correct;

@@ -262,17 +262,18 @@ impl NetworkPanel {
                 Worker::start(context, app.device().clone())
                     .map_err(|error| format!("cannot start a worker thread: {error}"))
             };
-            match model.check_file().and_then(|()| start()) {
+            match start() {
                 Ok(worker) => self.worker = Some(worker),
                 Err(text) => {
-                    self.failed = Some((key, text.clone()));
-                    commands.push(Command::ReportError(text));
+                    // It is tried again for every other patch.
+                    if self.failed.as_ref().is_none_or(|(_, last)| *last != text) {
+                        commands.push(Command::ReportError(text.clone()));
+                    }
+                    self.failed = Some((key, text));
                 }
             }
         }
-        if let (Some(worker), Some(request)) =
-            (&mut self.worker, Request::of(key, flow, &model.name))
-        {
+        if let (Some(worker), Some(request)) = (&mut self.worker, Request::of(key, flow, model)) {
             // It may just have been started.
             worker.want(wanted);
             worker.ask(request);

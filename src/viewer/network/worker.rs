@@ -1,14 +1,15 @@
 //! Evaluates the network for the panel, on its own thread.
 
 use crate::data::Truth;
+use crate::files::Stamp;
 use crate::inference;
 use crate::inspect::{Agreement, Attention, Components, Recording};
 use crate::job::{attempted, attempted_to_open};
 use crate::model::Model;
 use crate::model::record::Layer;
-use crate::models;
 use crate::viewer::flow::Flow;
 use crate::viewer::latest::Latest;
+use crate::viewer::open_model::{OpenModel, load_same};
 use burn::tensor::{Device, Tensor, TensorData};
 use eframe::egui;
 use image::{RgbImage, imageops};
@@ -36,6 +37,8 @@ pub(super) struct Request {
     key: Key,
     /// The model, by its name or path.
     model: String,
+    /// See [`OpenModel::file`].
+    file: Option<Stamp>,
     photo: Arc<RgbImage>,
     truth: Option<Arc<Truth>>,
     size: [usize; 2],
@@ -48,11 +51,12 @@ pub(super) struct Request {
 
 impl Request {
     /// `None` until the states have been read back.
-    pub(super) fn of(key: Key, flow: &Flow, model: &str) -> Option<Self> {
+    pub(super) fn of(key: Key, flow: &Flow, model: &OpenModel) -> Option<Self> {
         let state = flow.states.get(key.1)?;
         Some(Self {
             key,
-            model: model.to_owned(),
+            model: model.name.clone(),
+            file: model.file.clone(),
             photo: flow.photo.clone(),
             truth: flow.truth.clone(),
             size: flow.size,
@@ -159,7 +163,7 @@ impl Cache {
         {
             self.recording = None;
             let loaded = attempted_to_open(&self.device, || {
-                models::load(&request.model, &self.device).map_err(|error| error.to_string())
+                load_same(&request.model, request.file.as_ref(), &self.device)
             })?;
             self.model = Some((request.model.clone(), loaded));
         }

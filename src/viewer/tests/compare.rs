@@ -66,6 +66,67 @@ fn a_model_whose_file_was_replaced_is_neither_compared_nor_listed_with() {
     assert!(app.errors.first().unwrap().contains("has changed"));
 }
 
+/// A model is compared with its own weights, also after its file was replaced and it was opened again.
+#[test]
+fn a_second_result_follows_a_model_that_was_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model_file(folder.path(), &["a", "b"]);
+    let mut window = window(options(&[&model], 1), Theme::Dark);
+    until(&mut window, "the flow", complete);
+    let before = window.state().shared.settings.view.layers;
+    press(&mut window, Key::K);
+    compared(&mut window);
+    model_file(folder.path(), &["a", "b", "c"]);
+    let app = &mut window.state_mut().shared;
+    app.choose_model(&model.to_string_lossy());
+    until(&mut window, "both results", |app| {
+        let second = app.shared.second.as_ref();
+        let second = second.and_then(|second| second.model.as_ref());
+        second.is_some_and(|model| model.card.classes.len() == 3)
+            && complete(app)
+            && app.shared.is_compared()
+    });
+    let app = &window.state().shared;
+    let [first, second] = [
+        app.model.as_ref(),
+        app.second.as_ref().unwrap().model.as_ref(),
+    ];
+    assert_eq!(first.unwrap().file, second.unwrap().file);
+    press(&mut window, Key::K);
+    let app = &window.state().shared;
+    assert!(app.second.is_none() && app.settings.view.layers == before);
+}
+
+#[test]
+fn both_results_are_of_the_photo_as_it_is_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model_file(folder.path(), &["a", "b"]);
+    let file = folder.path().join("photo.png");
+    let photo = |shade: u8| image::RgbImage::from_pixel(60, 40, image::Rgb([shade, 90, 30]));
+    photo(10).save(&file).unwrap();
+    let mut window = window(options(&[&model, &file], 1), Theme::Dark);
+    until(&mut window, "the flow", |app| {
+        app.shared.photos.file().is_some() && complete(app)
+    });
+    // The first result cannot follow, as its mask may be corrected.
+    photo(100).save(&file).unwrap();
+    press(&mut window, Key::K);
+    compared(&mut window);
+    let told = window.state().shared.errors.first();
+    assert!(told.unwrap().contains("has changed"));
+    photo(200).save(&file).unwrap();
+    press(&mut window, Key::R);
+    compared(&mut window);
+    let app = &window.state().shared;
+    let flows = [
+        app.flow.as_ref(),
+        app.second.as_ref().unwrap().flow.as_ref(),
+    ];
+    for flow in flows {
+        assert_eq!(*flow.unwrap().photo, photo(200));
+    }
+}
+
 #[test]
 fn doubt_is_computed_for_the_shown_state() {
     let mut window = done(3, Theme::Dark);

@@ -6,7 +6,7 @@ use super::*;
 use crate::data::{Corrected, SavedPair, read_labels, save_corrected, write_labels};
 use crate::labels::IGNORE;
 use crate::viewer::commands::{Action, Command, run::run};
-use crate::viewer::correct::{Correction, Request};
+use crate::viewer::correct::{Correction, FineTuneRequest, Request};
 use crate::viewer::pixel_info::pixel_info;
 use eframe::egui::vec2;
 
@@ -202,6 +202,27 @@ fn the_ground_truth_is_what_was_saved_over_it() {
     });
     let flow = window.state().shared.flow.as_ref().unwrap();
     assert_eq!(flow.truth.as_ref().unwrap().labels.data, painted);
+}
+
+#[test]
+fn a_model_whose_file_was_replaced_is_not_fine_tuned() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model_file(folder.path(), &["a", "b"]);
+    let mut window = window(options(&[&model], 1), Theme::Dark);
+    until(&mut window, "the flow", complete);
+    let root = folder.path().join("corrections");
+    choose_folder(&mut window, &root);
+    model_file(folder.path(), &["a", "b", "c"]);
+    let context = window.ctx.clone();
+    let start = Command::Correct(Request::FineTune(FineTuneRequest::Start));
+    let app = &mut window.state_mut().shared;
+    run(app, &context, start);
+    let lines = app.errors.lines();
+    assert!(
+        lines.iter().any(|line| line.contains("has changed")),
+        "{lines:?}"
+    );
+    assert!(!root.join("runs").exists());
 }
 
 #[test]

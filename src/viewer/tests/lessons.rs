@@ -103,6 +103,19 @@ fn every_card_looks_as_it_did() {
     }
 }
 
+#[test]
+fn a_flow_with_other_settings_than_the_chosen_ones_is_sampled_again_after_a_lesson() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = small(folder.path());
+    // As if they had been chosen while a model was being opened.
+    window.state_mut().shared.sampling.steps = 2;
+    open(&mut window, 0);
+    leave(&mut window);
+    let app = &window.state().shared;
+    let flow = app.flow.as_ref().unwrap();
+    assert_eq!((flow.sampling, app.sampling.steps), (Some(app.sampling), 2));
+}
+
 /// From every card to every other one, the window is afterwards as it was.
 #[test]
 fn lessons_leave_the_window_as_it_was() {

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::export::Look;
-use crate::inference::Tiling;
+use crate::inference::{Sampling, Tiling};
+use crate::sampler::Solver;
 use crate::viewer::commands::{Command, run::run};
 use crate::viewer::mask_queue::{MaskSettings, MaskState};
 use crate::viewer::mask_store::StoredMask;
@@ -211,15 +212,48 @@ fn a_mask_of_tiles_that_fails_is_reported_and_made_when_the_photo_is_back() {
     until(&mut window, "the failure", |app| counts(app) == [0, 1, 3]);
     let app = &window.state().shared;
     let lines = app.errors.lines();
-    assert!(lines.iter().any(|line| line.contains("that of one pass")));
+    let told = |line: &String| {
+        line.contains("that of one pass") && line.contains("keeps the mask made before")
+    };
+    assert!(lines.iter().any(told), "{lines:?}");
     // The mask that was made in one pass is listed meanwhile.
     assert!(app.masks.is_older(0) && app.masks.mask(0).is_some());
+    window.run_steps(2);
+    let row = "a.png, mask made with other settings";
+    assert!(window.query_by_label(row).is_some());
     fs::rename(&kept, &photo).unwrap();
     press(&mut window, Key::R);
     until(&mut window, "the mask", |app| {
         network_mask(app, 0).is_some() && complete(app)
     });
     assert!(!window.state().shared.masks.is_older(0));
+}
+
+#[test]
+fn a_chosen_number_of_steps_lasts_until_another_is_chosen() {
+    let mut window = done(2, Theme::Dark);
+    let app = &mut window.state_mut().shared;
+    // The timeline offers fewer than the model recommends.
+    app.model.as_mut().unwrap().card.sampling_steps = Some(150);
+    let with = |steps, solver| Sampling {
+        steps,
+        solver,
+        ..Sampling::default()
+    };
+    for (sampling, chosen) in [
+        (with(7, Solver::Euler), Some(7)),
+        (with(100, Solver::Euler), None),
+        (with(5, Solver::Heun), Some(5)),
+        (with(5, Solver::Euler), Some(5)),
+    ] {
+        app.choose_sampling(sampling);
+        assert_eq!(app.settings.chosen_steps(), chosen);
+    }
+    // The number that this model recommends, chosen for another one.
+    app.settings.choose_steps(Some(100));
+    app.sampling.steps = 100;
+    app.choose_sampling(with(100, Solver::Heun));
+    assert_eq!(app.settings.chosen_steps(), Some(100));
 }
 
 /// The flow of a photo that is gone stays, with its own settings and the masks made with them.

@@ -192,4 +192,11 @@ fn answers_follow_the_photo_and_errors_are_shown() {
         .query_all_by_label_contains("other.safetensors")
         .count();
     assert!(found > 0, "the error is not shown");
+
+    // Nor is another model's network shown.
+    model_file(folder.path(), &["left", "right", "top"]);
+    window.state_mut().panels.network = Default::default();
+    settle(&mut window);
+    let found = window.query_all_by_label_contains("has changed").count();
+    assert!(found > 0, "another network is shown");
 }
