@@ -2,7 +2,8 @@
 
 use super::corrected_labels::{SavedLabels, labels_digest};
 use super::corrections::{corrected_classes, label_file, labels_named, may_hold};
-use super::decode::read_raw_labels;
+use super::decode::{RawLabels, read_raw_labels};
+use super::layout;
 use super::mapping::LabelMapping;
 use crate::labels::IGNORE;
 use crate::own_png::is_by_hand;
@@ -23,7 +24,7 @@ pub fn saved_labels(
     }
     let path = &label_file(folder, name, file, photo).ok()?;
     let digest = labels_digest(path).ok()?;
-    let raw = read_raw_labels(path).ok()?;
+    let raw = read_as_data(folder, path)?;
     let size = [photo.width(), photo.height()].map(|side| side as usize);
     if [raw.width, raw.height] != size {
         return None;
@@ -37,6 +38,24 @@ pub fn saved_labels(
         is_correction: is_by_hand(path),
         digest,
     })
+}
+
+/// The labels in a file of a folder of corrections, as a data set in that folder has them: a label map beside the list
+/// of classes may give palette indices, and colours, other classes.
+fn read_as_data(folder: &Path, path: &Path) -> Option<RawLabels> {
+    let splits = layout::plain(folder).ok()?.splits;
+    let split = splits.iter().find(|split| path.starts_with(&split.labels));
+    match split.and_then(|split| split.drawing_of(path)) {
+        None => read_raw_labels(path).ok(),
+        // Its size is compared with the photo's by the caller.
+        Some(drawing) => {
+            let mut as_stated = |stated: Option<[u64; 2]>| {
+                let [width, height] = stated.unwrap_or_default();
+                Ok((width as usize, height as usize))
+            };
+            drawing.0.draw(&mut as_stated).ok()
+        }
+    }
 }
 
 /// Whether a folder of corrections has labels that this program saved as corrections, with the name of a
