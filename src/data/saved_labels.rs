@@ -141,4 +141,41 @@ mod tests {
         save(root, "x", &photo);
         assert_eq!(saved(), Some(vec![1; 24]));
     }
+
+    #[test]
+    fn labels_beside_a_label_map_are_those_of_the_data_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, photo) = (folder.path(), picture(0));
+        let path = save(root, "x", &photo);
+        std::fs::write(root.join("labelmap.txt"), "b:9,8,7::\na:1,2,3::\n").unwrap();
+        let saved = || saved_labels(root, "x", None, &photo).map(|saved| saved.labels);
+        // Grey files have the values of the list.
+        assert_eq!(saved(), Some(vec![1; 24]));
+        let mut encoder = png::Encoder::new(std::fs::File::create(&path).unwrap(), 6, 4);
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_palette(vec![9, 8, 7, 1, 2, 3]);
+        let mut writer = encoder.write_header().unwrap();
+        let indices: Vec<u8> = (0..24).map(|pixel| pixel % 2).collect();
+        writer.write_image_data(&indices).unwrap();
+        writer.finish().unwrap();
+        let expected: Vec<u16> = (0..24).map(|pixel| 1 - pixel % 2).collect();
+        assert_eq!(saved(), Some(expected));
+    }
+
+    #[test]
+    fn labels_of_a_photo_of_the_same_name_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, photo) = (folder.path(), picture(0));
+        let theirs = save(root, "x", &photo);
+        let bytes = std::fs::read(&theirs).unwrap();
+        // The labels `x.png` are those of the first of both photos.
+        std::fs::write(root.join("images/training/x.jpg"), "another").unwrap();
+        assert!(saved_labels(root, "x", None, &photo).is_none());
+        let own = save(root, "x", &photo);
+        assert_eq!(own, theirs.with_file_name("x.png.png"));
+        assert_eq!(std::fs::read(&theirs).unwrap(), bytes);
+        assert!(saved_labels(root, "x", None, &photo).is_some());
+        assert_eq!(save(root, "x", &photo), own);
+    }
 }
