@@ -4,7 +4,7 @@ use crate::crash;
 use crate::device::{self, Choice, Opened};
 use crate::inference::{Look, SCALES, Tiling};
 use crate::kernels::MatmulPrecision;
-use crate::model::{Card, Model};
+use crate::model::{Card, MOST_SOLVER_STEPS, Model};
 use crate::models;
 use crate::sampler::Solver;
 use crate::terminal::err;
@@ -29,6 +29,12 @@ pub(super) fn whole(
                 format!("it must be a whole number from {low} to {high}")
             })
     }
+}
+
+/// Parses a number of solver steps.
+pub(super) fn solver_steps() -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync + 'static
+{
+    whole(1..=MOST_SOLVER_STEPS as u64)
 }
 
 /// Parses a whole number whose range is checked later or is that of its type, which is unsigned and has at most 64 bits.

@@ -2,7 +2,7 @@
 
 mod tables;
 
-use super::arguments::{DeviceArgument, OutlinesArgument, ScaleArgument, any_whole, whole};
+use super::arguments::{DeviceArgument, OutlinesArgument, ScaleArgument, any_whole, solver_steps};
 use super::compiling::Compiling;
 use super::inputs;
 use super::interrupt::Stop;
@@ -68,10 +68,10 @@ pub(super) struct Arguments {
     #[arg(long, default_value = "validation", requires = "data")]
     split: String,
     /// Solver steps of A, 1 to 1000; by default what the model recommends
-    #[arg(long, value_parser = whole(1..=1000))]
+    #[arg(long, value_parser = solver_steps())]
     steps_a: Option<u64>,
     /// Solver steps of B, 1 to 1000; by default what the model recommends
-    #[arg(long, value_parser = whole(1..=1000))]
+    #[arg(long, value_parser = solver_steps())]
     steps_b: Option<u64>,
     /// Solver of the ODE of A
     #[arg(long, value_enum, default_value_t)]

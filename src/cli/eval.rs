@@ -3,7 +3,7 @@
 use super::agreement;
 use super::arguments::{
     DeviceArgument, ModelArgument, PrecisionArgument, SMALLER, SMALLER_VOTES, SamplingArguments,
-    whole,
+    solver_steps, whole,
 };
 use super::compiling::Compiling;
 use super::contact_sheet;
@@ -46,7 +46,7 @@ pub(super) struct Arguments {
     split: String,
     /// Solver steps, 1 to 1000, several separated by commas, such as 1,5,10: each is scored; by default
     /// what the model recommends
-    #[arg(long, value_delimiter = ',', value_parser = whole(1..=1000))]
+    #[arg(long, value_delimiter = ',', value_parser = solver_steps())]
     steps: Vec<u64>,
     #[command(flatten)]
     sampling: SamplingArguments,

@@ -12,7 +12,7 @@ mod standing;
 mod work;
 
 use super::arguments::{
-    DeviceArgument, ModelArgument, PrecisionArgument, SMALLER, SamplingArguments, whole,
+    DeviceArgument, ModelArgument, PrecisionArgument, SMALLER, SamplingArguments, solver_steps,
 };
 use super::compiling::Compiling;
 use super::inputs::{self, Input};
@@ -60,7 +60,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     precision: PrecisionArgument,
     /// Solver steps, 1 to 1000; by default what the model recommends
-    #[arg(long, value_parser = whole(1..=1000))]
+    #[arg(long, value_parser = solver_steps())]
     steps: Option<u64>,
     #[command(flatten)]
     sampling: SamplingArguments,

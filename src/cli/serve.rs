@@ -1,6 +1,6 @@
 //! `flowseg serve`: masks over HTTP, or this machine's device lent to another machine.
 
-use super::arguments::{ModelArgument, PrecisionArgument, whole};
+use super::arguments::{ModelArgument, PrecisionArgument, solver_steps, whole};
 use super::interrupt::Stop;
 use crate::device::{self, Choice};
 use crate::server::{self, Access, Engine, Limits, Page, Service};
@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR", requires = "http")]
     web: Option<PathBuf>,
     /// Solver steps of requests that name none, 1 to 1000; by default what the model recommends
-    #[arg(long, requires = "http", value_parser = whole(1..=1000))]
+    #[arg(long, requires = "http", value_parser = solver_steps())]
     steps: Option<u64>,
     /// Photos that are received, waiting, being computed or answered at a time; additional ones are refused
     /// with 503

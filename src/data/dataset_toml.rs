@@ -232,11 +232,14 @@ impl Relabel {
                 _ => names[usize::from(class("map", from)?)] = Some((to.trim(), false)),
             }
         }
-        if let Some((value, _)) = values.first()
-            && contents.splits.iter().any(|split| split.scanner.is_some())
-        {
+        let is_free = |value: u16| {
+            let mut splits = contents.splits.iter();
+            splits.all(|split| split.leaves_to_pixels(value))
+        };
+        if let Some((value, _)) = values.iter().find(|(value, _)| !is_free(*value)) {
             let reason = format!(
-                "map names the value {value}, but labels of this data set are no values of pixels: remove it"
+                "map names the value {value}, but labels of this data set are not, or not all, values of pixels: \
+                 remove it"
             );
             return Err(DataError::description(path, reason));
         }

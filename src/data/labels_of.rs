@@ -56,7 +56,7 @@ impl Truth {
 }
 
 /// The labels of a photo, as indices of a model's classes, if a folder above it is a data set with one of these
-/// classes and PNG labels. Only the label file's folder is listed.
+/// classes and PNG labels. Only the folders of the photo and of its labels are listed.
 pub fn labels_of(photo: &Path, classes: &[String]) -> Option<Truth> {
     let table = ClassTable::new(classes.to_vec());
     let known = |own: &[String]| own.iter().any(|name| table.find(name).is_some());
@@ -65,8 +65,8 @@ pub fn labels_of(photo: &Path, classes: &[String]) -> Option<Truth> {
 }
 
 /// The labels and class names of a photo if a folder above it is a data set in a known layout whose
-/// classes are `wanted`. Of a photo behind a symbolic link, the folders above the link come first. Only the label
-/// file's folder is listed.
+/// classes are `wanted`. Of a photo behind a symbolic link, the folders above the link come first. Only the folders of
+/// the photo and of its labels are listed.
 pub fn labels_and_classes(
     photo: &Path,
     wanted: impl Fn(&[String]) -> bool,

@@ -164,38 +164,29 @@ fn resembled(dir: &Path) -> &'static str {
     }
 }
 
-/// A data set whose label files hold the indices of these classes.
-fn plain(classes: ClassTable, splits: Vec<Split>) -> Contents {
-    Contents {
+/// A folder in the plain layout, without what its `dataset.toml` says.
+///
+/// # Errors
+/// The list of classes, or the label map in its place, cannot be read or is invalid.
+pub(super) fn plain(dir: &Path) -> Result<Contents, DataError> {
+    let splits = whole(images_and_annotations(dir));
+    let (list, colours) = (dir.join(CLASSES), dir.join(labelmap::FILE));
+    let is_mapped = colours.is_file();
+    if is_mapped && !list.is_file() {
+        return labelmap::contents(&colours, labelmap::Lines::Voc, splits);
+    }
+    let classes = ClassTable::from_file(&list)?;
+    let splits = if is_mapped {
+        labelmap::beside_a_list(&colours, &classes, splits)
+    } else {
+        splits
+    };
+    Ok(Contents {
         name: None,
         mapping: LabelMapping::plain(classes.len()),
         classes,
         splits,
-    }
-}
-
-/// The same with the file `colours` of the colours of labels beside it.
-///
-/// # Errors
-/// The file cannot be used, unless there is a list of classes and no coloured label file: other programs write files
-/// of this name for themselves.
-fn with_colours(
-    colours: &Path,
-    listed: Option<ClassTable>,
-    splits: Vec<Split>,
-) -> Result<Contents, DataError> {
-    let read = labelmap::contents(
-        colours,
-        labelmap::Lines::Voc,
-        listed.clone(),
-        splits.clone(),
-    );
-    match listed {
-        Some(classes) if read.is_err() && !splits.iter().any(labelmap::is_coloured) => {
-            Ok(plain(classes, splits))
-        }
-        _ => read,
-    }
+    })
 }
 
 impl Layout {
@@ -228,20 +219,7 @@ impl Layout {
         let said = options.unlabelled.clone();
         let drawn = |form: Form| form.contents(dir, said.as_ref());
         let mut contents = match self {
-            Self::Plain => {
-                let splits = whole(images_and_annotations(dir));
-                let (list, colours) = (dir.join(CLASSES), dir.join(labelmap::FILE));
-                let is_mapped = colours.is_file();
-                let listed = if list.is_file() || !is_mapped {
-                    Some(ClassTable::from_file(&list)?)
-                } else {
-                    None
-                };
-                match listed {
-                    Some(classes) if !is_mapped => plain(classes, splits),
-                    listed => with_colours(&colours, listed, splits)?,
-                }
-            }
+            Self::Plain => plain(dir)?,
             Self::Ade20k => ade20k::contents(dir)?,
             Self::CocoStuff => coco_stuff::contents(dir)?,
             Self::CamVidPublished => camvid::contents(dir)?,

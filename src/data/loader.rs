@@ -151,6 +151,14 @@ pub fn view_fingerprint(dataset: &Dataset, config: &LoaderConfig) -> String {
     if augment.is_some_and(|augment| augment.balance > 0.0 || augment.tint > 0.0) {
         fingerprint.text(&format!("{:?}", dataset.class_pixels()));
     }
+    // Which classes are rare has come to depend on weights; without them, tokens of older views stay valid.
+    let weights: Vec<f64> = dataset.parts().iter().map(|part| part.weight).collect();
+    if augment.is_some_and(|augment| augment.balance > 0.0)
+        && weights.iter().any(|weight| *weight != weights[0])
+    {
+        let rare: Vec<u16> = Rare::of(dataset).classes().collect();
+        fingerprint.text(&format!("{rare:?}"));
+    }
     fingerprint.finish()
 }
 

@@ -2,7 +2,8 @@
 
 use super::corrected_labels::{SavedLabels, labels_digest};
 use super::corrections::{corrected_classes, label_file, labels_named, may_hold};
-use super::decode::read_raw_labels;
+use super::decode::{RawLabels, read_raw_labels};
+use super::layout;
 use super::mapping::LabelMapping;
 use crate::labels::IGNORE;
 use crate::own_png::is_by_hand;
@@ -23,7 +24,7 @@ pub fn saved_labels(
     }
     let path = &label_file(folder, name, file, photo).ok()?;
     let digest = labels_digest(path).ok()?;
-    let raw = read_raw_labels(path).ok()?;
+    let raw = read_as_data(folder, path)?;
     let size = [photo.width(), photo.height()].map(|side| side as usize);
     if [raw.width, raw.height] != size {
         return None;
@@ -37,6 +38,24 @@ pub fn saved_labels(
         is_correction: is_by_hand(path),
         digest,
     })
+}
+
+/// The labels in a file of a folder of corrections, as a data set in that folder has them: a label map beside the list
+/// of classes may give palette indices, and colours, other classes.
+fn read_as_data(folder: &Path, path: &Path) -> Option<RawLabels> {
+    let splits = layout::plain(folder).ok()?.splits;
+    let split = splits.iter().find(|split| path.starts_with(&split.labels));
+    match split.and_then(|split| split.drawing_of(path)) {
+        None => read_raw_labels(path).ok(),
+        // Its size is compared with the photo's by the caller.
+        Some(drawing) => {
+            let mut as_stated = |stated: Option<[u64; 2]>| {
+                let [width, height] = stated.unwrap_or_default();
+                Ok((width as usize, height as usize))
+            };
+            drawing.0.draw(&mut as_stated).ok()
+        }
+    }
 }
 
 /// Whether a folder of corrections has labels that this program saved as corrections, with the name of a
@@ -121,5 +140,42 @@ mod tests {
         // Corrections are saved as values.
         save(root, "x", &photo);
         assert_eq!(saved(), Some(vec![1; 24]));
+    }
+
+    #[test]
+    fn labels_beside_a_label_map_are_those_of_the_data_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, photo) = (folder.path(), picture(0));
+        let path = save(root, "x", &photo);
+        std::fs::write(root.join("labelmap.txt"), "b:9,8,7::\na:1,2,3::\n").unwrap();
+        let saved = || saved_labels(root, "x", None, &photo).map(|saved| saved.labels);
+        // Grey files have the values of the list.
+        assert_eq!(saved(), Some(vec![1; 24]));
+        let mut encoder = png::Encoder::new(std::fs::File::create(&path).unwrap(), 6, 4);
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_palette(vec![9, 8, 7, 1, 2, 3]);
+        let mut writer = encoder.write_header().unwrap();
+        let indices: Vec<u8> = (0..24).map(|pixel| pixel % 2).collect();
+        writer.write_image_data(&indices).unwrap();
+        writer.finish().unwrap();
+        let expected: Vec<u16> = (0..24).map(|pixel| 1 - pixel % 2).collect();
+        assert_eq!(saved(), Some(expected));
+    }
+
+    #[test]
+    fn labels_of_a_photo_of_the_same_name_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, photo) = (folder.path(), picture(0));
+        let theirs = save(root, "x", &photo);
+        let bytes = std::fs::read(&theirs).unwrap();
+        // The labels `x.png` are those of the first of both photos.
+        std::fs::write(root.join("images/training/x.jpg"), "another").unwrap();
+        assert!(saved_labels(root, "x", None, &photo).is_none());
+        let own = save(root, "x", &photo);
+        assert_eq!(own, theirs.with_file_name("x.png.png"));
+        assert_eq!(std::fs::read(&theirs).unwrap(), bytes);
+        assert!(saved_labels(root, "x", None, &photo).is_some());
+        assert_eq!(save(root, "x", &photo), own);
     }
 }

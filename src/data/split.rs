@@ -45,9 +45,19 @@ pub(super) trait Scan: std::fmt::Debug + Send + Sync {
     /// The photos with the sources of their labels.
     fn scan(&self) -> Result<Files, DataError>;
 
-    /// How to draw a label file, if photos and label files are paired by their names.
+    /// Whether photos and label files are paired by their names.
+    fn is_by_name(&self) -> bool {
+        false
+    }
+
+    /// How to draw a label file, where they are; `None` for one whose pixels are values.
     fn drawing_of(&self, _labels: &Path) -> Option<Drawing> {
         None
+    }
+
+    /// Whether this value can only be one of pixels: no drawn label has it.
+    fn leaves_to_pixels(&self, _value: u16) -> bool {
+        false
     }
 }
 
@@ -308,21 +318,34 @@ impl Split {
     /// A photo in the split's folder with its label file, without listing the split. `None` if the labels
     /// are not in a file with the photo's name.
     pub(super) fn pair_of(&self, photo: &Path) -> Option<Pair> {
+        if let Some(scanner) = &self.scanner
+            && !scanner.0.is_by_name()
+        {
+            return None;
+        }
         let labels = self.labels_of(photo)?;
-        let drawing = match &self.scanner {
-            Some(scanner) => Some(scanner.0.drawing_of(&labels)?),
-            None => None,
-        };
         Some(Pair {
             name: String::new(),
             image: photo.to_path_buf(),
+            drawing: self.drawing_of(&labels),
             labels,
-            drawing,
         })
     }
 
+    /// How to draw a label file that is paired with a photo by its name; `None` for one whose pixels are values.
+    pub(super) fn drawing_of(&self, labels: &Path) -> Option<Drawing> {
+        self.scanner.as_ref()?.0.drawing_of(labels)
+    }
+
+    /// Whether this value of a pixel may get a class: no label is drawn as the class of this index.
+    pub(super) fn leaves_to_pixels(&self, value: u16) -> bool {
+        let scanner = self.scanner.as_ref();
+        scanner.is_none_or(|scanner| scanner.0.leaves_to_pixels(value))
+    }
+
     /// The label file with the name of a photo in the split's folder, without listing the split; of several, the one
-    /// that [`scan`](Self::scan) takes.
+    /// that [`scan`](Self::scan) takes. Labels named after a photo without its ending belong to the first of several
+    /// such photos.
     pub(super) fn labels_of(&self, photo: &Path) -> Option<PathBuf> {
         let relative = photo.strip_prefix(&self.images).ok()?;
         let file = relative.file_name()?;
@@ -344,14 +367,36 @@ impl Split {
                 }
             }
         }
-        keys.iter().find_map(|key| found.remove(key))
+        let [stem, full] = keys.map(|key| found.remove(&key));
+        stem.filter(|_| self.is_first(photo)).or(full)
+    }
+
+    /// Whether no other photo with this photo's name without its ending comes before it in its folder.
+    fn is_first(&self, photo: &Path) -> bool {
+        let (Some(folder), Some(file)) = (photo.parent(), photo.file_name()) else {
+            return true;
+        };
+        let own = |file: &OsStr| Some(key(Path::new(""), self.image_stem(file)?));
+        let stem = own(file);
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            return true;
+        };
+        !entries.flatten().any(|entry| {
+            let name = entry.file_name();
+            *name < *file && own(&name) == stem && !entry.path().is_dir()
+        })
     }
 
     /// The label file of a photo: the one that is there, whatever its spelling, as a second one would not be read, or
     /// else the one to write.
     pub(super) fn labels_to_write(&self, photo: &Path) -> PathBuf {
         self.labels_of(photo).unwrap_or_else(|| {
-            let own = photo.file_stem().unwrap_or_default().to_string_lossy();
+            let own = if self.is_first(photo) {
+                photo.file_stem()
+            } else {
+                photo.file_name()
+            };
+            let own = own.unwrap_or_default().to_string_lossy();
             // The labels of a photo in a subfolder are in the same one.
             let relative = photo.strip_prefix(&self.images).ok();
             let below = relative.and_then(Path::parent).unwrap_or(Path::new(""));

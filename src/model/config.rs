@@ -143,6 +143,11 @@ pub struct InvalidNetwork {
 }
 
 impl NetworkConfig {
+    /// Whether the network sees a photo's own pixels, besides the features of an encoder.
+    pub(crate) fn sees_pixels(&self) -> bool {
+        self.condition == Condition::Concat || self.stem_width > 0
+    }
+
     /// A network of a few thousand parameters, for checks of arithmetic.
     pub(crate) fn miniature() -> Self {
         Self {

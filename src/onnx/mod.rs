@@ -199,7 +199,7 @@ impl Parts<'_, '_> {
         let state = self.state("state", "The state x_t, about in [-1, 1]");
         let time = "The time t in [0, 1]";
         let t = self.g.input("t", Element::Float, &[Axis::Fixed(1)], time);
-        let photo = network::sees_photo(config).then(|| self.photo());
+        let photo = config.sees_pixels().then(|| self.photo());
         let features = config.encoder.as_ref().map(|vit| {
             let width = vit.tokens_width();
             let axes = [Axis::Fixed(1), Axis::Named("tokens"), Axis::Fixed(width)];
@@ -231,7 +231,7 @@ impl Parts<'_, '_> {
         let config = &card.network;
         let channels = config.state_channels;
         let starts_at_photo = card.source == Source::Image;
-        let seen = network::sees_photo(config) || config.encoder.is_some();
+        let seen = config.sees_pixels() || config.encoder.is_some();
         let photo = (starts_at_photo || seen).then(|| self.photo());
         let mut state = match &photo {
             Some(photo) if starts_at_photo => photo_state(self.g, photo, channels),
@@ -245,7 +245,7 @@ impl Parts<'_, '_> {
         let features = photo
             .as_ref()
             .and_then(|photo| Scene::encode(g, config, &size, photo));
-        let photo = photo.filter(|_| network::sees_photo(config));
+        let photo = photo.filter(|_| config.sees_pixels());
         let scene = Scene::new(g, config, &size, photo.as_ref(), features.as_ref());
         let times = sampler::times(card.flow_steps(steps), 1.0);
         for pair in times.windows(2) {

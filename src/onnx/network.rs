@@ -23,7 +23,7 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// Looks at a photo `[1, 3, H, W]`, where the network [sees](sees_photo) one. `features: [L, W]`
+    /// Looks at a photo `[1, 3, H, W]`, where the network [sees](NetworkConfig::sees_pixels) one. `features: [L, W]`
     /// are the encoder's.
     pub(super) fn new(
         g: &mut Builder,
@@ -118,11 +118,6 @@ impl Scene {
         }
         rms_norm(g, &z, "final_layer.norm")
     }
-}
-
-/// Whether the network sees a photo's own pixels.
-pub(super) fn sees_photo(config: &NetworkConfig) -> bool {
-    config.condition == Condition::Concat || config.stem_width > 0
 }
 
 /// The features `[1, 256]` of a time that is known.

@@ -1,6 +1,6 @@
 //! Estimates the memory that a run needs.
 
-use super::config::{Config, Stage};
+use super::config::{Config, Stage, warm_up_cautions};
 use super::error::guarded;
 use super::memory::{MemoryEstimate, Workload};
 use super::repa::Teacher;
@@ -22,7 +22,7 @@ pub(crate) fn dry_run(
 ) -> Result<Vec<MemoryEstimate>, TrainError> {
     let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
-    for caution in plan.iter().filter_map(Stage::warm_up_caution) {
+    for caution in warm_up_cautions(&plan, 0) {
         tracing::warn!("{caution}");
     }
     let first = &plan[0].config;

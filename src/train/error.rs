@@ -73,7 +73,7 @@ pub enum TrainError {
     /// Too many steps in a row without a finite gradient.
     #[error(
         "by step {step}, {in_a_row} steps in a row had no finite gradient: {}",
-        after_divergence(checkpoint.as_deref(), in_a_row >= step)
+        after_divergence(checkpoint.as_deref(), *has_temperature && in_a_row >= step)
     )]
     Diverged {
         /// The step of the line at which this was seen.
@@ -81,6 +81,8 @@ pub enum TrainError {
         /// Length of the longest sequence of such steps that ended after the previous line: finite ones may have
         /// followed it.
         in_a_row: u64,
+        /// Whether the loss has `loss.temperature` and `loss.epsilon`.
+        has_temperature: bool,
         /// The newest checkpoint of finite numbers whose last step was not such a step, if there is one.
         checkpoint: Option<PathBuf>,
     },
@@ -127,8 +129,8 @@ pub enum TrainError {
     Precision(MatmulPrecision),
 }
 
-/// What to do where gradients are no longer finite, or with `never` none has ever been.
-fn after_divergence(checkpoint: Option<&Path>, never: bool) -> String {
+/// What to do where gradients are no longer finite. With `sharp` none has ever been, of a loss with a temperature.
+fn after_divergence(checkpoint: Option<&Path>, sharp: bool) -> String {
     let smaller = "--set train.learning_rate=SMALLER";
     match checkpoint {
         Some(path) => format!(
@@ -137,7 +139,7 @@ fn after_divergence(checkpoint: Option<&Path>, never: bool) -> String {
         ),
         None => format!(
             "there is no checkpoint to go back to, so start again with {smaller}{} and another --out",
-            if never {
+            if sharp {
                 ", or a larger loss.temperature or loss.epsilon,"
             } else {
                 ""
@@ -187,14 +189,16 @@ mod tests {
 
     #[test]
     fn a_diverged_run_without_a_checkpoint_says_to_start_again() {
-        let told = |in_a_row, checkpoint| {
+        let message = |in_a_row, has_temperature, checkpoint| {
             let diverged = TrainError::Diverged {
                 step: 9,
                 in_a_row,
+                has_temperature,
                 checkpoint,
             };
             diverged.to_string()
         };
+        let told = |in_a_row, checkpoint| message(in_a_row, true, checkpoint);
         let resumed = told(5, Some(PathBuf::from("step-4")));
         assert!(resumed.ends_with("continues from step-4"), "{resumed}");
         let again = told(5, None);
@@ -206,6 +210,8 @@ mod tests {
             never.contains("loss.temperature or loss.epsilon"),
             "{never}"
         );
+        let other_loss = message(9, false, None);
+        assert!(!other_loss.contains("loss.temperature"), "{other_loss}");
     }
 
     #[test]

@@ -36,6 +36,13 @@ pub enum Objective {
     Variational,
 }
 
+impl Objective {
+    /// Whether it follows a potential, which has `loss.temperature` and `loss.epsilon`.
+    pub(super) fn has_temperature(self) -> bool {
+        matches!(self, Self::Reshaped | Self::Annealed)
+    }
+}
+
 /// The objective as a function of the network's outputs. Every loss is averaged over the batch's
 /// pixels by their weight, and zero if all weights are.
 pub(super) struct Loss<'a> {

@@ -78,29 +78,45 @@ pub fn encoder(encoder: Vit, path: &Path) -> Result<Vit, TrainError> {
     start_encoder(encoder, tensors).map_err(|e| unusable(path, e.to_string()))
 }
 
+/// What the `config.json` beside a teacher says.
+struct Declared {
+    heads: usize,
+    /// Whether it is of the teacher's width.
+    is_own: bool,
+}
+
+impl Declared {
+    /// The number of heads, unless it is another model's.
+    fn own_heads(&self) -> Option<usize> {
+        self.is_own.then_some(self.heads)
+    }
+}
+
 /// The number of heads that the `config.json` beside a teacher gives. A configuration of another width belongs to
-/// another model: it is left out, and a warning says so.
-fn declared_heads(teacher: &Path, width: usize) -> Option<usize> {
+/// another model: a warning says that it is left out.
+fn declared(teacher: &Path, width: usize) -> Option<Declared> {
     let path = teacher.with_file_name("config.json");
     let json = std::fs::read(&path).ok()?;
     let json: serde_json::Value = serde_json::from_slice(&json).ok()?;
     let heads = json["num_attention_heads"].as_u64()? as usize;
-    if json["hidden_size"].as_u64() == Some(width as u64) {
-        return Some(heads);
+    let is_own = json["hidden_size"].as_u64() == Some(width as u64);
+    if !is_own {
+        tracing::warn!(
+            "{} is not about {}: its hidden_size is {}, and the tensors are {width} wide; heads are taken to be \
+             {HEAD_WIDTH} wide",
+            path.display(),
+            teacher.display(),
+            json["hidden_size"]
+        );
     }
-    tracing::warn!(
-        "{} is not about {}: its hidden_size is {}, and the tensors are {width} wide; heads are taken to be \
-         {HEAD_WIDTH} wide",
-        path.display(),
-        teacher.display(),
-        json["hidden_size"]
-    );
-    None
+    Some(Declared { heads, is_own })
 }
 
-/// The name of a teacher's cache folder. The same tensors have other features with another number of heads.
-fn cache_name(digest: &str, width: usize, heads: usize) -> String {
-    if heads == width / HEAD_WIDTH {
+/// The name of a teacher's cache folder. The same tensors have other features with another number of heads. Older
+/// versions took the `declared` number of another model's configuration, and kept those features without it in the name.
+fn cache_name(digest: &str, width: usize, heads: usize, declared: Option<usize>) -> String {
+    let usual = width / HEAD_WIDTH;
+    if heads == usual && declared.is_none_or(|declared| declared == usual) {
         digest.to_owned()
     } else {
         format!("{digest}-{heads}-heads")
@@ -110,8 +126,8 @@ fn cache_name(digest: &str, width: usize, heads: usize) -> String {
 /// The frozen teacher, and the cache of its features.
 pub struct Teacher {
     encoder: Dinov2,
-    /// First digits of its file's digest.
-    digest: String,
+    /// The name of the folder of its cached features.
+    cache_name: String,
     /// The folder of this teacher's cached features.
     cache: Option<PathBuf>,
     /// Whether a write into the cache has failed; nothing is written after that.
@@ -128,12 +144,16 @@ impl Teacher {
     pub fn open(path: &Path, cache: Option<&Path>, device: &Device) -> Result<Self, TrainError> {
         let (bytes, tensors) = checkpoint(path)?;
         let width = Dinov2::width_of(&tensors);
-        let heads = width.and_then(|width| declared_heads(path, width));
+        let declared = width.and_then(|width| declared(path, width));
+        let heads = declared.as_ref().and_then(Declared::own_heads);
         let encoder = Dinov2::new(tensors, heads, &device.clone().inner())
             .map_err(|e| unusable(path, e.to_string()))?;
+        // First digits of the file's digest.
+        let digest = &hex(&Sha256::digest(&bytes))[..16];
+        let declared = declared.map(|declared| declared.heads);
         let mut teacher = Self {
+            cache_name: cache_name(digest, encoder.width(), encoder.heads(), declared),
             encoder,
-            digest: hex(&Sha256::digest(&bytes))[..16].to_owned(),
             cache: None,
             failed: AtomicBool::new(false),
         };
@@ -146,8 +166,7 @@ impl Teacher {
     /// # Errors
     /// If the folder cannot be created.
     pub fn set_cache(&mut self, cache: Option<&Path>) -> Result<(), TrainError> {
-        let name = cache_name(&self.digest, self.width(), self.encoder.heads());
-        self.cache = cache.map(|folder| folder.join(name));
+        self.cache = cache.map(|folder| folder.join(&self.cache_name));
         self.failed = AtomicBool::new(false);
         match &self.cache {
             None => Ok(()),
@@ -314,7 +333,8 @@ mod tests {
     fn only_a_configuration_of_the_same_width_gives_the_heads() {
         let folder = tempfile::tempdir().unwrap();
         let teacher = folder.path().join("teacher.safetensors");
-        assert_eq!(declared_heads(&teacher, 48), None);
+        let declared_heads = || declared(&teacher, 48).and_then(|declared| declared.own_heads());
+        assert_eq!(declared_heads(), None);
         for (json, expected) in [
             (r#"{"hidden_size": 48, "num_attention_heads": 4}"#, Some(4)),
             (r#"{"hidden_size": 384, "num_attention_heads": 6}"#, None),
@@ -324,14 +344,18 @@ mod tests {
             ("{", None),
         ] {
             std::fs::write(folder.path().join("config.json"), json).unwrap();
-            assert_eq!(declared_heads(&teacher, 48), expected, "{json}");
+            assert_eq!(declared_heads(), expected, "{json}");
         }
     }
 
     #[test]
     fn features_of_other_heads_are_cached_apart() {
-        assert_eq!(cache_name("0123", 384, 6), "0123");
-        assert_eq!(cache_name("0123", 384, 8), "0123-8-heads");
+        for declared in [None, Some(6)] {
+            assert_eq!(cache_name("0123", 384, 6, declared), "0123");
+        }
+        assert_eq!(cache_name("0123", 384, 8, Some(8)), "0123-8-heads");
+        // Not where an older version kept those of 12 heads.
+        assert_eq!(cache_name("0123", 384, 6, Some(12)), "0123-6-heads");
     }
 
     #[test]

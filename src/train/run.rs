@@ -1,6 +1,6 @@
 //! A run from its configuration to the finished model.
 
-use super::config::{Config, Stage, comparable_after};
+use super::config::{Config, Stage, comparable_after, warm_up_cautions};
 use super::earlier_models::EarlierBest;
 use super::error::guarded;
 use super::event::{Event, Outcome};
@@ -61,8 +61,7 @@ pub(crate) fn run_on(
     let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
     check_devices(&plan, devices)?;
-    let warm_ups = plan.iter().filter_map(Stage::warm_up_caution);
-    for caution in cautions(&plan, devices).into_iter().chain(warm_ups) {
+    for caution in cautions(&plan, devices) {
         tracing::warn!("{caution}");
     }
     let Some(prepared) = prepare::prepare(&plan, report, stop)? else {
@@ -107,6 +106,9 @@ fn run_prepared(
     };
     let (mut state, loaded) = setup.restore(&supervision, device)?;
     folder.check_room(&state, &plan)?;
+    for caution in warm_up_cautions(&plan, state.progress.step) {
+        tracing::warn!("{caution}");
+    }
     let group = WorkerGroup::new(&setup, devices)?;
     provenance::write(config, prepared, devices, &folder.path(CONFIG))?;
     let metrics = Metrics::open(&folder.path(METRICS), state.progress.step)?;

@@ -18,8 +18,6 @@ pub(super) struct RunningMetrics {
     /// same.
     resumed: Option<Unlogged>,
     steps: u64,
-    /// Steps of batches without a weighed pixel since this process wrote a line.
-    unweighed: u64,
     photos: usize,
     waited: Duration,
     started: Instant,
@@ -40,7 +38,7 @@ struct Sums {
 pub(super) struct Summary {
     /// `None` if no step has a loss: each was skipped, or its batch has no weighed pixel.
     pub line: Option<StepLine>,
-    /// Steps of batches without a weighed pixel.
+    /// Steps that were not skipped, of batches without a weighed pixel.
     pub unweighed: u64,
     /// Steps skipped because their gradient was not finite.
     pub skipped: u64,
@@ -55,7 +53,6 @@ impl Default for RunningMetrics {
             in_a_row: None,
             resumed: None,
             steps: 0,
-            unweighed: 0,
             photos: 0,
             waited: Duration::ZERO,
             started: Instant::now(),
@@ -156,7 +153,6 @@ impl RunningMetrics {
             )
         } else {
             // Without the classes' part, and without its gradient: neither can be compared with the others.
-            self.unweighed += 1;
             (zero.clone(), zero, norm)
         };
         let rate = output.learning_rate;
@@ -221,7 +217,11 @@ impl RunningMetrics {
         });
         Summary {
             line,
-            unweighed: closed.unweighed,
+            // Every other step has a loss or was skipped.
+            unweighed: closed
+                .steps
+                .saturating_sub(skipped)
+                .saturating_sub(losses as u64),
             skipped,
             in_a_row: numbers[2] as u64,
         }
@@ -262,9 +262,19 @@ mod tests {
             running.add(&output(f32::NAN), 1);
             let summary = running.close(5);
             assert_eq!((summary.skipped, summary.in_a_row), (1, 1));
+            assert_eq!(summary.unweighed, 2);
             let line = summary.line.unwrap();
             assert_eq!((line.loss, line.gradient_norm), (3.0, 4.0));
         }
+        // A step that was skipped as well counts once.
+        let mut running = RunningMetrics::default();
+        let skipped = StepOutput {
+            weighed: false,
+            ..output(f32::NAN)
+        };
+        running.add(&skipped, 1);
+        let summary = running.close(1);
+        assert_eq!((summary.skipped, summary.unweighed), (1, 0));
         // Without any other step there is no line.
         let mut running = RunningMetrics::default();
         running.add(&empty(), 1);

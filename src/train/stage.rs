@@ -256,6 +256,7 @@ impl TrainLoop<'_> {
             return Err(TrainError::Diverged {
                 step,
                 in_a_row: summary.in_a_row,
+                has_temperature: config.loss.objective.has_temperature(),
                 checkpoint: self.folder.return_to_finite(),
             });
         }

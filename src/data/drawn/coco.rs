@@ -215,7 +215,9 @@ impl Scan for Annotated {
                 "holds boxes without outlines: segmentation needs polygons or run lengths",
             ));
         }
-        let unread = coco_listed::unread(&self.json, &file.images, &self.further);
+        let others = self.all.iter();
+        let others = others.filter(|json| ***json != *self.json && !self.further.contains(*json));
+        let unread = coco_listed::unread(&self.json, &file.images, &self.further, others);
         let mut files = self.pairs(file.images, found);
         files.faults.extend(unread);
         files.notes.extend(crowds.note(&self.json));

@@ -143,6 +143,15 @@ pub(super) fn read<T: for<'de> Deserialize<'de>>(path: &Path, what: &str) -> Res
     })
 }
 
+/// Lets a visitor take what it wants of a memory-mapped file; mistakes in the file only end its way.
+pub(super) fn visit<V: for<'de> Visitor<'de>>(path: &Path, visitor: V) {
+    if let Ok(bytes) = files::map_file(path, "JSON file") {
+        let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+        // The rest of an object that a visitor leaves early is a mistake to the parser.
+        let _rest = serde_json::Deserializer::from_slice(text).deserialize_map(visitor);
+    }
+}
+
 /// Checks the `[width, height]` that a file states for a photo, 0 if it does not.
 ///
 /// # Errors

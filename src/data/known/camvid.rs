@@ -79,7 +79,7 @@ pub(in super::super) fn contents(dir: &Path) -> Result<Contents, DataError> {
     let splits = whole(split_places(dir));
     let colours = dir.join(COLOURS);
     if colours.is_file() && splits.iter().any(labelmap::is_coloured) {
-        return labelmap::contents(&colours, Lines::CamVid, None, splits);
+        return labelmap::contents(&colours, Lines::CamVid, splits);
     }
     Ok(Contents {
         name: None,

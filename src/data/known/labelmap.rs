@@ -11,6 +11,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use walkdir::WalkDir;
 
 use super::super::classes::ClassTable;
@@ -29,6 +30,11 @@ pub(in super::super) const FILE: &str = "labelmap.txt";
 const VOID: [u8; 3] = [224, 224, 192];
 /// The name that such pixels may have.
 const IGNORED: &str = "ignored";
+/// The kinds of pixels in the header of a PNG, besides grey ones.
+const RGB: u8 = 2;
+const PALETTE: u8 = 3;
+const GREY_ALPHA: u8 = 4;
+const RGBA: u8 = 6;
 /// The name of pixels without a class in CamVid's form, of any colour.
 const CAMVID_IGNORED: &str = "void";
 
@@ -86,6 +92,8 @@ struct Colours {
     by_colour: HashMap<[u8; 3], u16>,
     /// `None` if a list of classes says which values the pixels of grey files have.
     by_line: Option<Vec<u16>>,
+    /// Why there are no colours, in a file that cannot be used beside a list of classes.
+    unusable: Option<String>,
 }
 
 /// Pascal VOC's colour of a label: its bits, three at a time, fill the channels from the highest bit down.
@@ -100,70 +108,96 @@ pub(super) fn palette(label: usize) -> [u8; 3] {
     colour
 }
 
-/// Whether a label file of a split is a PNG of colours rather than of values or palette indices.
+/// The kind of pixels of a PNG, as its header has it; `None` if it cannot be read.
+fn kind(path: &Path) -> Option<u8> {
+    const PLACE: usize = 25;
+    let mut head = [0; PLACE + 1];
+    File::open(path).ok()?.read_exact(&mut head).ok()?;
+    Some(head[PLACE])
+}
+
+/// Whether one of the first label files of a split is a PNG of colours rather than of values or palette indices. This
+/// is asked for every photo that is opened, and the files may be many.
 pub(in super::super) fn is_coloured(split: &Split) -> bool {
-    /// The kind of pixels of a PNG, its place and the values for colours.
-    const KIND: usize = 25;
-    const COLOURED: [u8; 2] = [2, 6];
+    const LOOKED_AT: usize = 64;
     let walk = WalkDir::new(&split.labels).follow_links(true);
-    let mut files = walk
-        .into_iter()
-        .filter_entry(|entry| !is_hidden(entry))
-        .flatten()
-        .filter(|entry| !entry.file_type().is_dir());
     let is_png = |path: &Path| {
         path.extension()
             .is_some_and(|ending| ending.eq_ignore_ascii_case("png"))
     };
-    let is_coloured = |path: &Path| {
-        let mut head = [0; KIND + 1];
-        let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
-        read.is_ok() && COLOURED.contains(&head[KIND])
-    };
-    files.any(|entry| is_png(entry.path()) && is_coloured(entry.path()))
+    walk.sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| !is_hidden(entry))
+        .flatten()
+        .filter(|entry| !entry.file_type().is_dir() && is_png(entry.path()))
+        .take(LOOKED_AT)
+        .any(|entry| matches!(kind(entry.path()), Some(RGB | RGBA)))
 }
 
-/// A data set with these splits whose label files may have the colours in the file at `path`. Its classes are `listed`,
-/// or else those of the file.
+/// A data set with these splits whose label files may have the colours in the file at `path`, and whose classes it
+/// lists.
 ///
 /// # Errors
-/// As for [`read`]; a class that is not listed.
+/// As for [`read`].
 pub(in super::super) fn contents(
     path: &Path,
     lines: Lines,
-    listed: Option<ClassTable>,
     splits: Vec<Split>,
 ) -> Result<Contents, DataError> {
-    let (mut classes, mut colours) = read(path, lines)?;
-    if let Some(listed) = listed {
-        let index = |name: &String| {
-            listed.find(name).ok_or_else(|| {
-                let name = name.escape_debug();
-                let reason = format!(
-                    "names the class \"{name}\", which the list of classes beside it lacks: give both the same names"
-                );
-                DataError::description(path, reason)
-            })
-        };
-        let indices = classes
-            .names
-            .iter()
-            .map(index)
-            .collect::<Result<Vec<u16>, _>>()?;
-        for class in colours.by_colour.values_mut() {
-            *class = indices.get(usize::from(*class)).copied().unwrap_or(IGNORE);
-        }
-        colours.by_line = None;
-        classes = listed;
-    }
-    let colours = Arc::new(colours);
-    let splits = splits.into_iter().map(|split| coloured(split, &colours));
+    let (classes, colours) = read(path, lines)?;
     Ok(Contents {
         name: None,
         mapping: LabelMapping::plain(classes.len()),
         classes,
-        splits: splits.collect(),
+        splits: coloured(splits, colours),
     })
+}
+
+/// These splits of a data set with a list of classes, where label files that are not grey may have the colours in the
+/// file at `path`. Other programs write files of this name for themselves: one that cannot be used is an error of
+/// label files of colours alone.
+pub(in super::super) fn beside_a_list(
+    path: &Path,
+    listed: &ClassTable,
+    splits: Vec<Split>,
+) -> Vec<Split> {
+    let colours = of_list(path, listed).unwrap_or_else(|error| Colours {
+        path: path.to_path_buf(),
+        by_colour: HashMap::new(),
+        by_line: None,
+        unusable: Some(match error {
+            DataError::Description { reason, .. } => reason,
+            error => error.to_string(),
+        }),
+    });
+    coloured(splits, colours)
+}
+
+/// The colours of the classes of a list.
+///
+/// # Errors
+/// As for [`read`]; a class that is not listed.
+fn of_list(path: &Path, listed: &ClassTable) -> Result<Colours, DataError> {
+    let (classes, mut colours) = read(path, Lines::Voc)?;
+    let index = |name: &String| {
+        listed.find(name).ok_or_else(|| {
+            let name = name.escape_debug();
+            let reason = format!(
+                "names the class \"{name}\", which the list of classes beside it lacks: give both the same names"
+            );
+            DataError::description(path, reason)
+        })
+    };
+    let indices = classes
+        .names
+        .iter()
+        .map(index)
+        .collect::<Result<Vec<u16>, _>>()?;
+    for class in colours.by_colour.values_mut() {
+        *class = indices.get(usize::from(*class)).copied().unwrap_or(IGNORE);
+    }
+    colours.by_line = None;
+    Ok(colours)
 }
 
 /// Reads the classes and their colours.
@@ -201,6 +235,7 @@ fn read(path: &Path, lines: Lines) -> Result<(ClassTable, Colours), DataError> {
         path: path.to_path_buf(),
         by_colour,
         by_line: Some(by_line),
+        unusable: None,
     };
     Ok((ClassTable::checked(path, names)?, colours))
 }
@@ -210,16 +245,17 @@ fn colour<'a>(channels: impl Iterator<Item = &'a str>) -> Option<[u8; 3]> {
     <[u8; 3]>::try_from(parts.collect::<Option<Vec<u8>>>()?).ok()
 }
 
-/// A split of label files whose pixels have these colours.
-fn coloured(split: Split, colours: &Arc<Colours>) -> Split {
-    let scan = Coloured {
-        split: split.clone(),
-        colours: colours.clone(),
-    };
-    Split {
-        scanner: Some(Scanner(Arc::new(scan))),
+/// The same splits, of label files whose pixels may have these colours.
+fn coloured(splits: Vec<Split>, colours: Colours) -> Vec<Split> {
+    let colours = Arc::new(colours);
+    let coloured = |split: Split| Split {
+        scanner: Some(Scanner(Arc::new(Coloured {
+            split: split.clone(),
+            colours: colours.clone(),
+        }))),
         ..split
-    }
+    };
+    splits.into_iter().map(coloured).collect()
 }
 
 #[derive(Debug)]
@@ -228,20 +264,44 @@ struct Coloured {
     colours: Arc<Colours>,
 }
 
+impl Coloured {
+    /// Whether the colours, or the lines without a list of classes, may say what the pixels of a label file mean.
+    fn is_drawn(&self, labels: &Path) -> bool {
+        if self.colours.by_line.is_some() {
+            return true;
+        }
+        match kind(labels) {
+            Some(RGB | RGBA | GREY_ALPHA) => true,
+            Some(PALETTE) => self.colours.unusable.is_none(),
+            _ => false,
+        }
+    }
+}
+
 impl Scan for Coloured {
     fn scan(&self) -> Result<Files, DataError> {
         let mut files = self.split.scan()?;
-        for pair in &mut files.pairs {
-            pair.drawing = self.drawing_of(&pair.labels);
-        }
+        let pairs = files.pairs.par_iter_mut();
+        pairs.for_each(|pair| pair.drawing = self.drawing_of(&pair.labels));
         Ok(files)
     }
 
+    fn is_by_name(&self) -> bool {
+        true
+    }
+
     fn drawing_of(&self, labels: &Path) -> Option<Drawing> {
-        Some(Drawing(Arc::new(LabelFile {
-            png: labels.to_path_buf(),
-            colours: self.colours.clone(),
-        })))
+        self.is_drawn(labels).then(|| {
+            Drawing(Arc::new(LabelFile {
+                png: labels.to_path_buf(),
+                colours: self.colours.clone(),
+            }))
+        })
+    }
+
+    fn leaves_to_pixels(&self, value: u16) -> bool {
+        let mut drawn = self.colours.by_colour.values();
+        self.colours.by_line.is_none() && drawn.all(|class| *class != value)
     }
 }
 
@@ -352,9 +412,18 @@ impl LabelFile {
             return Ok(None);
         };
         let (file, missing) = (self.colours.path.display(), used[missing]);
+        let colour = palette.get(usize::from(missing));
+        let [which, mend] = if colour.is_some_and(|colour| self.listed(*colour).is_some()) {
+            [
+                "the same colour as a lower index",
+                "give every index in use its own colour",
+            ]
+        } else {
+            ["none of its colours", "list all colours there"]
+        };
         let reason = format!(
-            "has the palette index {index} in the colour of another class in {file}, but the index {missing} in none \
-             of its colours: list all colours there, or remove that file if the indices are the labels"
+            "has the palette index {index} in the colour of another class in {file}, but the index {missing} in \
+             {which}: {mend}, or remove that file if the indices are the labels"
         );
         Err(DataError::description(&self.png, reason))
     }
@@ -380,6 +449,9 @@ impl LabelFile {
     }
 
     fn unlisted(&self, what: &str) -> DataError {
+        if let Some(reason) = &self.colours.unusable {
+            return DataError::description(&self.colours.path, reason);
+        }
         let reason = format!(
             "holds the {what}, which {} does not list: add its class there",
             self.colours.path.display()

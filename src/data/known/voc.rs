@@ -82,7 +82,7 @@ pub(in super::super) fn contents(root: &Path) -> Result<Contents, DataError> {
     });
     let (colours, names) = (root.join(COLOURS), root.join(NAMES));
     if colours.is_file() {
-        return labelmap::contents(&colours, Lines::Voc, None, splits.collect());
+        return labelmap::contents(&colours, Lines::Voc, splits.collect());
     }
     let (classes, mapping) = if names.is_file() {
         let classes = ClassTable::from_file(names)?;

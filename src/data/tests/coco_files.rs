@@ -48,6 +48,29 @@ fn a_second_file_of_a_split_with_other_photos_is_a_problem() {
 }
 
 #[test]
+fn a_file_of_both_splits_beside_one_per_split_is_no_problem() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    for name in ["p0", "p1", "p2"] {
+        save_photo(&at(&format!("images/{name}.png")), 6, 4);
+    }
+    list(&at("annotations/instances_train.json"), &["p0.png"]);
+    list(&at("annotations/instances_val.json"), &["p1.png"]);
+    let both = at("annotations/instances_trainval.json");
+    list(&both, &["./p0.png", "p1.png"]);
+    let problems = || {
+        let report = inspect(dir.path(), &|_, _| {}).unwrap();
+        report.problems().to_vec()
+    };
+    assert!(problems().is_empty(), "{:?}", problems());
+    list(&both, &["p0.png", "p1.png", "p2.png"]);
+    says(
+        &problems().join("\n"),
+        &["instances_trainval.json is not read, but lists 1 photo that"],
+    );
+}
+
+#[test]
 fn photos_that_no_file_lists_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     let at = |path: &str| dir.path().join(path);

@@ -1,7 +1,6 @@
 //! Data sets in the forms of Pascal VOC and CamVid with classes of their own.
 
 use super::*;
-use crate::own_png::{mark_by_hand, own_png};
 
 /// A folder with one photo of 4x2, whose name is on a list.
 fn folder(list: &str) -> tempfile::TempDir {
@@ -246,25 +245,49 @@ fn a_label_map_beside_a_list_counts_for_coloured_labels_alone() {
     let load = || Dataset::open(dir.path(), "training")?.load(0);
     let expected = [0, 1, 2, IGNORE, 2, 1, 0, 0];
     assert_eq!(load().unwrap().labels.data, expected);
-    // Colours in a folder below a split.
+    // A file of colours does not change what the others mean.
+    let image = at("images/validation/below/p00.png");
     save_png(
-        &at("annotations/validation/a/p.png"),
+        &at("annotations/validation/below/p00.png"),
         [4, 2],
         RGB,
         png::BitDepth::Eight,
         &[9; 24],
     );
-    says(&message(load()), &["labelmap.txt", "class \"cat\""]);
-    // Labels before it that were corrected here, however many, do not hide them.
-    for i in 0..64 {
-        let file = fs::File::create(at(&format!("annotations/validation/a/a{i:02}.png"))).unwrap();
-        let mut encoder = own_png(file, [1, 1]).unwrap();
-        mark_by_hand(&mut encoder).unwrap();
-        let mut writer = encoder.write_header().unwrap();
-        writer.write_image_data(&[0]).unwrap();
-        writer.finish().unwrap();
-    }
-    says(&message(load()), &["labelmap.txt", "class \"cat\""]);
+    assert_eq!(load().unwrap().labels.data, expected);
+    let validation = Dataset::open(dir.path(), "validation").unwrap();
+    assert_eq!(validation.sample_name(0), "below-p00");
+    says(
+        &message(validation.load(0)),
+        &["labelmap.txt", "class \"cat\""],
+    );
+    assert!(labels_of(&image, &["a".to_owned()]).is_none());
+}
+
+#[test]
+fn grey_files_beside_a_list_and_a_label_map_are_as_without_the_map() {
+    let dir = plain(1);
+    let at = |path: &str| dir.path().join(path);
+    let labels = |split: &str| at(&format!("annotations/{split}/p00.png"));
+    fs::write(at("classes.txt"), "a\nb\n").unwrap();
+    save_labels(&labels("training"), [4, 2], &[0, 255, 0, 0, 0, 255, 0, 0]);
+    save_labels(&labels("validation"), [4, 2], &[0; 8]);
+    let open = || Dataset::open(dir.path(), "training");
+    let problems = || {
+        let report = inspect(dir.path(), &|_, _| {}).unwrap();
+        report.problems().to_vec()
+    };
+    let (fingerprint, expected) = (open().unwrap().fingerprint(), problems());
+    says(&expected.join("\n"), &["hold only 0 and 255"]);
+    fs::write(at("labelmap.txt"), "a:0,0,0::\nb:255,255,255::\n").unwrap();
+    assert_eq!(open().unwrap().fingerprint(), fingerprint);
+    assert_eq!(problems(), expected);
+    // A value of pixels may get a class, unless a colour may have it as its class.
+    fs::write(at("dataset.toml"), "[map]\n255 = \"b\"\n").unwrap();
+    let drawn = open().unwrap().load(0).unwrap().labels.data;
+    assert_eq!(drawn, [0, 1, 0, 0, 0, 1, 0, 0]);
+    fs::write(at("dataset.toml"), "[map]\n1 = \"a\"\n").unwrap();
+    says(&message(open()), &["dataset.toml", "value 1"]);
 }
 
 #[test]
@@ -349,7 +372,8 @@ fn palette_files_beside_a_list_have_the_classes_of_their_colours_if_all_are_list
         &["p00.png", "palette index 0", "labelmap.txt", "index 2"],
     );
     // The unused end of a palette is no colour of an index.
-    map("a:0,0,0::\nb:128,0,0::\n");
+    let classes = "a:0,0,0::\nb:128,0,0::\n";
+    map(classes);
     let file = fs::File::create(at("annotations/training/p00.png")).unwrap();
     let mut encoder = png::Encoder::new(file, 4, 2);
     encoder.set_color(INDEXED);
@@ -363,6 +387,11 @@ fn palette_files_beside_a_list_have_the_classes_of_their_colours_if_all_are_list
         .unwrap();
     writer.finish().unwrap();
     assert_eq!(drawn("training"), [0, 1, IGNORE, 0, 1, 1, 0, 0]);
+    map(&classes.replace('a', "c"));
+    says(
+        &message(load("training")),
+        &["index 0", "index 255", "the same colour as a lower index"],
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::data::list::MAX_WEIGHT;
 use crate::encoding::{COLOUR_AXES, MOST_DIMS};
 use crate::flow::Source;
 use crate::model::MOST_SOLVER_STEPS;
-use crate::model::config::{Condition, can_join};
+use crate::model::config::can_join;
 use crate::train::objective::Objective;
 use crate::train::wrong_states::States;
 use serde::Serialize;
@@ -168,8 +168,7 @@ impl Config {
                 "image with cross-entropy, which has no flow",
             )?;
         }
-        let sees_photo =
-            m.condition == Condition::Concat || m.encoder.is_some() || m.stem_width > 0;
+        let sees_photo = m.encoder.is_some() || self.network(1).sees_pixels();
         rule(
             f.source == Source::Image || sees_photo,
             "flow.source",

@@ -18,7 +18,7 @@ pub use sections::{
     keys,
 };
 pub use stages::Stage;
-pub(super) use stages::comparable_after;
+pub(super) use stages::{comparable_after, warm_up_cautions};
 
 use super::objective::{Loss, Objective, TimeSampler};
 use crate::data::{Augment, DataList, LoaderConfig};

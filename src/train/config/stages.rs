@@ -21,15 +21,14 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// What to say about a stage that ends before its learning rate has risen to its peak, or with it.
-    pub(crate) fn warm_up_caution(&self) -> Option<String> {
+    /// What to say about a stage, named `name`, that ends before its learning rate has risen to its peak, or with it.
+    fn warm_up_caution(&self, name: &str) -> Option<String> {
         let t = &self.config.train;
         // A warm-up of one step has its peak at once.
         (t.warmup >= t.steps.max(2)).then(|| {
             format!(
-                "stage {} takes {} and its warm-up {} (train.warmup): its learning rate rises until it ends; set \
+                "{name} takes {} and its warm-up {} (train.warmup): its learning rate rises until it ends; set \
                  train.warmup below train.steps",
-                self.number,
                 counted(t.steps, "step"),
                 t.warmup
             )
@@ -97,6 +96,20 @@ impl Config {
             .try_into()
             .map_err(|e| super::one_line(&e))
     }
+}
+
+/// What to say about the stages of a plan that end before their learning rates have risen to their peaks, or with them,
+/// of those that are not over after `step`.
+pub(crate) fn warm_up_cautions(plan: &[Stage], step: u64) -> Vec<String> {
+    let caution = |stage: &Stage| {
+        let name = match plan.len() {
+            1 => "the run".to_owned(),
+            _ => format!("stage {}", stage.number),
+        };
+        stage.warm_up_caution(&name)
+    };
+    let left = plan.iter().filter(|stage| stage.last > step);
+    left.filter_map(caution).collect()
 }
 
 /// The step after which a run's validations can be compared with that at `step`: the end of the last

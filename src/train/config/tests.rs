@@ -368,7 +368,7 @@ fn overrides_reach_every_stage_or_one() {
 fn a_stage_that_ends_in_its_warm_up_is_told() {
     let told = |sets: &[&str]| -> Vec<String> {
         let plan = parse(STAGED, sets).unwrap().plan().unwrap();
-        plan.iter().filter_map(Stage::warm_up_caution).collect()
+        warm_up_cautions(&plan, 0)
     };
     // The warm-up's default is 100 steps, as long as the first stage and longer than the second.
     assert_eq!(told(&[]).len(), 2);
@@ -379,6 +379,14 @@ fn a_stage_that_ends_in_its_warm_up_is_told() {
     // One step at the peak.
     assert!(told(&["train.warmup=1", "train.steps=1"]).is_empty());
     assert_eq!(told(&["train.warmup=2", "train.steps=1"]).len(), 2);
+    // Not of a stage that is over.
+    let plan = parse(STAGED, &[]).unwrap().plan().unwrap();
+    for (step, count) in [(99, 2), (100, 1), (150, 0)] {
+        assert_eq!(warm_up_cautions(&plan, step).len(), count, "{step}");
+    }
+    let whole = parse("", &["train.steps=50"]).unwrap().plan().unwrap();
+    let one = warm_up_cautions(&whole, 0);
+    assert!(one[0].starts_with("the run takes 50 steps"), "{one:?}");
 }
 
 #[test]

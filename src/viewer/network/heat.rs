@@ -11,7 +11,7 @@ const OPACITY: [f32; 2] = [0.35, 0.8];
 /// The number of patches, with a part of one, that lie over the photo along each axis. Those at the right and at the
 /// bottom may reach beyond it.
 pub(super) fn within(cut: Patches) -> [f32; 2] {
-    cut.size.map(|side| side as f32 / cut.side.max(1) as f32)
+    cut.size.map(|side| side as f32 / cut.side as f32)
 }
 
 /// The weights of patches as colours over a photo; the greatest weight has the brightest colour. Weights are
