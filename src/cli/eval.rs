@@ -261,13 +261,6 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
         let written = files::write_atomic(path, photos.csv(&data).as_bytes());
         outputs.add(written.map_err(Error::from));
     }
-    if let Some(path) = &arguments.sheet {
-        outputs.add(write_sheet(path, &model, &data, &photos, &scoring));
-    }
-    if arguments.agreement {
-        let bar = super::output::bar(data.len());
-        outputs.add(agreement::print(&model, &data, &scoring, &bar));
-    }
     if let Some(cell) = cell {
         let names = cell.map(|class| model.card.classes[class].as_str());
         print_cell(&photos, &data, names);
@@ -280,6 +273,19 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
             let (by, centroids) = (arguments.worst_by, model.centroids());
             outputs.add(worst_photos::write(&worst, by, folder, &data, &centroids));
         }
+    }
+    // Last, because they compute: where the device fails, the rest is there.
+    let guarded = |work: &dyn Fn() -> anyhow::Result<()>| {
+        let done = device::guarded(device, work);
+        done.map_err(|failed| failed.needing_less_with(smaller(scoring.tiling)))?
+    };
+    if let Some(path) = &arguments.sheet {
+        let write = || write_sheet(path, &model, &data, &photos, &scoring);
+        outputs.add(guarded(&write));
+    }
+    if arguments.agreement {
+        let bar = super::output::bar(data.len());
+        outputs.add(guarded(&|| agreement::print(&model, &data, &scoring, &bar)));
     }
     if bad > 0 {
         outputs.add(Err(Error::msg(format!(

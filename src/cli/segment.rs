@@ -141,11 +141,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &arguments.output,
         std::io::stdin().lock(),
     )?;
-    let found = if arguments.flicker {
-        flicker::in_order(found)
-    } else {
-        found
-    };
     let (mut photos, tables) = planned(arguments, found)?;
     if let Some(manifest) = &arguments.manifest {
         Manifest::keep_foreign(manifest)?;
@@ -259,6 +254,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     );
     if let Err(error) = segmented {
         records.abandon();
+        unread.list();
         if records::ends_run(&error) && left.len() > 1 {
             err!("with --skip-existing the same command leaves out the photos that are done");
         }
@@ -311,10 +307,18 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
     let mut folders = BTreeSet::from([arguments.output.clone()]);
     let mut photos = Vec::with_capacity(found.len());
     let mut keys = Keys::default();
-    for Input { path, below } in found {
+    // An animation is read to its end for this.
+    let with_frames = found.into_iter().map(|input| {
+        let count = data::frame_count(&input.path);
+        (input, count)
+    });
+    let mut with_frames: Vec<(Input, Option<usize>)> = with_frames.collect();
+    if arguments.flicker {
+        flicker::sort(&mut with_frames);
+    }
+    for (Input { path, below }, count) in with_frames {
         let folder = arguments.output.join(&below);
         folders.insert(folder.clone());
-        let count = data::frame_count(&path);
         let sequence = match (count, arguments.flicker) {
             (Some(_), _) => Some(path.clone()),
             (None, true) => Some(files::folder_of(&path).to_owned()),

@@ -9,6 +9,8 @@ use rayon::prelude::*;
 
 /// Pixels that are worked on at once. A photo of more is worked on alone.
 const PIXELS: u64 = 100_000_000;
+/// Samples of which the pixels are looked up at once.
+const LOOKED_UP: usize = 256;
 /// How often a photo that waits looks whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -113,26 +115,34 @@ impl Drop for Admitted<'_> {
 
 /// Divides samples, in order, into groups that are decoded together: of up to `most` samples, and of as many pixels as are
 /// worked on at once, or of one sample with more. For work on rayon's threads: one that waits for [`Budget`] there could
-/// wait for itself, since decoders share these threads.
+/// wait for itself, since decoders share these threads. `pixels`, which may read a file, is asked only shortly before a
+/// group is needed.
 pub(super) fn groups(
     len: usize,
     most: usize,
     pixels: impl Fn(usize) -> u64 + Sync + Send,
-) -> Vec<Range<usize>> {
-    let sizes: Vec<u64> = (0..len).into_par_iter().map(pixels).collect();
-    let (mut groups, mut first, mut used) = (Vec::new(), 0, 0_u64);
-    for (at, pixels) in sizes.into_iter().enumerate() {
-        let is_full = at - first >= most || used.saturating_add(pixels) > PIXELS;
-        if is_full && at > first {
-            groups.push(first..at);
-            (first, used) = (at, 0);
+) -> impl Iterator<Item = Range<usize>> {
+    // The pixels of the samples from `first` on.
+    let (mut first, mut sizes) = (0, VecDeque::new());
+    std::iter::from_fn(move || {
+        let (mut at, mut used) = (first, 0_u64);
+        while at < len {
+            if at - first == sizes.len() {
+                let next = at..len.min(at + LOOKED_UP);
+                sizes.par_extend(next.into_par_iter().map(&pixels));
+            }
+            let with_this = used.saturating_add(sizes[at - first]);
+            let is_full = at - first >= most || with_this > PIXELS;
+            if is_full && at > first {
+                break;
+            }
+            (at, used) = (at + 1, with_this);
         }
-        used = used.saturating_add(pixels);
-    }
-    if first < len {
-        groups.push(first..len);
-    }
-    groups
+        sizes.drain(..at - first);
+        let group = first..at;
+        first = at;
+        (!group.is_empty()).then_some(group)
+    })
 }
 
 #[cfg(test)]
@@ -143,11 +153,27 @@ mod tests {
     #[test]
     fn groups_have_room_together() {
         let sizes = [PIXELS / 2, PIXELS / 2, 1, 2 * PIXELS, u64::MAX, 0, 1, 1, 1];
-        let of = |most: usize| groups(sizes.len(), most, |at| sizes[at]);
+        let of = |most: usize| groups(sizes.len(), most, |at| sizes[at]).collect::<Vec<_>>();
         assert_eq!(of(usize::MAX), [0..2, 2..3, 3..4, 4..5, 5..9]);
         assert_eq!(of(2), [0..2, 2..3, 3..4, 4..5, 5..7, 7..9]);
         assert_eq!(of(0).len(), sizes.len());
-        assert!(groups(0, 2, |_| 1).is_empty());
+        assert_eq!(groups(0, 2, |_| 1).next(), None);
+    }
+
+    #[test]
+    fn pixels_are_looked_up_when_a_group_needs_them() {
+        let asked = AtomicU64::new(0);
+        let pixels = |_: usize| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            1
+        };
+        let len = 10 * LOOKED_UP;
+        let mut groups = groups(len, 3, pixels);
+        assert_eq!(groups.next(), Some(0..3));
+        assert_eq!(asked.load(Ordering::SeqCst), LOOKED_UP as u64);
+        let all: Vec<usize> = groups.flatten().collect();
+        assert_eq!(all, (3..len).collect::<Vec<_>>());
+        assert_eq!(asked.load(Ordering::SeqCst), len as u64);
     }
 
     #[test]

@@ -90,10 +90,11 @@ impl Dataset {
             let known = print.and_then(|print| before.of(print, classes));
             known.map_or_else(|| pixels(&files.pairs[i]), |_| 0)
         };
+        let mut is_stopped = false;
         for some in groups(all, at_once, pixels) {
-            if stop() {
-                check.remember(file.as_deref(), prints, &before);
-                return None;
+            is_stopped = stop();
+            if is_stopped {
+                break;
             }
             let outcomes: Vec<Result<_, DataError>> =
                 some.clone().into_par_iter().map(read).collect();
@@ -107,7 +108,7 @@ impl Dataset {
             progress(check.class_pixels.len(), all);
         }
         check.remember(file.as_deref(), prints, &before);
-        Some(check)
+        (!is_stopped).then_some(check)
     }
 
     /// [`check`](Self::check) for each of several data sets.

@@ -64,6 +64,17 @@ pub(super) fn label_folder(dir: &Path) -> &'static str {
         .unwrap_or(ANNOTATIONS)
 }
 
+/// What is to be said of a folder of annotations that is not read, in one line.
+pub(super) fn left_out(dir: &Path) -> Option<String> {
+    let labels = label_folder(dir);
+    let is_left_out = labels != ANNOTATIONS && dir.join(ANNOTATIONS).is_dir();
+    is_left_out.then(|| {
+        format!(
+            "the label files are those in {labels}; {ANNOTATIONS} is not read: it has no PNG file in a split of images"
+        )
+    })
+}
+
 /// Whether a PNG file is among the first files of a split's folder in this one, or in subfolders of it.
 fn holds_png(labels: &Path) -> bool {
     let is_png = |entry: DirEntry| {

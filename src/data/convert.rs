@@ -312,7 +312,14 @@ fn all(
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
         Ok(())
     };
-    for group in groups(jobs.len(), usize::MAX, |at| pixels(jobs[at].pair)) {
+    // Pairs that are done are not read.
+    let pixels = |at: usize| {
+        if jobs[at].is_done(tables) {
+            return 0;
+        }
+        pixels(jobs[at].pair)
+    };
+    for group in groups(jobs.len(), usize::MAX, pixels) {
         group
             .into_par_iter()
             .map(|at| (at, &jobs[at]))

@@ -6,7 +6,9 @@
 use std::path::Path;
 
 use super::classes::ClassTable;
-use super::contents::{ANNOTATIONS, Contents, images_and_annotations, label_folder, whole};
+use super::contents::{
+    ANNOTATIONS, Contents, images_and_annotations, label_folder, left_out, whole,
+};
 use super::dataset_toml::{self, Described, Options};
 use super::drawn::{self, Form};
 use super::error::DataError;
@@ -251,6 +253,7 @@ impl Layout {
     pub(super) fn assumed(self, dir: &Path) -> Option<String> {
         match self {
             Self::PascalVoc => voc::assumed(&voc::root(dir)?),
+            Self::Plain | Self::Ade20k => left_out(dir),
             _ => None,
         }
     }

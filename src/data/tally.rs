@@ -55,7 +55,7 @@ pub(super) fn tally(
         let parts = group.into_par_iter().fold(empty, &count);
         parts.reduce(empty, Tally::merge)
     };
-    let groups = groups(len, usize::MAX, pixels).into_iter();
+    let groups = groups(len, usize::MAX, pixels);
     groups.map(of).fold(empty(), Tally::merge)
 }
 

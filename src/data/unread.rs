@@ -2,7 +2,8 @@
 //! lacks the other, and folders with other names than splits.
 //!
 //! Splits whose labels are outlines have no two folders in places of their own; for them, a folder with the
-//! name of a split that the data set lacks counts, unless another split has photos there. For splits that are lists of
+//! name of a split that the data set lacks counts, unless another split has photos there, and so does one with a word of
+//! such a name and others. For splits that are lists of
 //! names, a list does that has the name of a split without one.
 
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::contents::canonical;
-use super::drawn::{absent, split_folders, split_of_whole};
+use super::drawn::{absent, is_described, split_folders, split_hinted, split_of_whole};
 use super::known::voc;
 use super::layout::Layout;
 use super::photo::has_photo_ending;
@@ -39,6 +40,9 @@ pub(super) fn unread(layout: Layout, dir: &Path, splits: &[Split]) -> Unread {
     }
     if layout.has_outlines() {
         unread.add_lone(layout, dir, splits);
+    }
+    if layout == Layout::Labelme || layout == Layout::Yolo && !is_described(dir) {
+        unread.add_hinted(layout, dir);
     }
     if layout == Layout::Yolo {
         for (split, line) in absent(dir) {
@@ -111,6 +115,35 @@ impl Unread {
                     "{folder} holds {files}, but no {name} split is read: its {lacks} are missing or not named"
                 );
                 self.add(name, what, line);
+            }
+        }
+    }
+
+    /// Adds the folders that are no split by their whole names, but hold the word of one.
+    fn add_hinted(&mut self, layout: Layout, dir: &Path) {
+        let is_split = |path: &Path| split_named(path).is_some();
+        let walk = WalkDir::new(dir).min_depth(1).follow_links(true);
+        let folders = walk.sort_by_file_name().into_iter().filter_entry(|entry| {
+            // What lies in a split belongs to it, whatever it is called.
+            entry.file_type().is_dir() && !is_hidden(entry.file_name()) && !is_split(entry.path())
+        });
+        for folder in folders.flatten() {
+            let Some(split) = folder.file_name().to_str().and_then(split_hinted) else {
+                continue;
+            };
+            // The files of Labelme decide, wherever their photos are.
+            let (count, what) = match layout {
+                Layout::Labelme => {
+                    let is_json = |path: &Path| ends_with(path, ".json");
+                    (files_in(folder.path(), is_json), "JSON file")
+                }
+                _ => (photos_in(folder.path()), "photo"),
+            };
+            if count > 0 {
+                let (folder, files) = (folder.path().display(), counted(count, what));
+                self.notes.push(format!(
+                    "{folder} holds {files}, but is not taken for the {split} split: name it {split} if it is"
+                ));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::FileError;
 use super::target::{Target, folder_of};
-use super::temporary::{Marker, PREFIX};
+use super::temporary::Marker;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -25,8 +25,7 @@ impl Claim {
         // The name of the file may be as long as the file system allows.
         let mut hasher = DefaultHasher::new();
         place.file_name().hash(&mut hasher);
-        let name = format!("{PREFIX}{:016x}.lock", hasher.finish());
-        match Marker::take(&folder_of(&place).join(name)) {
+        match Marker::take(folder_of(&place), hasher.finish()) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Err(FileError::Claimed {
                 path: path.to_owned(),
             }),

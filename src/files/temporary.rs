@@ -4,16 +4,18 @@ use super::system;
 use super::target::folder_of;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{self, File, Permissions, TryLockError};
+use std::fs::{self, File, Metadata, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tempfile::{NamedTempFile, TempDir};
 
-pub(super) const PREFIX: &str = ".flowseg-";
+const PREFIX: &str = ".flowseg-";
 /// Letters and digits after it.
 const RANDOM: usize = 10;
+/// The end of a marker's name, after a number of 16 hexadecimal digits.
+const MARKER_END: &str = ".lock";
 /// A leftover was last written at least so long ago: for the moments in which a file is made and renamed,
 /// its process does not hold it, and some network drives know only the locks of their own computer.
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 3600);
@@ -34,6 +36,17 @@ static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
     paths: BTreeSet::new(),
     closed: false,
 });
+
+impl Registry {
+    /// # Errors
+    /// The program is about to exit.
+    fn check(&self) -> io::Result<()> {
+        if self.closed {
+            return Err(io::Error::other("the program is ending"));
+        }
+        Ok(())
+    }
+}
 
 fn registry() -> MutexGuard<'static, Registry> {
     REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
@@ -64,7 +77,7 @@ pub fn is_temporary(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
 }
 
-/// Removes the temporary files that a killed process left in a folder a day ago or earlier. Files in use
+/// Removes the temporary files and the markers that a killed process left in a folder a day ago or earlier. Files in use
 /// stay, and so does what cannot be removed.
 pub(super) fn remove_leftovers(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -77,11 +90,14 @@ pub(super) fn remove_leftovers(folder: &Path) {
     }
 }
 
-/// Whether a name is exactly as those of nearly all temporary files are: letters of both cases are in it, so that
-/// no word, date or number is meant.
+/// Whether a name is exactly as those of markers and of nearly all temporary files are: letters of both cases are in the
+/// latter, so that no word, date or number is meant.
 fn is_file_name(name: &OsStr) -> bool {
     let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
     random.is_some_and(|random| {
+        if let Some(number) = random.strip_suffix(MARKER_END) {
+            return number.len() == 16 && number.bytes().all(|byte| byte.is_ascii_hexdigit());
+        }
         let mixed = random.bytes().any(|byte| byte.is_ascii_uppercase())
             && random.bytes().any(|byte| byte.is_ascii_lowercase());
         random.len() == RANDOM && mixed && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -110,13 +126,19 @@ impl Entry {
         path: impl FnOnce(&T) -> &Path,
     ) -> io::Result<(T, Self)> {
         let mut registry = registry();
-        if registry.closed {
-            return Err(io::Error::other("the program is ending"));
-        }
+        registry.check()?;
         let made = make().map_err(without_path)?;
         let path = path(&made).to_owned();
         registry.paths.insert(path.clone());
         Ok((made, Self(path)))
+    }
+
+    /// Registers what exists already.
+    fn of(path: &Path) -> io::Result<Self> {
+        let mut registry = registry();
+        registry.check()?;
+        registry.paths.insert(path.to_owned());
+        Ok(Self(path.to_owned()))
     }
 }
 
@@ -196,44 +218,71 @@ impl TemporaryFile {
 
 /// An empty file that is locked, so that only one process at a time has it, and removed when dropped.
 pub(super) struct Marker {
-    // Drop order: first removed, then unlocked and unregistered.
-    _file: File,
-    entry: Entry,
+    // Drop order: first unregistered, then removed and unlocked; what another process locks then is not removed here.
+    _entry: Entry,
+    _locked: Locked,
 }
 
 impl Marker {
-    /// The marker at `path`.
+    /// The marker of a number in a folder.
     ///
     /// # Errors
     /// [`ErrorKind::WouldBlock`] if another process has it, and others if it cannot be created.
-    pub(super) fn take(path: &Path) -> io::Result<Self> {
+    pub(super) fn take(folder: &Path, number: u64) -> io::Result<Self> {
+        let path = folder.join(format!("{PREFIX}{number:016x}{MARKER_END}"));
         for _ in 0..ATTEMPTS {
-            let make = || Ok((locked(path)?, path.to_owned()));
-            let ((file, _), entry) = Entry::create(make, |(_, path)| path)?;
+            let locked = Locked {
+                file: locked(&path)?,
+                path: path.clone(),
+            };
             // Otherwise the process that had it has removed it before it was locked here.
-            if path.exists() {
-                return Ok(Self { _file: file, entry });
+            if locked.is_in_place() {
+                // Not before: a network drive may let a lock wait, and the end of the program needs the registry.
+                return Ok(Self {
+                    _entry: Entry::of(&path)?,
+                    _locked: locked,
+                });
             }
         }
         Err(ErrorKind::WouldBlock.into())
     }
 }
 
-impl Drop for Marker {
+/// A locked file, which is removed when dropped.
+struct Locked {
+    file: File,
+    path: PathBuf,
+}
+
+impl Locked {
+    /// Whether the path still leads to this file, and not to none or to one of another process.
+    fn is_in_place(&self) -> bool {
+        let id = |metadata: io::Result<Metadata>| system::file_id(&self.path, &metadata.ok()?);
+        let there = id(fs::metadata(&self.path));
+        there.is_some() && there == id(self.file.metadata())
+    }
+}
+
+impl Drop for Locked {
     fn drop(&mut self) {
-        // Where it stays, the next process takes it.
-        let _ = fs::remove_file(&self.entry.0);
+        if self.is_in_place() {
+            // Where it stays, the next process takes it.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
 /// A file that is created if it is missing, and locked until it is closed.
 fn locked(path: &Path) -> io::Result<File> {
     let mut options = fs::OpenOptions::new();
-    let file = options
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)?;
+    options.create(true).truncate(false).write(true);
+    let file = match options.open(path) {
+        // Another user's, which can be locked nevertheless.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            File::open(path).map_err(|_| error)?
+        }
+        opened => opened?,
+    };
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(ErrorKind::WouldBlock.into()),
         // Where there are no locks, nothing tells two processes apart.
@@ -342,17 +391,24 @@ mod tests {
             path
         };
         let day = Duration::from_secs(24 * 3600 + 1);
-        let left = aged(".flowseg-01234567aB", day);
+        let left = [
+            aged(".flowseg-01234567aB", day),
+            aged(".flowseg-0123456789abcdef.lock", day),
+        ];
+        let marker = Marker::take(folder.path(), 7).unwrap();
+        let old = std::time::SystemTime::now() - day;
+        marker._locked.file.set_modified(old).unwrap();
         let kept = [
             aged(".flowseg-abcdefghIJ", Duration::from_secs(60)),
             aged(".flowseg-1753500000", day),
             aged(".flowseg-checkpoint", day),
             aged(".flowseg-replaced", day),
             aged(".flowseg-my-backups", day),
+            aged(".flowseg-checkpoint.lock", day),
+            marker._locked.path.clone(),
             aged("0123456789", day),
         ];
         let used = TemporaryFile::beside(&folder.path().join("mask.png")).unwrap();
-        let old = std::time::SystemTime::now() - day;
         used.file.as_file().set_modified(old).unwrap();
         let name = used.path().file_name().unwrap().to_ascii_lowercase();
         let mut name = name.into_string().unwrap().into_bytes();
@@ -360,8 +416,45 @@ mod tests {
         name[last].copy_from_slice(b"aB");
         assert!(is_file_name(OsStr::new(&String::from_utf8(name).unwrap())));
         remove_leftovers(folder.path());
-        assert!(!left.exists() && used.path().exists());
+        assert!(!left.iter().any(|path| path.exists()) && used.path().exists());
         assert!(kept.iter().all(|path| path.exists()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_file_that_was_locked_is_a_marker() {
+        let folder = tempfile::tempdir().unwrap();
+        let marker = Marker::take(folder.path(), 7).unwrap();
+        let path = marker._locked.path.clone();
+        assert!(marker._locked.is_in_place());
+        fs::remove_file(&path).unwrap();
+        assert!(!marker._locked.is_in_place());
+        // Another process takes its place, and keeps it.
+        let other = Marker::take(folder.path(), 7).unwrap();
+        drop(marker);
+        assert!(path.exists());
+        drop(other);
+        assert!(!path.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_marker_of_another_user_is_one() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let marker = Marker::take(folder.path(), 7).unwrap();
+        let path = marker._locked.path.clone();
+        // As if it were another's: nobody may write to it.
+        fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
+        let error = Marker::take(folder.path(), 7).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        // One that a killed process left is taken and removed.
+        drop(marker);
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
+        drop(Marker::take(folder.path(), 7).unwrap());
+        assert!(!path.exists());
     }
 
     #[test]

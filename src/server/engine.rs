@@ -1,5 +1,6 @@
 //! The threads that compute, and the bounded queue before them.
 
+use super::log::Log;
 use super::order::{Answer, Order};
 use super::queue::Queue;
 use crate::data::{self, Budget, ClassTable, DataError, Origin};
@@ -12,7 +13,6 @@ use crate::labels;
 use crate::model::{Card, Model};
 use crate::models::{self, BUILT_IN, LoadError};
 use crate::panic_message::panic_message;
-use crate::terminal::err;
 use crate::votes::{Outlines, Votes};
 use burn::tensor::Device;
 use hyper::body::Bytes;
@@ -78,6 +78,8 @@ struct Job {
     photo: Photo,
     reply: oneshot::Sender<Result<Bytes, Failure>>,
     place: Place,
+    /// Says why a computation failed.
+    log: Log,
 }
 
 /// An answer that is being sent. Its place is taken as long as its memory is: who has received all of
@@ -225,12 +227,14 @@ impl Engine {
         busy > self.shared.sending.load(Ordering::Relaxed)
     }
 
-    /// Segments a photo: the bytes of the answer, which keep the place until they are dropped.
+    /// Segments a photo: the bytes of the answer, which keep the place until they are dropped. Why a computation failed
+    /// is in the log.
     pub(super) async fn segment(
         &self,
         order: Order,
         photo: Photo,
         place: Place,
+        log: Log,
     ) -> Result<Bytes, Failure> {
         let (reply, answer) = oneshot::channel();
         let job = Job {
@@ -238,6 +242,7 @@ impl Engine {
             photo,
             reply,
             place,
+            log,
         };
         let ended = || Failure::Server("the server is ending".into());
         // The photo of a client that leaves is dropped at once, with its place, if it still waits.
@@ -290,6 +295,7 @@ fn work(shared: &Shared, queue: &Queue<Job>) {
             photo,
             reply,
             place,
+            log,
         } = job;
         if reply.is_closed() {
             continue;
@@ -301,7 +307,11 @@ fn work(shared: &Shared, queue: &Queue<Job>) {
             shared.failing.store(true, Ordering::Relaxed);
             // The log of crashes ends after a few.
             let failed = device::Failed::of(&panic_message(&*panic), &shared.device);
-            err!("flowseg: {}", failed.needing_less_with("another model"));
+            // Not written here: who reads standard error may have stopped, and the thread has to go on.
+            log.add(format!(
+                "flowseg: {}",
+                failed.needing_less_with("another model")
+            ));
             let message = "the computation failed; the server's log says why";
             Err(Failure::Server(message.into()))
         });

@@ -110,7 +110,7 @@ pub(super) async fn respond(
         status: None,
     };
     let (head, mut body) = request.into_parts();
-    let answer = match route(service, presence, &head, &mut body, &mut line.size).await {
+    let answer = match route(service, presence, &head, &mut body, &mut line).await {
         Ok(answer) => answer.ok_or(Left)?,
         Err(problem) => {
             if problem.is_logged {
@@ -177,14 +177,14 @@ impl Drop for Line<'_> {
     }
 }
 
-/// The response, `None` if the client leaves before it is there, or what is wrong. `size` becomes the bytes of
+/// The response, `None` if the client leaves before it is there, or what is wrong. `line` gets the bytes of
 /// the request's body.
 async fn route(
     service: &Service,
     presence: &Presence,
     head: &Parts,
     body: &mut Incoming,
-    size: &mut usize,
+    line: &mut Line<'_>,
 ) -> Result<Option<Answer>, Problem> {
     // The body of an answer to HEAD is left out when it is written.
     let reads = head.method == Method::GET || head.method == Method::HEAD;
@@ -227,7 +227,7 @@ async fn route(
             let models = service.engine.models().await.map_err(of_failure)?;
             Ok(Some(of_json(StatusCode::OK, &models)))
         }
-        _ => segment(service, presence, head, body, size).await,
+        _ => segment(service, presence, head, body, line).await,
     }
 }
 
@@ -278,7 +278,7 @@ async fn segment(
     presence: &Presence,
     head: &Parts,
     body: &mut Incoming,
-    size: &mut usize,
+    line: &mut Line<'_>,
 ) -> Result<Option<Answer>, Problem> {
     let bad = |message: String| Problem::new(StatusCode::BAD_REQUEST, message);
     let order = Order::read(head.uri.query().unwrap_or_default()).map_err(bad)?;
@@ -305,7 +305,7 @@ async fn segment(
         return Err(problem.with(header::RETRY_AFTER, RETRY));
     };
     let patience = service.limits.patience;
-    let received = tokio::time::timeout(patience, receive(body, most, size)).await;
+    let received = tokio::time::timeout(patience, receive(body, most, &mut line.size)).await;
     let photo = received.unwrap_or_else(|_| {
         let message = format!("the photo did not arrive within {} s", patience.as_secs());
         Err(Problem::new(StatusCode::REQUEST_TIMEOUT, message))
@@ -320,7 +320,9 @@ async fn segment(
         name: if is_tga(head) { TGA } else { PHOTO },
         bytes: photo,
     };
-    let computing = service.engine.segment(order, photo, place);
+    let computing = service
+        .engine
+        .segment(order, photo, place, line.log.clone());
     let Some(computed) = presence.unless_left(computing).await else {
         return Ok(None);
     };

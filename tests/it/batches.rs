@@ -583,3 +583,14 @@ fn records_that_another_run_writes_are_refused() {
     assert_eq!(names(&out), ["annotations.json"]);
     assert_eq!(names(folder.path()), ["a.png", "m.jsonl", "out"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn folders_that_cannot_be_read_are_listed_where_the_only_photo_fails() {
+    let (photos, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(photos.path().join("b.png"), "no picture").unwrap();
+    // Nobody can follow it, not even root.
+    std::os::unix::fs::symlink("loop", photos.path().join("loop")).unwrap();
+    let words = ["cannot read the folder", "b.png"];
+    fails(segment(out.path()).arg(photos.path()), &words);
+}

@@ -29,14 +29,19 @@ impl Unread {
         self.0.is_empty()
     }
 
+    /// Lists the folders.
+    pub(crate) fn list(&self) {
+        for error in &self.0 {
+            err!("flowseg: {}", one_line(error));
+        }
+    }
+
     /// Lists the folders once the photos are done.
     ///
     /// # Errors
     /// There is one.
     pub(crate) fn report(self) -> anyhow::Result<()> {
-        for error in &self.0 {
-            err!("flowseg: {}", one_line(error));
-        }
+        self.list();
         match self.0.len() {
             0 => Ok(()),
             n => bail!(

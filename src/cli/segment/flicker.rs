@@ -2,7 +2,7 @@
 //! the photo hardly does.
 
 use crate::cli::inputs::Input;
-use crate::data::{frame_count, natural};
+use crate::data::natural;
 use crate::files::folder_of;
 use image::RgbImage;
 use serde_json::{Value, json};
@@ -12,16 +12,14 @@ pub(super) const STILL: u8 = 8;
 /// Maximum number of pixels compared, spread evenly: early results wait in memory.
 const COMPARED: usize = 1 << 20;
 
-/// Photos by folder, and within each by the numbers in their names: 9 comes before 10. Animations, which are sequences of
-/// their own, come after the photos of their folder, which are one.
-pub(super) fn in_order(mut found: Vec<Input>) -> Vec<Input> {
-    found.sort_by_cached_key(|Input { path, .. }| {
+/// Sorts photos by folder, and within each by the numbers in their names: 9 comes before 10. Animations, which are
+/// sequences of their own and have a number of frames, come after the photos of their folder, which are one.
+pub(super) fn sort(found: &mut [(Input, Option<usize>)]) {
+    found.sort_by_cached_key(|(Input { path, .. }, frames)| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_animation = frame_count(path).is_some();
         let folder = folder_of(path).to_owned();
-        (folder, is_animation, natural(&name), path.clone())
+        (folder, frames.is_some(), natural(&name), path.clone())
     });
-    found
 }
 
 /// The pixels of a frame that are compared.
@@ -112,37 +110,30 @@ mod tests {
     use super::*;
     use image::Rgb;
 
-    #[test]
-    fn frames_are_taken_by_their_numbers() {
-        let input = |path: &str| Input {
+    fn input(path: &str, frames: Option<usize>) -> (Input, Option<usize>) {
+        let input = Input {
             path: path.into(),
             below: "".into(),
         };
+        (input, frames)
+    }
+
+    #[test]
+    fn frames_are_taken_by_their_numbers() {
         let names = ["b/f1.png", "a/f1.png", "a/f10.png", "a/f2.png", "b/f0.png"];
-        let sorted = in_order(names.map(input).to_vec());
+        let mut sorted = names.map(|name| input(name, None));
+        sort(&mut sorted);
         let expected = ["a/f1.png", "a/f2.png", "a/f10.png", "b/f0.png", "b/f1.png"];
-        assert_eq!(sorted, expected.map(input));
+        assert_eq!(sorted, expected.map(|name| input(name, None)));
     }
 
     #[test]
     fn animations_come_after_the_photos_of_their_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("f2.gif");
-        let file = std::fs::File::create(&path).unwrap();
-        let mut encoder = image::codecs::gif::GifEncoder::new(file);
-        for grey in [0, 200] {
-            let picture = image::RgbaImage::from_pixel(4, 4, image::Rgba([grey, 0, 0, 255]));
-            encoder.encode_frame(image::Frame::new(picture)).unwrap();
-        }
-        drop(encoder);
-        let names = ["f1.png", "f2.gif", "f3.png"];
-        let found = names.map(|name| Input {
-            path: folder.path().join(name),
-            below: "".into(),
-        });
-        let sorted = in_order(found.to_vec());
-        let sorted: Vec<_> = sorted.iter().filter_map(|of| of.path.file_name()).collect();
-        assert_eq!(sorted, ["f1.png", "f3.png", "f2.gif"]);
+        let [photo, animation, other] = [("f1.png", None), ("f2.gif", Some(2)), ("f3.png", None)]
+            .map(|(name, frames)| input(name, frames));
+        let mut sorted = [photo.clone(), animation.clone(), other.clone()];
+        sort(&mut sorted);
+        assert_eq!(sorted, [photo, other, animation]);
     }
 
     #[test]

@@ -323,21 +323,21 @@ impl Records {
     /// Compares a frame of a sequence with the previous one.
     fn compare(&mut self, photo: &Photo, sampled: Option<Sampled>) -> Option<Flicker> {
         let (path, after) = (photo.sequence.as_ref()?, sampled?);
-        let known = self.sequences.iter().rposition(|of| of.path == *path);
-        let sequence = known.unwrap_or_else(|| {
+        // Nothing else comes between the pictures of a sequence.
+        if self.sequences.last().is_none_or(|of| of.path != *path) {
             self.sequences.push(Sequence {
                 path: path.clone(),
                 pictures: 0,
                 flicker: Flicker::default(),
             });
-            self.sequences.len() - 1
-        });
+        }
         let before = self.before.as_ref();
         let before = before.filter(|(of, at, _)| of == path && at + 1 == photo.place);
         let flicker = before.and_then(|(_, _, before)| Flicker::between(before, &after));
-        let sequence = &mut self.sequences[sequence];
-        sequence.pictures += 1;
-        sequence.flicker.add(flicker.unwrap_or_default());
+        if let Some(sequence) = self.sequences.last_mut() {
+            sequence.pictures += 1;
+            sequence.flicker.add(flicker.unwrap_or_default());
+        }
         self.before = Some((path.clone(), photo.place, after));
         flicker
     }
@@ -405,6 +405,8 @@ impl Records {
         if let Some(progress) = &self.progress {
             progress.end();
         }
+        // Before a record that cannot be written ends this.
+        self.standing.name_others();
         self.save()?;
         self.report_flicker()?;
         if self.mixed > 0 {
@@ -414,7 +416,6 @@ impl Records {
                 counted(self.mixed, "photo")
             );
         }
-        self.standing.name_others();
         match self.standing.failures() {
             0 => Ok(()),
             n => bail!("{n} of {} photos got no mask", self.photos),
@@ -529,22 +530,6 @@ mod tests {
         let error = anyhow::anyhow!("a.png is cut");
         let ended = records.add(&photos[0], Duration::ZERO, Err(error));
         assert_eq!(ended.unwrap_err().to_string(), "a.png is cut");
-    }
-
-    #[test]
-    fn a_sequence_is_one_whatever_comes_between_its_pictures() {
-        let mut records = records();
-        let picture = image::RgbImage::new(2, 1);
-        for (place, sequence) in ["folder", "walk.gif", "folder"].into_iter().enumerate() {
-            let sampled = Sampled::of(&picture, &[0, 0]);
-            records.compare(&photo("a", place, Some(sequence)), Some(sampled));
-        }
-        let found = records.sequences.iter();
-        let found: Vec<_> = found.map(|of| (of.path.as_path(), of.pictures)).collect();
-        assert_eq!(
-            found,
-            [(Path::new("folder"), 2), (Path::new("walk.gif"), 1)]
-        );
     }
 
     /// A run that is killed before its first photo leaves no regions of an earlier run's masks.

@@ -3,7 +3,8 @@
 //! Shapes are drawn in the order of the file, so that later ones cover earlier ones. Polygons,
 //! rectangles, circles and masks have an area; lines and points are left out and counted. Pixels without a shape
 //! are background. The classes are those of `labels.txt` in its order, or else the labels that occur,
-//! sorted by name. Folders named train, val or test, with or without a number, are splits; everything else is for training.
+//! sorted by name. Folders named train, val or test are splits, also with a number or the kind of the files, as in
+//! `val_images`; everything else is for training.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};

@@ -33,7 +33,7 @@ use places::TRAINING;
 use super::contents::Contents;
 use super::error::DataError;
 
-pub(super) use places::{split_folders, split_of_whole};
+pub(super) use places::{split_folders, split_hinted, split_of_whole};
 pub(super) use table::Unlabelled;
 
 /// How many folders within one another are looked into for files of Labelme.
@@ -69,6 +69,11 @@ pub(super) fn detect(dir: &Path, is_alone: bool) -> Option<Form> {
 /// line about it.
 pub(super) fn absent(dir: &Path) -> Vec<(&'static str, String)> {
     yolo_description::absent(dir)
+}
+
+/// Whether a description of a YOLO data set names its folders.
+pub(super) fn is_described(dir: &Path) -> bool {
+    yolo_description::description(dir).is_some()
 }
 
 impl Form {

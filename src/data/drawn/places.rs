@@ -190,14 +190,29 @@ pub(super) fn text_like(photo: &Path) -> Option<PathBuf> {
 }
 
 /// Words beside the name of a split that do not say what the photos show.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 22] = [
+    "annotation",
     "annotations",
+    "batch",
     "data",
+    "dataset",
+    "frame",
+    "frames",
+    "image",
     "images",
+    "img",
+    "imgs",
     "json",
+    "label",
+    "labelme",
     "labels",
+    "photo",
     "photos",
+    "picture",
+    "pictures",
+    "rgb",
     "set",
+    "split",
 ];
 
 /// The split that the whole name of a folder or of a list stands for, apart from a year, a number or the kind of the
@@ -207,6 +222,11 @@ pub(in super::super) fn split_of_whole(name: &str) -> Option<&'static str> {
     let words = lower.split(|c: char| !c.is_alphabetic());
     let words = words.filter(|word| !word.is_empty() && !KINDS.contains(word));
     split_of(name).filter(|_| words.count() == 1)
+}
+
+/// The split, other than training, of which a folder that is [not one by its whole name](split_of_whole) holds a word.
+pub(in super::super) fn split_hinted(name: &str) -> Option<&'static str> {
+    split_of(name).filter(|split| *split != TRAINING && split_of_whole(name).is_none())
 }
 
 /// The split named by a word in a name.
@@ -318,6 +338,12 @@ mod tests {
         assert_eq!(split_of("trainer"), None);
         assert_eq!(split_of_whole("val2017"), Some("validation"));
         assert_eq!(split_of_whole("Train_images"), Some("training"));
+        for usual in ["val_img", "labelme_val", "val_batch1", "val_rgb"] {
+            assert_eq!(split_of_whole(usual), Some("validation"), "{usual}");
+            assert_eq!(split_hinted(usual), None, "{usual}");
+        }
+        assert_eq!(split_hinted("test-night"), Some("test"));
+        assert_eq!(split_hinted("train-night"), None);
         for other in ["Val Gardena", "crash test 3", "train_val", "trainer"] {
             assert_eq!(split_of_whole(other), None, "{other}");
         }

@@ -2,7 +2,7 @@
 //!
 //! `data.yaml` names the classes and the folders of the splits. Without it, the folders are detected:
 //! `images` and `labels`, with or without folders for the splits in them, or a folder per split with
-//! both in each, and `classes.txt` for the names. Where shapes overlap, the one with the smallest area
+//! both in each, and `classes.txt` for the names. Folders are splits by their whole names, as those of Labelme. Where shapes overlap, the one with the smallest area
 //! counts. Pixels without a shape are background; a photo without a text file is left out, and one that only a
 //! list names is a fault.
 
@@ -111,8 +111,8 @@ fn swapped(path: &Path, from: &str, to: &str) -> Option<PathBuf> {
 /// The classes and splits of a folder.
 ///
 /// # Errors
-/// A description that cannot be read, names no class or folder, or names a folder that is missing or
-/// outside of the data set.
+/// A description that cannot be read, names no class, or names a folder for training that is missing or outside of
+/// the data set; without a description, a label file that cannot be read, or too many classes.
 pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, DataError> {
     let (source, names, places) = match description(dir) {
         Some((path, value)) => {
@@ -182,21 +182,32 @@ fn undescribed(dir: &Path, folders: &[PathBuf]) -> Result<(PathBuf, Vec<String>)
 
 /// The folders of photos beside the folders of label files.
 fn found(dir: &Path, folders: &[PathBuf]) -> Vec<(&'static str, Place)> {
-    let named = |relative: &Path| {
-        relative
-            .iter()
-            .find_map(|part| places::split_of(part.to_str()?))
+    let part_of = |relative: &Path, named: fn(&str) -> Option<&'static str>| {
+        relative.iter().find_map(|part| named(part.to_str()?))
     };
+    let whole = |relative: &Path| part_of(relative, places::split_of_whole);
+    // A word is enough for training, which everything is for that no name says more of.
+    let is_training = |relative: &Path| part_of(relative, places::split_of) == Some(TRAINING);
     let relative = |folder: &PathBuf| folder.strip_prefix(dir).ok().map(Path::to_path_buf);
     let all: Vec<PathBuf> = folders.iter().filter_map(relative).collect();
-    let any = all.iter().any(|folder| named(folder).is_some());
+    let any = all.iter().any(|folder| whole(folder).is_some());
+    let is_within_another = |folder: &PathBuf| {
+        let mut others = all.iter().filter(|other| *other != folder);
+        others.any(|other| folder.starts_with(other))
+    };
     all.iter()
-        // If there are folders for splits, their parent is not one.
-        .filter(|folder| !any || named(folder).is_some())
+        // If there are folders for splits, their parent is not one; else it holds all that is below it.
+        .filter(|folder| {
+            if any {
+                whole(folder).is_some() || is_training(folder)
+            } else {
+                !is_within_another(folder)
+            }
+        })
         .filter_map(|folder| {
             let images = swapped(folder, "labels", "images")?;
             Some((
-                named(folder).unwrap_or(TRAINING),
+                whole(folder).unwrap_or(TRAINING),
                 Place::Folder(dir.join(images)),
             ))
         })

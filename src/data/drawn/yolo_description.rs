@@ -108,8 +108,9 @@ pub(super) fn named(dir: &Path, path: &Path, value: &Value) -> Result<Named, Dat
         .into_iter()
         .zip([&["train"][..], &["val", "valid"], &["test"]])
     {
-        let named = keys.iter().find_map(|key| value.get(key)).map(Value::texts);
-        for name in named.unwrap_or_default() {
+        let of_key = |key: &&'static str| Some((*key, value.get(key)?.texts()));
+        let (key, texts) = keys.iter().find_map(of_key).unwrap_or_default();
+        for name in texts {
             // Some services write one `../` too many.
             let slashed = places::slashed(name);
             let trimmed = slashed.strip_prefix("../").unwrap_or(&slashed);
@@ -117,15 +118,7 @@ pub(super) fn named(dir: &Path, path: &Path, value: &Value) -> Result<Named, Dat
                 .iter()
                 .filter_map(|base| root.inside(base, trimmed, is_place))
                 .peekable();
-            let key = keys[0];
-            if inside.peek().is_none() && split == TRAINING {
-                let name = name.escape_debug();
-                let reason = format!(
-                    "{key} names \"{name}\", which leads out of the folder: move the data there and write \
-                     a path relative to it"
-                );
-                return Err(DataError::description(path, reason));
-            }
+            let leads_out = inside.peek().is_none();
             let there = inside.map(|place| dir.join(place)).find_map(|place| {
                 if place.is_dir() {
                     return Some(Place::Folder(place));
@@ -136,27 +129,40 @@ pub(super) fn named(dir: &Path, path: &Path, value: &Value) -> Result<Named, Dat
                 (trimmed == "images" && holds_pairs(dir)).then(|| Place::Folder(dir.to_path_buf()))
             };
             let there = there.or_else(beside);
-            match there {
-                Some(place) => found.places.push((split, place)),
-                None if split != TRAINING => {
-                    let (file, name) = (path.display(), name.escape_debug());
-                    let line = format!(
-                        "{file}: {key} names \"{name}\", which is not beside this file: put the photos there, or correct it"
-                    );
-                    found.absent.push((split, line));
-                }
-                None => {
-                    let name = name.escape_debug();
-                    let reason = format!(
-                        "{key} names \"{name}\", which is not beside this file: put the photos there, and the .txt \
-                         files into a folder labels beside it, or correct it"
-                    );
-                    return Err(DataError::description(path, reason));
-                }
+            if let Some(place) = there {
+                found.places.push((split, place));
+                continue;
             }
+            let reason = absence(key, name, leads_out, split);
+            if split == TRAINING {
+                return Err(DataError::description(path, reason));
+            }
+            found
+                .absent
+                .push((split, format!("{}: {reason}", path.display())));
         }
     }
     Ok(found)
+}
+
+/// Why what a description names under a key is not read, and what to do.
+fn absence(key: &str, name: &str, leads_out: bool, split: &str) -> String {
+    let name = name.escape_debug();
+    let (why, remedy) = match (leads_out, split) {
+        (true, _) => (
+            "leads out of the folder",
+            "move the data there and write a path relative to it",
+        ),
+        (false, TRAINING) => (
+            "is not beside this file",
+            "put the photos there, and the .txt files into a folder labels beside it, or correct it",
+        ),
+        (false, _) => (
+            "is not beside this file",
+            "put the photos there, or correct it",
+        ),
+    };
+    format!("{key} names \"{name}\", which {why}: {remedy}")
 }
 
 /// Whether a path is a folder or a list.

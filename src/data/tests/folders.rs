@@ -67,6 +67,12 @@ fn splits_that_a_description_names_in_vain_are_told() {
     let words = "val names \"images/hold-out\", which is not beside this file";
     says(&report.problems()[0], &["data.yaml", words]);
     says(&report.notes().join("\n"), &["test names \"images/test\""]);
+    let outside = yaml.replace("val: images/hold-out", "valid: ../../hold-out");
+    fs::write(at("data.yaml"), outside).unwrap();
+    let report = inspect(dir.path(), &|_, _| {}).unwrap();
+    let leads_out = "valid names \"../../hold-out\", which leads out of the folder";
+    says(&report.problems()[0], &["data.yaml", leads_out]);
+    fs::write(at("data.yaml"), yaml).unwrap();
     let error = message(Dataset::open(dir.path(), "validation"));
     says(&error, &["it has training; ", words]);
     // A split of another machine that was not copied does not keep the others from being read.
@@ -135,8 +141,50 @@ fn folders_of_labelme_are_splits_by_their_whole_names() {
     }
     assert_eq!(Dataset::open(dir.path(), "training").unwrap().len(), 3);
     save_labelme(&at("val_2/b.png"));
+    save_labelme(&at("val_img/c.png"));
+    // What lies in a split belongs to it.
+    save_labelme(&at("val_2/test-night/d.png"));
     assert_eq!(Dataset::open(dir.path(), "training").unwrap().len(), 3);
-    assert_eq!(Dataset::open(dir.path(), "validation").unwrap().len(), 1);
+    assert_eq!(Dataset::open(dir.path(), "validation").unwrap().len(), 3);
+    let notes = inspect(dir.path(), &|_, _| {}).unwrap().notes().join("\n");
+    let hints = [
+        "Val Gardena holds 1 JSON file, but is not taken for the validation split",
+        "crash test 3 holds 1 JSON file, but is not taken for the test split",
+    ];
+    says(&notes, &hints);
+    assert!(!notes.contains("night"), "{notes}");
+}
+
+#[test]
+fn folders_of_yolo_are_splits_by_their_whole_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    let save = |folder: &str, name: &str| {
+        let photo = at(&format!("images/{folder}/{name}.jpg"));
+        save_outlines(
+            &photo,
+            &at(&format!("labels/{folder}/{name}.txt")),
+            OUTLINES,
+        );
+    };
+    let len = |split: &str| Dataset::open(dir.path(), split).map(|data| data.len());
+    save("crash test 3", "a");
+    save("site A", "b");
+    assert_eq!(detect(dir.path()).unwrap(), Layout::Yolo);
+    assert_eq!(len("training").unwrap(), 2);
+    assert!(len("test").is_err());
+    let hint = "crash test 3 holds 1 photo, but is not taken for the test split";
+    let notes = || inspect(dir.path(), &|_, _| {}).unwrap().notes().join("\n");
+    says(&notes(), &[hint]);
+    // Beside splits, only they are read.
+    save("train", "c");
+    save("train night", "d");
+    save("val_img", "e");
+    assert_eq!(
+        (len("training").unwrap(), len("validation").unwrap()),
+        (2, 1)
+    );
+    says(&notes(), &[hint]);
 }
 
 #[test]

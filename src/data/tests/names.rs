@@ -42,6 +42,8 @@ fn a_folder_of_annotations_of_something_else_is_left_out() {
             let report = inspect(dir.path(), &|_, _| {}).unwrap();
             assert!(report.problems().is_empty(), "{:?}", report.problems());
             assert_eq!((report.splits[0].pairs, report.splits[1].pairs), (1, 1));
+            let line = format!("the label files are those in {name}; annotations is not read");
+            says(&report.notes().join("\n"), &[&line]);
         }
         // Label files in both are those of the usual folder.
         save_labels(&at("annotations/training/p00.png"), [4, 2], &[2; 8]);
