@@ -206,8 +206,12 @@ pub(crate) fn ask_for_files(endings: &[String], several: bool) {
     }
 }
 
-/// Calls `open` with the names and contents of files whenever the user has chosen some.
-pub(crate) fn on_files(open: impl Fn(Vec<(String, Vec<u8>)>) + Clone + 'static) {
+/// Calls `choose` whenever the user has chosen files, and what it returns with their names and contents once
+/// they are read.
+pub(crate) fn on_files<F>(choose: impl Fn() -> F + 'static)
+where
+    F: FnOnce(Vec<(String, Vec<u8>)>) + 'static,
+{
     let Some(input) = element(FILES).and_then(|input| input.dyn_into::<HtmlInputElement>().ok())
     else {
         return;
@@ -217,7 +221,7 @@ pub(crate) fn on_files(open: impl Fn(Vec<(String, Vec<u8>)>) + Clone + 'static) 
         let files: Vec<File> = of_event.files().map_or_else(Vec::new, |files| {
             (0..files.length()).filter_map(|at| files.get(at)).collect()
         });
-        let open = open.clone();
+        let open = choose();
         wasm_bindgen_futures::spawn_local(async move {
             let mut read = Vec::new();
             for file in files {

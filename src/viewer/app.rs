@@ -217,7 +217,12 @@ impl App {
 
     /// Asks before the window is closed. Returns whether it must stay open.
     fn holds_window(&mut self) -> bool {
-        self.shared.correct.holds_window() || self.shared.exports.holds_window()
+        if self.shared.correct.holds_window() {
+            // The window may stay. If not, they are asked about after that.
+            self.shared.exports.stay();
+            return true;
+        }
+        self.shared.exports.holds_window()
     }
 
     /// Requests a turn of the window for the time at which corrections are to be written.

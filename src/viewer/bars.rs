@@ -329,7 +329,8 @@ pub(super) fn status(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Comma
 fn about(app: &AppState, ui: &mut egui::Ui) {
     let waits = app.exports.waits().then_some((
         "Closes after the export",
-        "The window closes once everything is written; to keep it open, cancel the export or close it again",
+        "The window closes once everything is written. To keep it open, cancel the export, or close the window again \
+         and choose Cancel",
     ));
     for (short, whole) in waits.into_iter().chain(app.correct.status()) {
         let text = egui::RichText::new(short).small().strong();

@@ -121,7 +121,7 @@ impl CanvasPanel {
         let arrangement = app.settings.view.arrangement;
         let rects = view::panes(arrangement, area);
         let divider = divider(app, ui, area, commands);
-        // All coordinates are relative to the pane under the pointer.
+        // Except for strokes, all coordinates are relative to the pane under the pointer.
         let pointer = response.hover_pos().or(response.interact_pointer_pos());
         let under = match arrangement {
             Arrangement::Swipe => usize::from(pointer.is_some_and(|p| p.x > divider)),

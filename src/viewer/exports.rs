@@ -314,6 +314,11 @@ impl Exports {
         holds
     }
 
+    /// Keeps the window open at the end of the exports.
+    pub(super) fn stay(&mut self) {
+        self.closing = None;
+    }
+
     /// Whether the window is to be closed, now or after the answer or the end of the exports.
     pub(super) fn is_closing(&self) -> bool {
         self.closing.is_some()

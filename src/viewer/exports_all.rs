@@ -98,7 +98,7 @@ impl AllMasks {
         if let Err(error) = plan.check(|| photos.chain(self.inputs.iter().cloned()).collect()) {
             return Some(Err(error.to_string()));
         }
-        let (mut failed, mut reason) = (Vec::new(), None);
+        let mut unread = Vec::new();
         for (at, (path, (item, mask))) in paths.iter().zip(&self.masks).enumerate() {
             if !report(at as f32 / paths.len() as f32) {
                 return None;
@@ -120,28 +120,22 @@ impl AllMasks {
                     own.insert(path.clone(), item.clone());
                 }
                 Err(Failure::Reading(error)) => {
-                    failed.push(item.name());
-                    reason.get_or_insert(error);
+                    unread.push((item.name(), error));
                 }
                 Err(Failure::Writing(error)) => {
-                    let (rest, all) = (failed.len() + paths.len() - at, paths.len());
+                    let (rest, all) = (unread.len() + paths.len() - at, paths.len());
+                    let among = names(&unread);
+                    let among =
+                        among.map_or_else(String::new, |named| format!("; among them {named}"));
                     return Some(Err(format!(
-                        "{rest} of {all} masks were not written: {error}"
+                        "{rest} of {all} masks were not written: {error}{among}"
                     )));
                 }
             }
         }
-        Some(reason.map_or(Ok(()), |reason| {
-            let more = match failed.len().saturating_sub(NAMED) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            Err(format!(
-                "{} of {} masks were not written, those of {}{more}; the first because: {reason}",
-                failed.len(),
-                paths.len(),
-                failed[..failed.len().min(NAMED)].join(", ")
-            ))
+        Some(names(&unread).map_or(Ok(()), |named| {
+            let (count, all) = (unread.len(), paths.len());
+            Err(format!("{count} of {all} masks were not written, {named}"))
         }))
     }
 
@@ -180,6 +174,21 @@ impl AllMasks {
         })?;
         files::write_atomic(path, &png).map_err(|error| Failure::Writing(error.to_string()))
     }
+}
+
+/// Names the masks that could not be read, or their photos, each given with why, and says why of the first; `None`
+/// without any.
+fn names(unread: &[(String, String)]) -> Option<String> {
+    let (_, reason) = unread.first()?;
+    let names: Vec<&str> = unread.iter().map(|(name, _)| name.as_str()).collect();
+    let more = match names.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named = names[..names.len().min(NAMED)].join(", ");
+    Some(format!(
+        "those of {named}{more}; the first because: {reason}"
+    ))
 }
 
 #[cfg(test)]
@@ -296,5 +305,13 @@ mod tests {
         let error = error.unwrap_err();
         assert!(error.starts_with("3 of 3 masks"), "{error}");
         assert_eq!(begun.get(), 1);
+        // Photos that could not be read before that are named all the same.
+        std::fs::create_dir(&gone).unwrap();
+        let error = all.write(Artifact::Overlay, &gone, &report).unwrap();
+        let error = error.unwrap_err();
+        assert!(
+            error.starts_with("3 of 3 masks") && error.contains("those of e.png, f.png; "),
+            "{error}"
+        );
     }
 }

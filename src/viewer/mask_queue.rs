@@ -67,7 +67,7 @@ pub(super) struct Tally {
     pub failed: usize,
 }
 
-/// A mask and the settings that it was made with.
+/// Settings, and a mask that was made with them.
 type OlderMask = (Arc<Viewing>, Arc<StoredMask>);
 
 /// The masks of a list of photos, by place.

@@ -176,7 +176,6 @@ impl Second {
         self.sampled = self.sampling(first);
         let Some(sampling) = self.sampled else { return };
         self.source = sampling.source;
-        self.choice.steps = Some(sampling.steps);
         self.busy = true;
         self.worker.flow(item.photo(), sampling);
     }
@@ -329,7 +328,8 @@ impl Second {
 
     /// Its caption in the comparison.
     pub(super) fn caption(&self) -> String {
-        let steps = self.choice.steps.unwrap_or_default();
+        let sampled = self.sampled.map(|sampling| sampling.steps);
+        let steps = sampled.or(self.choice.steps).unwrap_or_default();
         match (&self.model, steps) {
             (None, _) | (_, 0) => self.choice.model.clone(),
             (Some(model), steps) => {

@@ -1,6 +1,7 @@
 //! Setting aside what the window shows, such as for a lesson, and putting it back.
 
 use super::{AppState, Phase, Playhead};
+use crate::files::Stamp;
 use crate::inference::Sampling;
 use crate::viewer::class_photos::ClassPhotos;
 use crate::viewer::flow::Flow;
@@ -16,6 +17,8 @@ pub(crate) struct SetAside {
     settings: Settings,
     /// The name of the open model, and whether the user chose it.
     model: (String, bool),
+    /// See [`OpenModel::file`](crate::viewer::open_model::OpenModel::file).
+    file: Option<Stamp>,
     /// The classes of the open model, including added ones.
     classes: Vec<String>,
     photos: PhotoList,
@@ -75,6 +78,7 @@ impl AppState {
         let aside = SetAside {
             settings: self.settings.clone(),
             model: (model.unwrap_or_default(), self.request.by_user),
+            file: self.model.as_ref().and_then(|model| model.file.clone()),
             classes: classes.unwrap_or_default(),
             photos: self.photos.clone(),
             masks: std::mem::take(&mut self.masks),
@@ -142,20 +146,28 @@ impl AppState {
         self.open_model(&name);
     }
 
-    /// Puts back what belongs to the list of photos alone.
+    /// Puts back what belongs to the list of photos alone. A comparison ends.
     pub(super) fn resume_list(&mut self, aside: SetAside) {
-        if let Some(second) = aside.second {
-            second.close();
-        }
         self.masks = aside.masks;
         self.sampling = aside.sampling;
         self.active_pane = aside.active_pane;
+        self.second = aside.second;
+        self.stop_comparing();
         self.brushing = aside.brushing;
         self.look_up_corrections();
     }
 
-    /// Puts back everything but the model and the list of photos, which are as they were.
-    pub(super) fn resume(&mut self, aside: SetAside) {
+    /// Puts back everything but the model and the list of photos, which are as they were. What was made with
+    /// the weights of a model whose file has been replaced is made anew.
+    pub(super) fn resume(&mut self, mut aside: SetAside) {
+        let model = self.model.as_ref();
+        let replaced = model.filter(|model| model.file != aside.file);
+        if let Some(model) = replaced {
+            aside.masks.outdate(model.classes == aside.classes);
+            aside.selection = SelectionHistory::default();
+            (aside.flow, aside.class_photos) = (Ok(None), None);
+        }
+        let is_replaced = replaced.is_some();
         let shown = self.flow.as_ref().map(|flow| flow.id);
         let stayed = shown.is_some() && shown == aside.flow.as_ref().err().copied();
         if !stayed {
@@ -165,7 +177,10 @@ impl AppState {
         }
         self.masks = aside.masks;
         self.second = aside.second;
-        self.renew_second();
+        if is_replaced {
+            self.renew_second();
+            self.join_second();
+        }
         self.class_photos = aside.class_photos;
         self.sampling = aside.sampling;
         self.active_pane = aside.active_pane;

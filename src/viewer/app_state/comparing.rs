@@ -1,7 +1,7 @@
 //! Comparing the result with a second one, classes and uncertainty of the shown state, and listing photos
 //! by class.
 
-use super::{AppState, Playhead};
+use super::{AppState, Phase, Playhead};
 use crate::compare;
 use crate::gpu::canvas::Layer;
 use crate::inference::Sampling;
@@ -89,15 +89,24 @@ impl AppState {
     }
 
     /// Starts computing a second result; `before` are the canvas's settings before the comparison. Returns
-    /// whether that was possible, and reports why not.
+    /// whether that was possible; otherwise reports why not, and restores the canvas.
     fn start_second(&mut self, context: &egui::Context, choice: Choice, before: View) -> bool {
-        match Second::start(context, self.device.clone(), choice, before) {
+        match Second::start(context, self.device.clone(), choice, before.clone()) {
             Ok(second) => self.second = Some(second),
-            Err(error) => self
-                .errors
-                .report(format!("cannot start a worker thread: {error}")),
+            Err(error) => {
+                let text = format!("cannot start a worker thread: {error}");
+                self.errors.report(text);
+                self.arrange_as(&before);
+            }
         }
         self.second.is_some()
+    }
+
+    /// Arranges the canvas as before a comparison.
+    fn arrange_as(&mut self, before: &View) {
+        let view = &mut self.settings.view;
+        (view.arrangement, view.layers) = (before.arrangement, before.layers);
+        self.active_pane = 0;
     }
 
     /// Opens the model of the second result again if it is the open one as well and its file was replaced
@@ -120,9 +129,7 @@ impl AppState {
         let Some(second) = self.second.take() else {
             return;
         };
-        let view = &mut self.settings.view;
-        (view.arrangement, view.layers) = (second.before.arrangement, second.before.layers);
-        self.active_pane = 0;
+        self.arrange_as(&second.before);
         second.close();
     }
 
@@ -211,15 +218,32 @@ impl AppState {
             self.errors.report(error);
         }
         if opened {
+            if let Err(error) = self.check_second() {
+                self.errors.report(error);
+                self.stop_comparing();
+                return;
+            }
             self.join_second();
             self.sample_second();
         }
         // A first result that is still to begin is of the photo as it is now.
-        if begins && !self.busy() && self.second_differs() {
+        let waits = matches!(self.phase, Phase::Loading | Phase::Opening);
+        if begins && !waits && self.second_differs() {
             self.errors.report(format!(
                 "{name} has changed since it was segmented: sample it again to compare results of one photo"
             ));
         }
+    }
+
+    /// Checks that the model of the second result, just opened, is the open one if it has its name.
+    ///
+    /// # Errors
+    /// Another file has taken the place of the model's meanwhile, or it is gone; one line.
+    fn check_second(&self) -> Result<(), String> {
+        let second = self.second.as_ref().map(|second| &second.choice.model);
+        let open = self.model.as_ref();
+        let open = open.filter(|open| second == Some(&open.name));
+        open.map_or(Ok(()), OpenModel::check_file)
     }
 
     /// Whether the second result is of another photo than the first, because the photo's file has changed.

@@ -222,7 +222,7 @@ impl AppState {
     }
 
     /// Reports that the mask of the shown photo from several passes or tiles cannot be made, where it is
-    /// chosen, and why.
+    /// chosen, what is shown and listed instead, and why.
     fn report_mask(&mut self, at: usize, error: &str) {
         let card = self.model.as_ref().map(|model| &model.card);
         let differs = card.is_some_and(|card| self.settings.masks.differs(card));
@@ -231,14 +231,19 @@ impl AppState {
         let is_told = failure.is_some_and(|(_, told)| told == error);
         if at == self.photos.place().0 && differs && !is_told {
             let name = self.photos.name(at);
+            let flow = self.flow.as_ref();
+            let shown = if flow.is_some_and(|flow| flow.settled.is_some()) {
+                ", and that of one pass is shown instead"
+            } else {
+                ""
+            };
             let listed = if self.masks.is_older(at) {
                 ", while the list keeps the mask made before"
             } else {
                 ""
             };
             self.errors.report(format!(
-                "{name}: its mask from several passes or tiles failed, and that of one pass is shown \
-                 instead{listed}: {error}"
+                "{name}: its mask from several passes or tiles failed{shown}{listed}: {error}"
             ));
         }
     }

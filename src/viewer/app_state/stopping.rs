@@ -28,9 +28,7 @@ impl AppState {
         let was_closing = self.exports.is_closing();
         let changed = change(&mut self.exports);
         if was_closing && !self.exports.is_closing() {
-            if self.correct.fine_tuning.is_closing() {
-                self.correct.fine_tuning.close();
-            }
+            self.correct.fine_tuning.ask_again();
             self.restore_correction();
         }
         changed

@@ -32,7 +32,7 @@ pub(super) enum Command {
     Action(table::Action),
     /// Classifies paths, and opens them.
     OpenPaths(Vec<PathBuf>),
-    /// Shows a picture. The number, as of the next two, is that of
+    /// Shows a picture. The number, as of `ShowPhotos` and `ChooseModel`, is that of
     /// [`FileOpener::number`](super::file_open::FileOpener::number) when it was chosen, which may be before the answer
     /// to a question.
     PasteImage(Arc<ColorImage>, u64),

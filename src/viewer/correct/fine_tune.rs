@@ -64,8 +64,8 @@ pub(crate) struct FineTuning {
     pub device: String,
     /// Whether the window is waiting to close until the run is stopped or may continue alone.
     pub(super) closing: bool,
-    /// Whether the run may continue without the window.
-    pub(super) let_run: bool,
+    /// Whether the run may continue without the window, which is about to close.
+    may_run: bool,
     pub(super) wake: egui::Context,
 }
 
@@ -80,7 +80,7 @@ impl FineTuning {
             unfinished: None,
             device: "auto".into(),
             closing: false,
-            let_run: false,
+            may_run: false,
             wake: context.clone(),
         }
     }
@@ -120,18 +120,27 @@ impl FineTuning {
 
     /// Asks what to do with a run when the window is closed. Returns whether there is one.
     pub(super) fn holds_window(&mut self) -> bool {
-        let asks = self.running.is_some() && !self.let_run;
+        let asks = self.running.is_some() && !self.may_run;
         if asks {
             (self.open, self.closing) = (true, true);
         }
         asks
     }
 
-    /// Closes the dialog, and keeps the window open.
-    pub(crate) fn close(&mut self) {
+    /// Closes the dialog. If it asked what to do with the run, the window stays open.
+    pub(super) fn close(&mut self) {
         (self.open, self.closing) = (false, false);
-        // It is asked again when the window is closed.
-        self.let_run = false;
+    }
+
+    /// Lets the run continue without the window.
+    pub(super) fn let_run(&mut self) {
+        self.close();
+        self.may_run = true;
+    }
+
+    /// Forgets that answer, because the window stays open after all: the question comes again.
+    pub(crate) fn ask_again(&mut self) {
+        self.may_run = false;
     }
 
     pub(super) fn stop(&self) {
@@ -175,7 +184,7 @@ impl FineTuning {
             reports,
         });
         self.ending = None;
-        self.let_run = false;
+        self.may_run = false;
         Ok(())
     }
 }
@@ -327,8 +336,13 @@ mod tests {
             reports,
         });
         assert!(fine_tuning.holds_window() && fine_tuning.is_closing());
-        fine_tuning.let_run = true;
+        // No dialog about a run that may have ended since is left, and closing another one changes nothing.
+        fine_tuning.let_run();
+        assert!(!fine_tuning.is_closing() && !fine_tuning.holds_window());
+        fine_tuning.close();
         assert!(!fine_tuning.holds_window());
+        fine_tuning.ask_again();
+        assert!(fine_tuning.holds_window());
         fine_tuning.close();
         assert!(!fine_tuning.is_closing() && fine_tuning.holds_window());
     }

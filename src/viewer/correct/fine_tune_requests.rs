@@ -24,8 +24,7 @@ pub(super) fn request(app: &mut AppState, request: FineTuneRequest) {
         FineTuneRequest::Stop => app.correct.fine_tuning.stop(),
         FineTuneRequest::Take => take(app),
         FineTuneRequest::LetRun => {
-            let fine_tuning = &mut app.correct.fine_tuning;
-            (fine_tuning.open, fine_tuning.let_run) = (false, true);
+            app.correct.fine_tuning.let_run();
             app.correct.ready = Some(Action::Quit.into());
         }
     }
@@ -101,7 +100,7 @@ pub(super) fn receive(app: &mut AppState) {
             Report::Ended(ending) => {
                 let fine_tuning = &mut app.correct.fine_tuning;
                 fine_tuning.running = None;
-                if fine_tuning.closing && !fine_tuning.let_run {
+                if std::mem::take(&mut fine_tuning.closing) {
                     app.correct.ready = Some(Action::Quit.into());
                 }
                 app.correct.fine_tuning.ending = Some(ending);

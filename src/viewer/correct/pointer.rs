@@ -40,51 +40,33 @@ impl Pointer {
         if hover != app.correct.hover {
             ask(Request::Hover(hover));
         }
-        let (held, press, released) = context.input(|input| {
-            let held = input.pointer.button_down(PointerButton::Primary);
-            (held, press(&input.events, held), has_release(&input.events))
-        });
-        let pressed = press.map(|(_, at)| at).filter(|at| {
-            let in_pane = panes.iter().any(|pane| pane.contains(*at));
-            in_pane && is_on_top(response, *at)
-        });
+        let events = context.input(|input| input.events.clone());
         // After a release, a press within the same frame is not reported.
-        let presses_again = released && pressed.is_some();
-        let down = held && (response.is_pointer_button_down_on() || presses_again);
-        let continues = self.pane.is_some();
-        if let Some(pane) = self.pane {
-            for at in context.input(|input| moves(&input.events, 0)) {
-                ask(Request::Drag(place(pane, at)));
-            }
-            // The button may be down again.
-            if !down || released {
-                self.pane = None;
-                ask(Request::Release);
-            }
-        }
-        // A press that began and ended within one frame is a click, or nothing at all if the pointer moved between.
-        let begins = if continues {
-            down && self.pane.is_none()
-        } else {
-            down || response.clicked() || (pressed.is_some() && !held)
-        };
-        let origin = context.input(|input| input.pointer.press_origin());
-        let origin = origin.or(pressed).or(response.interact_pointer_pos());
-        let origin = origin.filter(|_| begins);
-        if let Some(origin) = origin {
-            let pane = pane_at(panes, origin);
-            ask(Request::Press(place(pane, origin)));
-            let from = press.map_or(0, |(at, _)| at + 1);
-            for at in context.input(|input| moves(&input.events, from)) {
-                ask(Request::Drag(place(pane, at)));
-            }
-            if down {
-                self.pane = Some(pane);
-            } else {
-                ask(Request::Release);
+        let released = events.iter().any(|event| pressed(event) == Some(false));
+        let is_down = released || response.is_pointer_button_down_on();
+        let mut paints = self.pane.is_some();
+        for event in &events {
+            match (self.pane, pressed(event), place_of(event)) {
+                (Some(pane), None, Some(at)) => ask(Request::Drag(place(pane, at))),
+                (Some(_), Some(false), _) => {
+                    self.pane = None;
+                    ask(Request::Release);
+                }
+                (None, Some(true), Some(at)) if is_down && is_on_top(response, at) => {
+                    let pane = pane_at(panes, at);
+                    self.pane = Some(pane);
+                    paints = true;
+                    ask(Request::Press(place(pane, at)));
+                }
+                _ => {}
             }
         }
-        if continues || origin.is_some() {
+        // A stroke also ends without a release, such as when the window loses the pointer.
+        let held = context.input(|input| input.pointer.button_down(PointerButton::Primary));
+        if !(held && is_down) && self.pane.take().is_some() {
+            ask(Request::Release);
+        }
+        if paints {
             // The paint is drawn in the next frame.
             context.request_repaint();
             return true;
@@ -134,31 +116,25 @@ fn pane_at(panes: &[Rect], at: Pos2) -> Rect {
     under.or(panes.first()).copied().unwrap_or(Rect::NOTHING)
 }
 
-/// The index of the press of the primary button in a frame's events that begins a stroke, and where it is: the
-/// last one if the button is held at the end, otherwise the first.
-fn press(events: &[egui::Event], held: bool) -> Option<(usize, Pos2)> {
-    let mut presses = events.iter().enumerate().filter_map(|(i, event)| {
-        let at = match event {
-            egui::Event::PointerButton { pos, .. } => *pos,
-            _ => return None,
-        };
-        is_button(event, true).then_some((i, at))
-    });
-    if held {
-        presses.next_back()
-    } else {
-        presses.next()
+/// Whether an event presses the primary button, or else releases it; `None` for any other event.
+fn pressed(event: &egui::Event) -> Option<bool> {
+    match event {
+        egui::Event::PointerButton {
+            button: PointerButton::Primary,
+            pressed,
+            ..
+        } => Some(*pressed),
+        _ => None,
     }
 }
 
-/// Whether an event is a press, or else a release, of the primary button.
-fn is_button(event: &egui::Event, down: bool) -> bool {
-    matches!(event, egui::Event::PointerButton { button: PointerButton::Primary, pressed, .. }
-        if *pressed == down)
-}
-
-fn has_release(events: &[egui::Event]) -> bool {
-    events.iter().any(|event| is_button(event, false))
+/// Where a motion of the pointer leads, or one of its buttons is pressed or released.
+fn place_of(event: &egui::Event) -> Option<Pos2> {
+    match event {
+        egui::Event::PointerMoved(at) => Some(*at),
+        egui::Event::PointerButton { pos, .. } => Some(*pos),
+        _ => None,
+    }
 }
 
 /// Whether a press at a point concerns a widget, and none that covers it there.
@@ -172,51 +148,4 @@ fn is_on_top(response: &egui::Response, at: Pos2) -> bool {
             let top = of_point.last();
             top.is_some_and(|widget| widget.id == response.id && widget.enabled)
         })
-}
-
-/// The positions of a stroke in a frame's events, from the event with this index up to the button's release.
-fn moves(events: &[egui::Event], from: usize) -> Vec<Pos2> {
-    let stroke = events.iter().skip(from);
-    let stroke = stroke.take_while(|event| !is_button(event, false));
-    let moved = |event: &egui::Event| match event {
-        egui::Event::PointerMoved(at) => Some(*at),
-        _ => None,
-    };
-    stroke.filter_map(moved).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use eframe::egui::{Event, Modifiers, pos2};
-
-    #[test]
-    fn a_stroke_is_what_lies_between_press_and_release() {
-        let moved = |x: f32| Event::PointerMoved(pos2(x, 0.0));
-        let button = |pressed| Event::PointerButton {
-            pos: pos2(0.0, 0.0),
-            button: PointerButton::Primary,
-            pressed,
-            modifiers: Modifiers::default(),
-        };
-        let of = |events: &[Event], from| -> Vec<f32> {
-            moves(events, from).iter().map(|at| at.x).collect()
-        };
-        let frame = [
-            moved(1.0),
-            button(true),
-            moved(2.0),
-            button(false),
-            moved(3.0),
-        ];
-        assert_eq!(press(&frame, false).unwrap().0, 1);
-        assert_eq!(of(&frame, 2), [2.0]);
-        assert_eq!(of(&[moved(1.0), button(false), moved(2.0)], 0), [1.0]);
-        assert_eq!(of(&[moved(1.0), moved(2.0)], 0), [1.0, 2.0]);
-        assert_eq!(of(&[button(true), button(false)], 1), [0.0; 0]);
-        // The button is held from the second press.
-        let twice = [&frame[..], &[button(true), moved(4.0)]].concat();
-        assert_eq!(press(&twice, true).unwrap().0, 5);
-        assert_eq!(of(&twice, 6), [4.0]);
-    }
 }

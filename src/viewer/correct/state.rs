@@ -343,6 +343,8 @@ impl Correct {
     pub(crate) fn holds_window(&mut self) -> bool {
         if self.is_unsaved() {
             self.leaving = Some(Action::Quit.into());
+            // The answer may be to stay.
+            self.fine_tuning.ask_again();
         }
         self.leaving.is_some() || self.fine_tuning.holds_window()
     }

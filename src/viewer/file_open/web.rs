@@ -18,12 +18,15 @@ impl FileOpener {
     /// Opens whatever the user chooses in the page's field for files, as long as the page is open.
     pub(in crate::viewer) fn listen(&self) {
         let (sender, wake, begun) = (self.sender.clone(), self.wake.clone(), self.begun.clone());
-        page::on_files(move |read| {
-            // A full channel means that several files are still being opened.
-            let kept = read.into_iter().map(|(name, bytes)| keep(&name, bytes));
-            let _ = sender.try_send(found(begun.next(), kept));
-            wake();
-            page::focus();
+        page::on_files(move || {
+            let (sender, wake, number) = (sender.clone(), wake.clone(), begun.next());
+            move |read: Vec<(String, Vec<u8>)>| {
+                // A full channel means that several files are still being opened.
+                let kept = read.into_iter().map(|(name, bytes)| keep(&name, bytes));
+                let _ = sender.try_send(found(number, kept));
+                wake();
+                page::focus();
+            }
         });
     }
 

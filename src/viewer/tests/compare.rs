@@ -6,6 +6,7 @@ use crate::encoding::Centroids;
 use crate::flow::Source;
 use crate::inference::Sampling;
 use crate::sampler::Solver;
+use crate::viewer::app_state::Phase;
 use crate::viewer::commands::Command;
 use crate::viewer::commands::run::run;
 use crate::viewer::flow::Flow;
@@ -98,6 +99,45 @@ fn a_second_result_follows_a_model_that_was_opened_again() {
 }
 
 #[test]
+fn a_model_whose_file_is_replaced_while_it_is_read_is_not_compared_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model_file(folder.path(), &["a", "b"]);
+    let mut window = window(options(&[&model], 1), Theme::Dark);
+    until(&mut window, "the flow", complete);
+    let before = window.state().shared.settings.view.layers;
+    let context = window.ctx.clone();
+    let app = &mut window.state_mut().shared;
+    let choice = app.suggested_comparison().unwrap();
+    app.compare(&context, choice);
+    assert!(app.second.is_some());
+    model_file(folder.path(), &["a", "b", "c"]);
+    until(&mut window, "the end", |app| app.shared.second.is_none());
+    let app = &window.state().shared;
+    assert!(app.errors.first().unwrap().contains("has changed"));
+    assert_eq!(app.settings.view.layers, before);
+}
+
+/// The second result of a model that recommends a number of steps follows that, until another is chosen.
+#[test]
+fn a_recommended_number_of_steps_is_not_a_choice() {
+    let mut window = done(1, Theme::Dark);
+    let context = window.ctx.clone();
+    let app = &mut window.state_mut().shared;
+    let choice = Choice {
+        steps: None,
+        ..app.suggested_comparison().unwrap()
+    };
+    app.compare(&context, choice.clone());
+    compared(&mut window);
+    let app = &window.state().shared;
+    let second = app.second.as_ref().unwrap();
+    let steps = app.model.as_ref().unwrap().card.default_steps();
+    assert_eq!(second.choice, choice);
+    let caption = crate::compare::caption(&choice.model, steps, choice.solver);
+    assert_eq!(second.caption(), caption);
+}
+
+#[test]
 fn both_results_are_of_the_photo_as_it_is_now() {
     let folder = tempfile::tempdir().unwrap();
     let model = model_file(folder.path(), &["a", "b"]);
@@ -108,12 +148,19 @@ fn both_results_are_of_the_photo_as_it_is_now() {
     until(&mut window, "the flow", |app| {
         app.shared.photos.file().is_some() && complete(app)
     });
-    // The first result cannot follow, as its mask may be corrected.
+    // The first result cannot follow, as its mask may be corrected, also while it is still computed.
     photo(100).save(&file).unwrap();
-    press(&mut window, Key::K);
+    window.state_mut().shared.phase = Phase::Preparing;
+    let context = window.ctx.clone();
+    let app = &mut window.state_mut().shared;
+    let choice = app.suggested_comparison().unwrap();
+    app.compare(&context, choice);
+    until(&mut window, "the report", |app| {
+        let told = app.shared.errors.first();
+        told.is_some_and(|told| told.contains("has changed"))
+    });
+    window.state_mut().shared.phase = Phase::Idle;
     compared(&mut window);
-    let told = window.state().shared.errors.first();
-    assert!(told.unwrap().contains("has changed"));
     photo(200).save(&file).unwrap();
     press(&mut window, Key::R);
     compared(&mut window);

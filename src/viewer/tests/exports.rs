@@ -1,6 +1,6 @@
 //! Files that the window writes.
 
-use super::correct::{MIDDLE, correcting, paint};
+use super::correct::{MIDDLE, correcting, mask, paint};
 use super::*;
 use crate::export::{Artifact, Look, Pictures};
 use crate::viewer::exports::PictureKind;
@@ -84,6 +84,29 @@ fn a_photo_is_corrected_again_if_the_window_stays_open_for_an_export() {
     window.get_by_label("Cancel").click();
     until(&mut window, "the mask", |app| app.shared.correct.is_ready());
     assert!(!window.state().shared.exports.is_closing());
+}
+
+#[test]
+fn a_window_that_is_to_stay_open_does_not_close_after_the_export() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = correcting();
+    let sender = begin_late(&mut window, &folder.path().join("late.gif"));
+    close(&mut window);
+    window.get_by_label("Wait").click();
+    window.run_steps(2);
+    assert!(window.state().shared.exports.waits());
+    paint(&mut window, &[MIDDLE]);
+    assert!(mask(&window).is_some());
+    close(&mut window);
+    assert!(window.state().shared.correct.asks());
+    window.get_by_label("Cancel").click();
+    window.run_steps(2);
+    assert!(!window.state().shared.correct.asks());
+    drop(sender);
+    until(&mut window, "the file", |app| {
+        app.shared.exports.progress().is_none()
+    });
+    assert!(!closes(&window));
 }
 
 #[test]

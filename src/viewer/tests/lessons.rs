@@ -211,6 +211,54 @@ fn a_photo_and_a_model_opened_in_a_lesson_close_with_it() {
     assert_eq!(state(&window).1.replace(&recent, "recent:[]"), before.1);
 }
 
+#[test]
+fn nothing_of_a_replaced_model_comes_back_after_a_lesson() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = small(folder.path());
+    open(&mut window, 5);
+    let shown = |window: &Window| window.state().shared.flow.as_ref().unwrap().id;
+    let choose = |window: &mut Window, name: &str| {
+        window.state_mut().shared.choose_model(name);
+        until(window, "the other model", |app| {
+            let model = app.shared.model.as_ref();
+            model.is_some_and(|model| model.name == name) && complete(app)
+        });
+    };
+    choose(&mut window, "scenes");
+    let of_lesson = shown(&window);
+    model_file(folder.path(), &["left", "right", "top", "bottom"]);
+    leave(&mut window);
+    // A flow that was set aside is older than those of the lesson.
+    assert!(shown(&window) > of_lesson);
+    let app = &window.state().shared;
+    assert_eq!(app.model.as_ref().unwrap().classes.len(), 4);
+    assert!(app.masks.done().next().is_none());
+}
+
+#[test]
+fn a_comparison_ends_if_its_model_cannot_come_back_after_a_lesson() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = small(folder.path());
+    let layers = window.state().shared.settings.view.layers;
+    press(&mut window, Key::K);
+    until(&mut window, "both results", |app| {
+        complete(app) && app.shared.is_compared()
+    });
+    open(&mut window, 5);
+    window.state_mut().shared.choose_model("scenes");
+    until(&mut window, "the other model", |app| {
+        let model = app.shared.model.as_ref();
+        model.is_some_and(|model| model.name == "scenes") && complete(app)
+    });
+    fs::remove_file(folder.path().join("other.safetensors")).unwrap();
+    request(&mut window, Request::Leave);
+    until(&mut window, "the failure", |app| {
+        app.shared.errors.first().is_some() && !app.shared.busy()
+    });
+    let app = &window.state().shared;
+    assert!(app.second.is_none() && app.settings.view.layers == layers);
+}
+
 /// A window closed during a lesson is remembered as it was before, with the chosen language.
 #[test]
 fn a_lesson_is_not_remembered_but_the_language_is() {

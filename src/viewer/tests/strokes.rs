@@ -98,3 +98,38 @@ fn two_strokes_that_meet_in_a_frame_are_not_joined() {
     paint(&mut window, &[second]);
     assert_eq!(mask(&window), at_once);
 }
+
+/// A slow frame may hold the end of one stroke and the whole of another, or two whole ones.
+#[test]
+fn no_stroke_of_a_frame_is_lost() {
+    let [first, second, third] = [0.0, 100.0, 160.0].map(|x| MIDDLE + vec2(x, 0.0));
+    let whole = [
+        button(first, true),
+        button(first, false),
+        Event::PointerMoved(second),
+        button(second, true),
+        Event::PointerMoved(third),
+        button(third, false),
+        Event::PointerMoved(first),
+    ];
+    // How many of the events come in a frame of their own.
+    for alone in [0, 1] {
+        let mut window = correcting();
+        window.state_mut().shared.correct.class = IGNORE;
+        window.event(Event::PointerMoved(first));
+        window.step();
+        let (before, rest) = whole.split_at(alone);
+        frame(&mut window, before.iter().cloned());
+        frame(&mut window, rest.iter().cloned());
+        window.step();
+        let at_once = mask(&window);
+        assert!(at_once.is_some());
+        undo(&mut window);
+        assert!(mask(&window).is_some_and(|mask| Some(mask) != at_once));
+        undo(&mut window);
+        assert_eq!(mask(&window), None);
+        paint(&mut window, &[first]);
+        paint(&mut window, &[second, third]);
+        assert_eq!(mask(&window), at_once);
+    }
+}
