@@ -21,7 +21,7 @@ use walkdir::WalkDir;
 use super::budget::groups;
 use super::classes::ClassTable;
 use super::contents::{Contents, SPLITS, canonical};
-use super::decode::{read_labels, write_labels};
+use super::decode::{Origin, read_labels, write_mask};
 use super::error::DataError;
 use super::layout;
 use super::pair::{load_pair, pixels};
@@ -31,6 +31,7 @@ use super::split::{Files, Pair, Split, is_hidden};
 use super::unread::unread;
 use crate::files::{self, FileError};
 use crate::labels::LabelMap;
+use crate::own_png::is_by_hand;
 
 /// The file of class names.
 const CLASSES: &str = "classes.txt";
@@ -396,13 +397,14 @@ impl Job<'_> {
                 return Err(refused(&self.labels, OTHER));
             }
         } else {
-            write_labels(
-                &self.labels,
-                labels.width,
-                labels.height,
-                &labels.data,
-                classes,
-            )?
+            // The window shows, exports and trains on labels that were corrected by hand as such.
+            let origin = if is_by_hand(&self.pair.labels) {
+                Origin::ByHand
+            } else {
+                Origin::Unstated
+            };
+            let size = [labels.width, labels.height];
+            write_mask(&self.labels, size, &labels.data, classes, origin)?
         }
         self.copy_photo()
     }

@@ -21,6 +21,7 @@ use super::split::{Files, Pair, Split};
 use super::tally::{Tally, tally};
 use super::unread::unread;
 use crate::format::{counted, some_of};
+use crate::own_png::is_by_hand;
 
 /// The outcome of [`inspect`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -149,7 +150,7 @@ pub fn inspect(dir: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<R
     }
     // The labels of shapes are names.
     let numbered = !matches!(layout, Layout::Coco | Layout::Labelme);
-    report.note_missing_classes(numbered);
+    report.note_missing_classes(|| numbered && !are_by_hand(&files));
     Ok(report)
 }
 
@@ -168,6 +169,12 @@ fn black_and_white(
         let line = black_and_white::fault(name, &files.pairs, mapping, &report.classes, pixels)?;
         Some((line, !is_there || canonical(name) == "training"))
     })
+}
+
+/// Whether the window has saved all labels, with the numbers of its own table.
+fn are_by_hand(files: &[Files]) -> bool {
+    let mut pairs = files.iter().flat_map(|files| &files.pairs);
+    pairs.all(|pair| is_by_hand(&pair.labels))
 }
 
 /// One line per class whose name, without the number that [`ClassTable::new`] appends, is that of another.
@@ -442,8 +449,8 @@ impl Report {
     }
 
     /// Notes the classes without a pixel. If the last one of the table is the only one and labels are
-    /// `numbered`, they may be shifted by one.
-    fn note_missing_classes(&mut self, numbered: bool) {
+    /// numbers that somebody else chose, they may be shifted by one.
+    fn note_missing_classes(&mut self, may_be_shifted: impl Fn() -> bool) {
         let shares = self.class_shares();
         let missing: Vec<usize> = (0..shares.len())
             .filter(|&k| shares[k].pixels == 0)
@@ -457,7 +464,7 @@ impl Report {
             some_of(&names),
         );
         let shifted = match missing[..] {
-            [only] if numbered && only + 1 == shares.len() => {
+            [only] if only + 1 == shares.len() && may_be_shifted() => {
                 " (it is the last of the table: do the labels count from 0?)"
             }
             _ => "",

@@ -414,7 +414,8 @@ impl eframe::App for App {
         let asked = self.shared.asks();
         let (lessons, mut parts) = self.lessons();
         lessons.follow(&mut parts);
-        let correcting = self.shared.correct.is_ready();
+        // Also while a mask is awaited: the keys would mean something else for a moment.
+        let correcting = self.shared.correct.on;
         let commands = self.input(&context, correcting);
         self.run(&context, commands);
         // Photos that come later were not named when the window was opened.

@@ -428,6 +428,12 @@ impl AppState {
         states.saturating_sub(1) as f32
     }
 
+    /// Whether the canvas draws a mask that is not being corrected as it was corrected: at the flow's end, but
+    /// not during a comparison, which is of results of networks.
+    pub(super) fn shows_corrections(&self) -> bool {
+        self.second.is_none() && self.playhead.position >= self.reachable()
+    }
+
     /// The position at which playing ends: that of the last state, which may be still to come.
     pub(super) fn end(&self) -> f32 {
         if self.busy() {

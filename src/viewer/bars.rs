@@ -453,7 +453,7 @@ const IN_FIELD: [(&str, &str); 7] = [
 
 /// Input while a mask is corrected, in addition to the keys of the table.
 const CORRECTING: [(&str, &str); 3] = [
-    ("Class of the list", "1 to 9"),
+    ("Class of the table", "1 to 9"),
     ("Paint", "drag"),
     ("Pan", "right-drag"),
 ];

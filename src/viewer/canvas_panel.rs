@@ -84,7 +84,7 @@ impl CanvasPanel {
         let position = app.playhead.position;
         let corrected = app
             .correct
-            .picture(renderer, flow.id, position >= app.reachable())?;
+            .picture(renderer, flow.id, app.shows_corrections())?;
         let Some(mut sources) = flow.sources(renderer, position)? else {
             return Ok(None);
         };
@@ -180,7 +180,7 @@ impl CanvasPanel {
         let Some(pixel) = over.filter(|_| !app.correct.is_ready()) else {
             return;
         };
-        if response.clicked() {
+        if response.clicked() && !app.correct.on {
             commands.push(Command::TogglePin(pixel));
         }
         if !ui.input(|input| input.pointer.any_down()) {
@@ -342,8 +342,8 @@ fn mark(app: &AppState, layer: Layer) -> Option<&'static str> {
         return app.second.as_ref()?.awaits(t).then_some("computing");
     }
     let shows = matches!(layer, Layer::Map | Layer::Overlay | Layer::Error);
-    let at_end = app.playhead.position >= app.reachable();
-    app.correct.mark(flow.id, at_end).filter(|_| shows)
+    let is_shown = app.shows_corrections();
+    app.correct.mark(flow.id, is_shown).filter(|_| shows)
 }
 
 /// The name of a pane's layer and, during a comparison, of its result.

@@ -67,16 +67,16 @@ impl ClassesPanel {
         ui: &mut egui::Ui,
         commands: &mut Vec<Command>,
     ) -> Option<usize> {
-        let at_end = app.playhead.position >= app.reachable();
+        let is_shown = app.shows_corrections();
         let flow = app.flow.as_ref();
-        let corrected = flow.and_then(|flow| app.correct.shares(flow.id, at_end));
+        let corrected = flow.and_then(|flow| app.correct.shares(flow.id, is_shown));
         let of_state = || app.shown_classes().map(|shown| shown.shares);
         // There are no shares where no photo is shown.
         let now = corrected.or_else(of_state);
         let last = app.flow.as_ref().and_then(|flow| flow.nearest(f32::MAX));
         let last = last.map_or(&[][..], |(_, host)| &host.shares);
         let order = order(model, last, &self.search);
-        let correcting = app.correct.is_ready();
+        let correcting = app.correct.on;
         if order.is_empty() {
             theme::empty(ui, "No class name contains this.");
         }
@@ -263,8 +263,12 @@ fn row(
         let stroke = egui::Stroke::new(1.0, strength);
         painter.hline(at.x..=at.x + width, middle, stroke);
     }
+    let key = match class {
+        0..9 => format!(" or the key {}", class + 1),
+        _ => String::new(),
+    };
     response.on_hover_text(format!(
         "{name}\nclass {class}; click: hide or show; double-click: show alone; right-click: list the \
-         open photos by it; while a mask is corrected, a click chooses the class to paint"
+         open photos by it; while a mask is corrected, a click{key} chooses the class to paint"
     ))
 }

@@ -62,10 +62,10 @@ pub(super) fn pixel_info(app: &AppState, pixel: usize) -> Option<PixelInfo> {
     nearest.sort_by(|a, b| a.1.total_cmp(&b.1));
     nearest.truncate(NEAREST);
     let place = place_in_photo(pixel, flow.size, flow.photo.dimensions());
-    let at_end = position >= app.reachable();
+    let is_shown = app.shows_corrections();
     Some(PixelInfo {
         place,
-        corrected: app.correct.corrected_label(flow.id, at_end, place),
+        corrected: app.correct.corrected_label(flow.id, is_shown, place),
         x,
         velocity,
         prediction,

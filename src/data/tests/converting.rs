@@ -142,6 +142,18 @@ fn nothing_that_is_there_is_replaced() {
 }
 
 #[test]
+fn labels_that_were_corrected_by_hand_keep_the_mark() {
+    let (dir, parent) = (plain(2), tempfile::tempdir().unwrap());
+    let out = parent.path().join("plain");
+    let labels = |root: &Path, i: usize| root.join(format!("annotations/training/p{i:02}.png"));
+    let corrected = labels(dir.path(), 1);
+    write_mask(&corrected, [4, 2], &[1; 8], 3, Origin::ByHand).unwrap();
+    assert_eq!(converted(dir.path(), &out).unwrap().written, 4);
+    let is_marked = |i| crate::own_png::is_by_hand(&labels(&out, i));
+    assert_eq!([0, 1].map(is_marked), [false, true]);
+}
+
+#[test]
 fn files_left_from_other_splits_are_an_error() {
     let (dir, parent) = (plain(6), tempfile::tempdir().unwrap());
     let out = parent.path().join("plain");

@@ -181,6 +181,22 @@ fn labels_that_count_from_one_are_suspected() {
 }
 
 #[test]
+fn labels_that_the_window_saved_are_not_taken_for_shifted_ones() {
+    let dir = plain(1);
+    let values = [0, 1, 0, 1, 0, 1, 0, 1];
+    let labels = |split: &str| dir.path().join(format!("annotations/{split}/p00.png"));
+    for split in ["training", "validation"] {
+        let values = values.map(u16::from);
+        write_mask(&labels(split), [4, 2], &values, 3, Origin::ByHand).unwrap();
+    }
+    let text = || inspect(dir.path(), &|_, _| {}).unwrap().to_string();
+    says(&text(), &["no pixel has the class c"]);
+    assert!(!text().contains("count from 0?"));
+    save_labels(&labels("validation"), [4, 2], &values);
+    says(&text(), &["no pixel has the class c", "count from 0?"]);
+}
+
+#[test]
 fn copies_of_a_photo_in_two_splits_are_named() {
     let dir = plain(2);
     let note = || {

@@ -8,7 +8,7 @@ use egui_material_icons::MaterialIcon;
 
 /// The keys that start an entry's action now, for menus; empty if none do.
 pub(crate) fn keys_now(app: &AppState, context: &egui::Context, entry: &Entry) -> String {
-    let keys = live_keys(entry, app.correct.is_ready());
+    let keys = live_keys(entry, app.correct.on);
     keys.map_or_else(String::new, |keys| text(context, keys))
 }
 

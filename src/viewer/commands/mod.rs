@@ -71,7 +71,7 @@ pub(super) enum Command {
     ListClass(Option<usize>),
     Brush(Brush),
     Correct(correct::Request),
-    /// Chooses the n-th class of the class list for painting, from 0.
+    /// Chooses the n-th class of the model for painting, from 0.
     ChooseNth(usize),
     Lesson(lessons::Request),
     SetLanguage(Language),

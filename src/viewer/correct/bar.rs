@@ -10,6 +10,7 @@ use crate::viewer::open_model::OpenModel;
 use crate::viewer::theme::{self, GRID};
 use crate::viewer::{background, classes_panel};
 use eframe::egui;
+use eframe::egui::containers::menu::{MenuButton, MenuConfig};
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons;
 
@@ -162,11 +163,11 @@ fn classes(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         .height(50.0 * GRID);
     combo
         .show_ui(ui, |ui| {
-            for (place, &k) in classes_panel::order_of(app, model).iter().enumerate() {
+            for k in classes_panel::order_of(app, model) {
                 ui.horizontal(|ui| {
                     swatch(ui, model, k as u16);
-                    let key = match place {
-                        0..9 => format!("{}  ", place + 1),
+                    let key = match k {
+                        0..9 => format!("{}  ", k + 1),
                         _ => String::new(),
                     };
                     let text = format!("{key}{}", name(model, k as u16));
@@ -183,33 +184,45 @@ fn classes(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         })
         .response
         .on_hover_text(
-            "The class to paint; also chosen by a click in the Classes panel, the keys 1 to 9 in its \
-             order, or I for the class under the pointer",
+            "The class to paint; also chosen by a click in the Classes panel, the keys 1 to 9 for the \
+             first classes of the model's table, or I for the class under the pointer",
         );
-    egui::containers::menu::MenuButton::from_button(
-        egui::Button::new(theme::icon(icons::ICON_ADD)).frame_when_inactive(false),
-    )
-    .ui(ui, |ui| {
+    new_class(ui, commands);
+}
+
+/// Draws the button that adds a class, whose name is typed in a menu.
+fn new_class(ui: &mut egui::Ui, commands: &mut Vec<Command>) {
+    let button = egui::Button::new(theme::icon(icons::ICON_ADD)).frame_when_inactive(false);
+    // By default, a click on the field would close the menu.
+    let config = MenuConfig::new().close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside);
+    let menu = MenuButton::from_button(button).config(config);
+    let (button, shown) = menu.ui(ui, |ui| {
         let id = ui.scope_id().with("name of the class");
         let mut text: String = ui.data(|data| data.get_temp(id)).unwrap_or_default();
-        ui.label("Another class, for photos that need it");
-        ui.horizontal(|ui| {
+        let label = ui.label("Another class, for photos that need it");
+        let field = ui.horizontal(|ui| {
             let field = egui::TextEdit::singleline(&mut text)
                 .hint_text("Name")
                 .desired_width(20.0 * GRID);
-            let field = ui.add(field);
+            let field = ui.add(field).labelled_by(label.id);
             let entered =
                 field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
             let add = ui.add_enabled(!text.trim().is_empty(), egui::Button::new("Add"));
             if add.clicked() || entered {
-                ask(Request::AddClass(std::mem::take(&mut text)));
+                let request = Request::AddClass(std::mem::take(&mut text));
+                commands.push(Command::Correct(request));
                 ui.close();
             }
+            field
         });
         ui.data_mut(|data| data.insert_temp(id, text));
-    })
-    .0
-    .on_hover_text("Add a class. The model learns it when it is fine-tuned");
+        field.inner
+    });
+    if let Some(field) = shown.filter(|_| button.clicked()) {
+        field.inner.request_focus();
+    }
+    let help = "Add a class. The model learns it when it is fine-tuned";
+    theme::named(button, "Add a class", help);
 }
 
 fn swatch(ui: &mut egui::Ui, model: &OpenModel, class: u16) {

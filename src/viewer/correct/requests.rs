@@ -11,7 +11,6 @@ use super::storage::{Preparation, Prepared, Report};
 use crate::gpu::canvas::Layer;
 use crate::labels::IGNORE;
 use crate::viewer::app_state::AppState;
-use crate::viewer::classes_panel;
 use crate::viewer::commands::Action;
 use crate::viewer::exports::FlowSnapshot;
 use crate::viewer::flow::Flow;
@@ -34,6 +33,7 @@ pub(crate) fn request(app: &mut AppState, request: Request) {
                     session.press(at, diameter, paint, snap)
                 }
             });
+            app.show_painting();
         }
         Request::Drag(to) => {
             correct.hover = Some(to);
@@ -87,12 +87,12 @@ fn larger(diameter: f32) -> f32 {
     (diameter * GROWTH).round().max(diameter + 1.0)
 }
 
-/// Chooses the n-th class of the class list for painting, from 0.
+/// Chooses the n-th class of the model for painting, from 0: the same one for every photo, also before its
+/// mask is ready.
 pub(crate) fn act_on_nth(app: &mut AppState, number: usize) {
-    let Some(model) = &app.model else { return };
-    let order = classes_panel::order_of(app, model);
-    if let Some(class) = order.get(number) {
-        choose(&mut app.correct, *class as u16);
+    let classes = app.model.as_ref().map_or(0, |model| model.classes.len());
+    if number < classes {
+        choose(&mut app.correct, number as u16);
     }
 }
 
@@ -144,11 +144,22 @@ impl AppState {
             return;
         }
         self.brushing = false;
-        let shows = |layer: Layer| matches!(layer, Layer::Map | Layer::Overlay | Layer::Error);
-        if !shows(self.active_layer()) {
-            self.settings.view.layers[self.active_pane.min(3)] = Layer::Overlay;
+        if !shows_painting(self.active_layer()) {
+            self.show_overlay();
         }
         self.prepare_correction(false);
+    }
+
+    /// Shows what is painted, if no pane does.
+    fn show_painting(&mut self) {
+        let mut shown = self.settings.view.shown().iter();
+        if self.correct.is_ready() && !shown.any(|layer| shows_painting(*layer)) {
+            self.show_overlay();
+        }
+    }
+
+    fn show_overlay(&mut self) {
+        self.settings.view.layers[self.active_pane.min(3)] = Layer::Overlay;
     }
 
     /// Prepares the mask of the open flow once it is complete. With `only_kept`, only if unsaved
@@ -324,6 +335,11 @@ impl AppState {
             self.selection.can_undo()
         }
     }
+}
+
+/// Whether a layer shows the corrected mask.
+fn shows_painting(layer: Layer) -> bool {
+    matches!(layer, Layer::Map | Layer::Overlay | Layer::Error)
 }
 
 /// Whether the device holds the photo, and so its mask, at its own size.

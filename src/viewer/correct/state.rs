@@ -155,15 +155,16 @@ impl Correct {
         }
     }
 
-    /// The corrections that the canvas draws of a flow, at its end or before.
-    fn drawn(&self, flow: u64, at_end: bool) -> Option<&Session> {
-        let shown = self.on || (at_end && self.is_corrected(flow));
+    /// The corrections that the canvas draws of a flow: always while its mask is corrected, otherwise where the
+    /// window shows corrections.
+    fn drawn(&self, flow: u64, is_shown: bool) -> Option<&Session> {
+        let shown = self.on || (is_shown && self.is_corrected(flow));
         self.of_flow(flow).filter(|_| shown)
     }
 
     /// What the canvas says about the mask that it draws of a flow: whether it is not the network's.
-    pub(crate) fn mark(&self, flow: u64, at_end: bool) -> Option<&'static str> {
-        let session = self.drawn(flow, at_end)?;
+    pub(crate) fn mark(&self, flow: u64, is_shown: bool) -> Option<&'static str> {
+        let session = self.drawn(flow, is_shown)?;
         let has_labels = session.base.is_some() && session.edit.is_corrected();
         match (has_labels, session.is_unsaved()) {
             (true, false) => Some("Saved labels"),
@@ -178,17 +179,17 @@ impl Correct {
     pub(crate) fn corrected_label(
         &self,
         flow: u64,
-        at_end: bool,
+        is_shown: bool,
         pixel: [usize; 2],
     ) -> Option<u16> {
-        let session = self.drawn(flow, at_end)?;
+        let session = self.drawn(flow, is_shown)?;
         let label = session.edit.label(pixel);
         (label != session.edit.network_label(pixel)).then_some(label)
     }
 
     /// The share of every class, 0 to 1, in the corrected mask that the canvas draws of a flow.
-    pub(crate) fn shares(&self, flow: u64, at_end: bool) -> Option<Vec<f32>> {
-        let session = self.drawn(flow, at_end)?;
+    pub(crate) fn shares(&self, flow: u64, is_shown: bool) -> Option<Vec<f32>> {
+        let session = self.drawn(flow, is_shown)?;
         session.edit.is_corrected().then(|| session.shares())
     }
 
@@ -226,9 +227,9 @@ impl Correct {
         &self,
         renderer: &CanvasRenderer,
         flow: u64,
-        at_end: bool,
+        is_shown: bool,
     ) -> Result<Option<Arc<LabelTexture>>, GpuError> {
-        match self.drawn(flow, at_end) {
+        match self.drawn(flow, is_shown) {
             Some(session) => session.picture(renderer.pipelines()),
             None => Ok(None),
         }

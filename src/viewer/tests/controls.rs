@@ -112,6 +112,55 @@ fn keys_are_named_only_where_they_work_while_a_mask_is_corrected() {
     assert!(is_enabled(&window, Action::Brush));
 }
 
+#[test]
+fn number_keys_choose_the_same_classes_for_every_photo_also_while_its_mask_is_awaited() {
+    let mut window = super::correct::correcting();
+    let class = |window: &Window| window.state().shared.correct.class;
+    press(&mut window, Key::Num2);
+    assert_eq!(class(&window), 1);
+    press(&mut window, Key::N);
+    let app = &window.state().shared;
+    assert!(app.correct.on && !app.correct.is_ready());
+    press(&mut window, Key::Num3);
+    assert_eq!(class(&window), 2);
+    assert_eq!(window.state().shared.active_layer(), Layer::Overlay);
+    until(&mut window, "the next mask", |app| {
+        complete(app) && app.shared.correct.is_ready()
+    });
+    assert_eq!(class(&window), 2);
+    press(&mut window, Key::Num2);
+    assert_eq!(class(&window), 1);
+}
+
+#[test]
+fn a_class_is_added_by_typing_its_name() {
+    let mut window = super::correct::correcting();
+    let classes = |window: &Window| {
+        let model = window.state().shared.model.as_ref();
+        model.map_or(Vec::new(), |model| model.classes.clone())
+    };
+    let before = classes(&window).len();
+    window.get_by_label("Add a class").click();
+    window.run_steps(3);
+    // The field has the focus at once, and keeps it if it is clicked.
+    window.event(Event::Text("ow".into()));
+    window.run_steps(2);
+    let (role, name) = (
+        egui::accesskit::Role::TextInput,
+        "Another class, for photos that need it",
+    );
+    window.get_by_role_and_label(role, name).click();
+    window.run_steps(2);
+    window.event(Event::Text("l".into()));
+    window.run_steps(2);
+    window.key_press(Key::Enter);
+    window.run_steps(3);
+    assert_eq!(classes(&window)[before..], ["owl"]);
+    let class = window.state().shared.correct.class;
+    assert_eq!(usize::from(class), before);
+    assert!(window.query_by_role_and_label(role, name).is_none());
+}
+
 /// The places of the controls of the bar at the top.
 fn top_bar(window: &Window) -> Vec<Rect> {
     let controls = window.root().children_recursive().filter(|node| {

@@ -4,6 +4,7 @@ use super::*;
 use crate::data::{corrected_photos, read_labels};
 use crate::export::Look;
 use crate::labels::IGNORE;
+use crate::viewer::classes_panel::order_of;
 use eframe::egui::{Pos2, vec2};
 use egui_kittest::kittest::NodeT;
 
@@ -20,6 +21,14 @@ fn correcting_in(theme: Theme) -> Window {
     until(&mut window, "the mask", |app| app.shared.correct.is_ready());
     window.run_steps(2);
     window
+}
+
+/// Chooses the class with the third largest share of the picture.
+pub(super) fn choose_third(window: &mut Window) {
+    let app = &mut window.state_mut().shared;
+    let order = order_of(app, app.model.as_ref().unwrap());
+    app.correct.class = order[2] as u16;
+    window.step();
 }
 
 /// Presses the button at the first point, moves to the others and releases it.
@@ -57,8 +66,7 @@ fn command(window: &mut Window, key: Key) {
 #[test]
 fn a_stroke_is_painted_exported_undone_and_redone() {
     let mut window = correcting();
-    // The class with the third largest share of the picture.
-    press(&mut window, Key::Num3);
+    choose_third(&mut window);
     let class = window.state().shared.correct.class;
     paint(&mut window, &[MIDDLE, MIDDLE + vec2(60.0, 0.0)]);
     let painted = mask(&window).unwrap();
@@ -466,7 +474,7 @@ fn canvas(window: &mut Window) -> image::RgbaImage {
 #[test]
 fn a_stroke_is_seen_where_it_is_painted() {
     let mut window = correcting();
-    press(&mut window, Key::Num3);
+    choose_third(&mut window);
     let before = canvas(&mut window);
     paint(&mut window, &[MIDDLE, MIDDLE + vec2(60.0, 0.0)]);
     let after = canvas(&mut window);
@@ -500,7 +508,7 @@ fn pictures_of_correcting() {
     let mut results = egui_kittest::SnapshotResults::new();
     for (theme, shade) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
         let mut window = correcting_in(theme);
-        press(&mut window, Key::Num3);
+        choose_third(&mut window);
         paint(&mut window, &[MIDDLE, MIDDLE + vec2(80.0, 40.0)]);
         window.run_steps(3);
         results.add(window.try_snapshot(format!("viewer-correct-{shade}")));

@@ -1,7 +1,7 @@
 //! Labels in the folder for corrected photos: they are never replaced silently, never taken for the
 //! network's mask, and found again for a list.
 
-use super::correct::{MIDDLE, correcting, mask, paint};
+use super::correct::{MIDDLE, choose_third, correcting, mask, paint};
 use super::*;
 use crate::data::{Corrected, SavedPair, read_labels, save_corrected, write_labels};
 use crate::labels::IGNORE;
@@ -256,7 +256,7 @@ fn a_question_says_why_labels_were_not_saved_until_they_are() {
 #[test]
 fn hidden_corrections_are_told_from_the_networks_mask() {
     let mut window = correcting();
-    press(&mut window, Key::Num3);
+    choose_third(&mut window);
     let class = window.state().shared.correct.class;
     paint(&mut window, &[MIDDLE, MIDDLE + vec2(60.0, 0.0)]);
     assert_eq!(mark(&window), None);
@@ -277,6 +277,34 @@ fn hidden_corrections_are_told_from_the_networks_mask() {
     );
     let status = app.correct.status().map(|(short, _)| short);
     assert_eq!(status, Some("Corrections not saved"));
+}
+
+#[test]
+fn a_comparison_shows_the_networks_mask() {
+    let mut window = correcting();
+    choose_third(&mut window);
+    paint(&mut window, &[MIDDLE, MIDDLE + vec2(60.0, 0.0)]);
+    press(&mut window, Key::M);
+    window.run_steps(2);
+    let shown = |window: &mut Window| {
+        let app = window.state_mut();
+        let sources = app.panels.canvas.sources(&app.shared).unwrap().unwrap();
+        let (shared, is_drawn) = (&app.shared, sources.corrected.is_some());
+        let flow = shared.flow.as_ref().unwrap().id;
+        let is_shown = shared.shows_corrections();
+        (is_drawn, shared.correct.mark(flow, is_shown))
+    };
+    assert_eq!(shown(&mut window), (true, Some("Corrected")));
+    press(&mut window, Key::K);
+    assert!(window.state().shared.second.is_some());
+    assert_eq!(shown(&mut window), (false, None));
+    // What is painted meanwhile is seen.
+    press(&mut window, Key::M);
+    assert!(shown(&mut window).0);
+    press(&mut window, Key::M);
+    press(&mut window, Key::K);
+    press(&mut window, Key::End);
+    assert_eq!(shown(&mut window), (true, Some("Corrected")));
 }
 
 /// Waits until nothing is saved, kept, prepared or looked up any longer, and the window knows of it.

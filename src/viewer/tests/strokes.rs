@@ -1,6 +1,6 @@
 //! Strokes of the mouse over the photo.
 
-use super::correct::{MIDDLE, correcting, mask, paint};
+use super::correct::{MIDDLE, choose_third, correcting, mask, paint};
 use super::*;
 use crate::labels::IGNORE;
 use eframe::egui::{Pos2, vec2};
@@ -29,7 +29,7 @@ fn undo(window: &mut Window) {
 #[test]
 fn a_stroke_within_one_frame_is_painted() {
     let mut window = correcting();
-    press(&mut window, Key::Num3);
+    choose_third(&mut window);
     let to = MIDDLE + vec2(60.0, 0.0);
     window.event(Event::PointerMoved(MIDDLE));
     window.step();
@@ -132,4 +132,24 @@ fn no_stroke_of_a_frame_is_lost() {
         paint(&mut window, &[second, third]);
         assert_eq!(mask(&window), at_once);
     }
+}
+
+#[test]
+fn a_stroke_shows_the_mask_if_no_pane_does() {
+    let mut window = correcting();
+    let app = &mut window.state_mut().shared;
+    app.correct.class = IGNORE;
+    app.settings.view.layers[0] = Layer::Photo;
+    window.run_steps(2);
+    paint(&mut window, &[MIDDLE]);
+    assert!(mask(&window).is_some());
+    let view = &mut window.state_mut().shared.settings.view;
+    assert_eq!(view.layers[0], Layer::Overlay);
+    // The second pane shows it.
+    view.arrangement = view::Arrangement::SideBySide;
+    (view.layers[0], view.layers[1]) = (Layer::Photo, Layer::Map);
+    window.run_steps(2);
+    paint(&mut window, &[MIDDLE - vec2(240.0, 0.0)]);
+    let layers = window.state().shared.settings.view.layers;
+    assert_eq!(layers[..2], [Layer::Photo, Layer::Map]);
 }
