@@ -1,5 +1,7 @@
 //! Numbers as short text, and round tick steps.
 
+use std::time::Duration;
+
 /// Bytes as hexadecimal digits, two per byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -50,6 +52,18 @@ pub(crate) fn minutes(seconds: u64) -> String {
     format!("{}:{:02}", seconds / 60, seconds % 60)
 }
 
+/// A duration in its two largest units, for people.
+pub(crate) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, _, _) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
 /// The first eight names, and the number of further ones.
 pub(crate) fn some_of(names: &[&str]) -> String {
     const SHOWN: usize = 8;
@@ -83,6 +97,12 @@ pub(crate) fn thousands(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_read_well() {
+        let times = [59, 60, 3599, 3600, 90_061].map(|s| duration(Duration::from_secs(s)));
+        assert_eq!(times, ["59 s", "1 min", "59 min", "1 h 0 min", "1 d 1 h"]);
+    }
 
     #[test]
     fn numbers_are_short() {

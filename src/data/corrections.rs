@@ -174,6 +174,19 @@ pub fn corrected_classes(folder: &Path) -> Result<Vec<String>, DataError> {
     }
 }
 
+/// The classes that training on a folder of corrections has: its own as `dataset.toml` joins and names them,
+/// if there is one; empty if the folder is missing or empty.
+///
+/// # Errors
+/// As for [`corrected_classes`], or a `dataset.toml` that does not suit the classes.
+pub fn trained_classes(folder: &Path) -> Result<Vec<String>, DataError> {
+    let known = corrected_classes(folder)?;
+    if known.is_empty() {
+        return Ok(known);
+    }
+    Ok(Layout::Plain.describe(folder)?.classes.names)
+}
+
 /// Number of labelled photos in a folder of corrections: to train on, and held back.
 pub fn corrected_photos(folder: &Path) -> [usize; 2] {
     splits(folder).map(|split| listed(&split.labels).len())

@@ -58,6 +58,7 @@ pub use convert::{Converted, convert};
 pub use corrected_labels::{LabelsDigest, SavedLabels, labels_digest};
 pub use corrections::{
     Corrected, SavedPair, corrected_classes, corrected_photos, replaced_labels, save_corrected,
+    trained_classes,
 };
 pub use dataset::Dataset;
 pub use dataset_toml::HELP as DATASET_TOML_HELP;

@@ -3,7 +3,7 @@
 use super::follow::Follower;
 use super::{Plan, Run, Sample, Status};
 use crate::run_format::{self, CHECKPOINTS, CONFIG, LOCK, METRICS, MODEL, SAMPLES};
-use std::fs::{self, DirEntry};
+use std::fs::{self, DirEntry, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -53,6 +53,9 @@ pub fn discover(folders: &[PathBuf]) -> Vec<PathBuf> {
 pub(super) struct Followed {
     pub run: Run,
     metrics: Follower,
+    /// Whether a process was seen training here: only then does a free lock tell that it has ended, as locks may not
+    /// reach this machine, and a copied folder has none.
+    was_locked: bool,
 }
 
 impl Followed {
@@ -60,11 +63,16 @@ impl Followed {
         Self {
             run: Run::new(folder),
             metrics: Follower::default(),
+            was_locked: false,
         }
     }
 
     /// Reads the folder again. Returns whether anything changed.
     pub(super) fn look(&mut self, now: SystemTime, stop: &dyn Fn() -> bool) -> bool {
+        // Before the files: what an ended process wrote is then all there.
+        let locked = is_locked(&self.run.folder);
+        let has_ended = self.was_locked && !locked;
+        self.was_locked |= locked;
         let lines = self.lines(now, stop);
         let run = &mut self.run;
         let (mut changed, mut minutes) = (false, 0);
@@ -76,7 +84,11 @@ impl Followed {
                 let validated = run.curves.miou.last().map(|point| point[0] as u64);
                 changed |= set(&mut run.plan, plan(&run.folder, step, validated));
                 changed |= set(&mut run.samples, samples(&run.folder));
-                status(run, silence, now)
+                match status(run, silence, now) {
+                    Status::Finished => Status::Finished,
+                    _ if has_ended => Status::Stopped,
+                    other => other,
+                }
             }
             Err(text) => Status::Failed(text),
         };
@@ -113,6 +125,13 @@ impl Followed {
             )),
         }
     }
+}
+
+/// Whether a process trains in a folder. The lock that tells it is shared, so that several windows may look, and is
+/// given back at once.
+fn is_locked(folder: &Path) -> bool {
+    let file = File::open(folder.join(LOCK));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// Sets a value. Returns whether it changed.

@@ -88,6 +88,8 @@ pub enum Status {
     Finished,
     /// No line has arrived for unusually long: the run was stopped or hangs.
     Stale,
+    /// The process that was seen training here has ended, before the model was written.
+    Stopped,
     /// The folder cannot be followed; one line with the reason and the remedy.
     Failed(String),
 }
@@ -129,6 +131,7 @@ impl Status {
             Self::Running => "running",
             Self::Finished => "finished",
             Self::Stale => "stalled",
+            Self::Stopped => "stopped",
             Self::Failed(_) => "failed",
         }
     }

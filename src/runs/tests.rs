@@ -185,6 +185,38 @@ fn a_run_goes_from_waiting_to_finished() {
 }
 
 #[test]
+fn a_run_whose_process_ended_is_stopped_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    fs::write(path.join("config.toml"), "[train]\nsteps = 100\n").unwrap();
+    append(&path.join("metrics.jsonl"), &line(10, 3.0));
+    append(&path.join("run.lock"), "");
+    let now = SystemTime::now();
+    let mut followed = Followed::new(path);
+    // Nobody was seen training: the folder may be copied, or the process be on a machine without locks.
+    followed.look(now, &never);
+    assert_eq!(followed.run.status, Status::Running);
+    let lock = fs::File::options().append(true).open(path.join("run.lock"));
+    let lock = lock.unwrap();
+    lock.try_lock().unwrap();
+    assert!(!followed.look(now, &never));
+    lock.unlock().unwrap();
+    assert!(followed.look(now, &never));
+    assert_eq!(followed.run.status, Status::Stopped);
+    assert_eq!(followed.run.status.label(), "stopped");
+    assert_eq!(followed.run.time_left(), None);
+    // It is resumed, and finishes.
+    lock.try_lock().unwrap();
+    followed.look(now, &never);
+    assert_eq!(followed.run.status, Status::Running);
+    append(&path.join("metrics.jsonl"), &line(100, 1.0));
+    fs::write(path.join("model.safetensors"), "").unwrap();
+    lock.unlock().unwrap();
+    followed.look(SystemTime::now(), &never);
+    assert_eq!(followed.run.status, Status::Finished);
+}
+
+#[test]
 fn a_model_from_before_does_not_finish_a_longer_run() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

@@ -7,9 +7,9 @@ use image::RgbImage;
 use image::imageops::{self, FilterType};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -34,6 +34,7 @@ struct Request {
 
 /// Follows run folders on its own thread until it is dropped.
 pub struct Watcher {
+    folders: Arc<Mutex<Vec<PathBuf>>>,
     stop: Arc<AtomicBool>,
     requests: Option<SyncSender<Request>>,
     updates: Option<Receiver<Update>>,
@@ -63,20 +64,29 @@ impl Watcher {
         let (requests, asked) = sync_channel(1);
         let (sender, updates) = sync_channel(QUEUE);
         let stopped = stop.clone();
+        let folders = Arc::new(Mutex::new(folders));
+        let followed = folders.clone();
         let thread = Builder::new().name("flowseg-runs".into()).spawn(move || {
             let send = |update| {
                 let sent = sender.send(update).is_ok();
                 wake();
                 sent
             };
-            watch(&folders, period, &asked, &send, &stopped);
+            watch(&followed, period, &asked, &send, &stopped);
         })?;
         Ok(Self {
+            folders,
             stop,
             requests: Some(requests),
             updates: Some(updates),
             thread: Some(thread),
         })
+    }
+
+    /// Follows one more folder after the others, from the next read on.
+    pub fn add(&self, folder: PathBuf) {
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        folders.push(folder);
     }
 
     /// The next update, without blocking.
@@ -106,7 +116,7 @@ impl Drop for Watcher {
 }
 
 fn watch(
-    folders: &[PathBuf],
+    folders: &Mutex<Vec<PathBuf>>,
     period: Duration,
     asked: &Receiver<Request>,
     send: &dyn Fn(Update) -> bool,
@@ -125,7 +135,12 @@ fn watch(
                 }
             }
             Err(RecvTimeoutError::Timeout) => {
-                let moved = follow(&mut runs, discover(folders)) || first;
+                // A copy, so that nobody waits for the disk to add a folder.
+                let wanted = folders
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone();
+                let moved = follow(&mut runs, discover(&wanted)) || first;
                 let changed: Vec<bool> = runs
                     .iter_mut()
                     .map(|followed| followed.look(SystemTime::now(), &stop))

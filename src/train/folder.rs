@@ -9,10 +9,15 @@ use crate::run_format::{
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 const FOLDERS: [&str; 4] = [CHECKPOINTS, SAMPLES, TENSORBOARD, TOKENS];
 /// Extensions of log files that a shell or a scheduler may write into the folder of a new run.
 const LOGS: [&str; 3] = ["log", "out", "err"];
+/// A window that shows the run looks at its lock for less than this time, once a second.
+const LOOK: Duration = Duration::from_millis(50);
+/// How often a lock that is taken is tried again.
+const LOOKS: usize = 3;
 
 #[derive(Clone)]
 pub(crate) struct RunFolder {
@@ -138,7 +143,15 @@ fn foreign(root: &Path) -> Option<String> {
 fn lock(root: &Path) -> Result<Option<File>, TrainError> {
     let path = root.join(LOCK);
     let file = files::append(&path)?;
-    match file.try_lock() {
+    let mut locked = file.try_lock();
+    for _ in 0..LOOKS {
+        if !matches!(locked, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(LOOK);
+        locked = file.try_lock();
+    }
+    match locked {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(TrainError::Busy(root.to_owned())),
         Err(TryLockError::Error(error)) => {

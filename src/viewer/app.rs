@@ -248,7 +248,7 @@ impl App {
                 }
                 AppEvent::PhotosShown if std::mem::take(&mut self.front_stays) => {}
                 AppEvent::PhotosShown if !self.lessons.is_open() => self.uncover_photo(),
-                AppEvent::RunsOpened(_) => {
+                AppEvent::RunsOpened(_) | AppEvent::RunBegun(_) => {
                     self.front_stays = false;
                     dock::reveal(&mut self.layout, PanelKind::Runs);
                 }

@@ -9,7 +9,10 @@ pub(super) enum AppEvent {
     PhotoOpened,
     /// Other photos were opened.
     PhotosShown,
+    /// Runs are shown in place of those before.
     RunsOpened(Vec<PathBuf>),
+    /// A run that the window started can be followed, beside those shown.
+    RunBegun(PathBuf),
     /// A second result is being computed.
     ComparisonStarted,
     /// A folder or several photos were opened for segmentation.

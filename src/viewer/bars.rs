@@ -5,6 +5,7 @@ use super::commands::{self, Action, Command, Entry, TABLE};
 use super::photo_list::{Item, PhotoList, SAMPLES};
 use super::platform;
 use super::theme::{self, GRID, ICON};
+use super::told_apart::model_names;
 use crate::compare;
 use crate::models;
 use crate::texts::Language;
@@ -197,9 +198,10 @@ fn models_of(
                 commands.push(Command::ChooseModel(known.to_owned(), number));
             }
         }
-        for path in &app.settings.recent_models {
+        let recent = &app.settings.recent_models;
+        for (path, told) in recent.iter().zip(model_names(recent)) {
             let full = path.to_string_lossy();
-            let label = ui.selectable_label(full == name, compare::model_name(&full));
+            let label = ui.selectable_label(full == name, told);
             if label.on_hover_text(full.clone()).clicked() {
                 let number = app.opener.number();
                 commands.push(Command::ChooseModel(full.into_owned(), number));

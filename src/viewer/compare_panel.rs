@@ -6,6 +6,7 @@ use super::panel::Panel;
 use super::second::{Choice, Second};
 use super::settings::STEPS;
 use super::theme::{self, GRID};
+use super::told_apart::model_names;
 use crate::compare::{self, ClassRow, Comparison, JointClasses};
 use crate::models;
 use crate::sampler::Solver;
@@ -70,11 +71,13 @@ fn choose(app: &AppState, ui: &mut egui::Ui, choice: &mut Choice) {
             .selected_text(compare::model_name(&choice.model))
             .width(11.0 * GRID)
             .show_ui(ui, |ui| {
-                let named = models::NAMES.map(str::to_owned).into_iter();
-                let recent = app.settings.recent_models.iter();
-                let recent = recent.map(|path| path.to_string_lossy().into_owned());
-                for name in named.chain(recent) {
-                    let text = compare::model_name(&name);
+                let named = models::NAMES.map(|name| (name.to_owned(), name.to_owned()));
+                let recent = &app.settings.recent_models;
+                let paths = recent
+                    .iter()
+                    .map(|path| path.to_string_lossy().into_owned());
+                let recent = paths.zip(model_names(recent));
+                for (name, text) in named.into_iter().chain(recent) {
                     let label = ui.selectable_label(choice.model == name, text);
                     if label.on_hover_text(&name).clicked() {
                         choice.model = name;

@@ -77,6 +77,7 @@ mod software;
 mod tests;
 mod theme;
 mod timeline_panel;
+mod told_apart;
 mod view;
 mod worker_events;
 

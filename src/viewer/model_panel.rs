@@ -4,6 +4,7 @@ use super::app_state::AppState;
 use super::commands::{Action, Command, help};
 use super::panel::Panel;
 use super::theme::{self, GRID};
+use super::told_apart::model_names;
 use crate::flow::{Prediction, Source};
 use crate::model::{Card, Fit, Quality};
 use crate::models;
@@ -80,8 +81,8 @@ fn choose(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     }
     if !app.settings.recent_models.is_empty() {
         theme::section(ui, "Opened recently");
-        for path in &app.settings.recent_models {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let recent = &app.settings.recent_models;
+        for (path, name) in recent.iter().zip(model_names(recent)) {
             let full = path.to_string_lossy();
             let on = open.is_some_and(|open| {
                 let open = dunce::canonicalize(open);

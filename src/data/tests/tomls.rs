@@ -259,3 +259,30 @@ fn a_map_gives_raw_values_a_class() {
         &["dataset.toml", "map", "255"],
     );
 }
+
+#[test]
+fn corrections_have_the_classes_that_a_map_leaves_when_they_are_trained_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    assert!(trained_classes(dir.path()).unwrap().is_empty());
+    save_pair(
+        &at("images/training/a.png"),
+        &at("annotations/training/a.png"),
+        [0; 8],
+    );
+    fs::write(at("classes.txt"), "car\nbus\nroad\nvan\n").unwrap();
+    let own = ["car", "bus", "road", "van"];
+    assert_eq!(trained_classes(dir.path()).unwrap(), own);
+    fs::write(
+        at("dataset.toml"),
+        "ignore = [\"van\"]\n[map]\nbus = \"car\"\n",
+    )
+    .unwrap();
+    assert_eq!(trained_classes(dir.path()).unwrap(), ["car", "road"]);
+    assert_eq!(corrected_classes(dir.path()).unwrap(), own);
+    fs::write(at("dataset.toml"), "[map]\nbicycle = \"car\"\n").unwrap();
+    says(
+        &message(trained_classes(dir.path())),
+        &["dataset.toml", "bicycle"],
+    );
+}

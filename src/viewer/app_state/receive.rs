@@ -102,6 +102,10 @@ impl AppState {
                     .as_ref()
                     .is_some_and(|model| model.name == name && model.card.classes == card.classes);
                 self.masks.outdate(same);
+                // A lesson's model is closed again.
+                if !same && !self.correct.is_aside && self.returning.is_none() {
+                    self.correct.fine_tuning.forget_ending();
+                }
                 let of_open = self.model.as_ref().filter(|_| same);
                 let of_open = of_open.map(|model| model.classes.as_slice());
                 let before = self.returning.as_ref().map(|aside| aside.classes());

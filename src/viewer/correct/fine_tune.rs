@@ -5,6 +5,7 @@
 //! run. Its run folder is in `runs` in the folder of corrections.
 
 use super::process;
+use crate::runs::{Run, Update, Watcher};
 use crate::{files, runs};
 use eframe::egui;
 use std::ffi::OsString;
@@ -48,6 +49,10 @@ pub(super) struct Running {
     pub folder: PathBuf,
     pub stop: Arc<AtomicBool>,
     pub reports: Receiver<Report>,
+    /// Reads the numbers of the run; `None` if it has no thread to do so.
+    pub watcher: Option<Watcher>,
+    /// What it read last.
+    pub run: Option<Run>,
 }
 
 pub(crate) struct FineTuning {
@@ -93,6 +98,42 @@ impl FineTuning {
         self.running
             .as_ref()
             .map(|running| running.folder.as_path())
+    }
+
+    /// Whether the run was asked to stop and has not ended yet.
+    pub(super) fn is_stopping(&self) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|running| running.stop.load(Ordering::Relaxed))
+    }
+
+    /// The numbers of the run, once they were read.
+    pub(super) fn run(&self) -> Option<&Run> {
+        self.running.as_ref()?.run.as_ref()
+    }
+
+    /// Takes what was read of the run's numbers.
+    pub(super) fn read_numbers(&mut self) {
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        while let Some(update) = running.watcher.as_ref().and_then(Watcher::poll) {
+            match update {
+                Update::Runs(runs) => running.run = runs.into_iter().next(),
+                Update::Run(_, run) => running.run = Some(*run),
+                Update::Picture(..) => {}
+            }
+        }
+    }
+
+    /// Forgets the result of the last run, which was about another folder or model than those chosen now.
+    pub(crate) fn forget_ending(&mut self) {
+        self.ending = None;
+    }
+
+    /// Pretends that a run was stopped.
+    #[cfg(test)]
+    pub(crate) fn end_stopped(&mut self) {
+        self.ending = Some(Ending::Stopped);
     }
 
     pub(super) fn ending(&self) -> Option<&Ending> {
@@ -178,10 +219,14 @@ impl FineTuning {
             .name("flowseg-fine-tune".into())
             .spawn(move || follow(child, &run, &of_thread, &sender, &wake))
             .map_err(failed)?;
+        let wake = self.wake.clone();
+        let watcher = Watcher::new(vec![folder.clone()], move || wake.request_repaint());
         self.running = Some(Running {
             folder,
             stop,
             reports,
+            watcher: watcher.ok(),
+            run: None,
         });
         self.ending = None;
         self.may_run = false;
@@ -334,7 +379,10 @@ mod tests {
             folder: PathBuf::new(),
             stop: Arc::default(),
             reports,
+            watcher: None,
+            run: None,
         });
+        assert!(!fine_tuning.is_stopping());
         assert!(fine_tuning.holds_window() && fine_tuning.is_closing());
         // No dialog about a run that may have ended since is left, and closing another one changes nothing.
         fine_tuning.let_run();
@@ -345,6 +393,8 @@ mod tests {
         assert!(fine_tuning.holds_window());
         fine_tuning.close();
         assert!(!fine_tuning.is_closing() && fine_tuning.holds_window());
+        fine_tuning.stop();
+        assert!(fine_tuning.is_running() && fine_tuning.is_stopping());
     }
 
     #[test]

@@ -4,6 +4,9 @@ use super::bar::fine_tune_button;
 use super::fine_tune::Ending;
 use super::folder::folder_name;
 use super::request::{Correction, FineTuneRequest, Request};
+use crate::compare;
+use crate::format::{counted, duration, thousands};
+use crate::runs::Run;
 use crate::train::Judgement;
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::{Action, Command};
@@ -21,7 +24,9 @@ pub(crate) fn dialog(app: &AppState, context: &egui::Context, commands: &mut Vec
         .collapsible(false)
         .resizable(false)
         .default_width(52.0 * GRID)
-        .anchor(egui::Align2::CENTER_CENTER, egui::Vec2::ZERO)
+        // It can be moved, since it stays open beside what is trained on.
+        .pivot(egui::Align2::CENTER_CENTER)
+        .default_pos(context.content_rect().center())
         .show(context, |ui| contents(app, ui, commands));
     if !open {
         commands.push(Command::Correct(Request::FineTune(FineTuneRequest::Close)));
@@ -40,15 +45,16 @@ fn contents(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         if training == 1 { "" } else { "s" },
     ));
     if let Some(model) = &app.model {
-        if fine_tuning.suits(&model.card.classes) {
-            ui.label(format!("Starts from the open model, {}", model.name));
+        let name = compare::model_name(&model.name);
+        let text = if fine_tuning.suits(&model.card.classes) {
+            format!("Starts from the open model, {name}")
         } else {
-            ui.label(format!(
-                "These corrections have other classes than {}: open the model that they were made with, \
-                 or choose another folder.",
-                model.name
-            ));
-        }
+            format!(
+                "These corrections have other classes than {name}: open the model that they were made \
+                 with, or choose another folder."
+            )
+        };
+        ui.label(text).on_hover_text(&model.name);
     }
     ui.add_space(GRID);
     match fine_tuning.ending() {
@@ -66,12 +72,36 @@ fn contents(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     }
     if let Some(run) = fine_tuning.run_folder() {
         let name = run.file_name().unwrap_or_default().to_string_lossy();
-        ui.label(format!(
-            "{name} is training; the Runs panel shows its progress."
-        ));
+        ui.label(if fine_tuning.is_stopping() {
+            format!("{name} is stopping: it finishes this step and saves its state.")
+        } else {
+            format!("{name} is training; the Runs panel shows its progress.")
+        });
+        if let Some(progress) = fine_tuning.run().and_then(progress) {
+            ui.weak(progress);
+        }
     }
     ui.add_space(GRID);
     ui.horizontal(|ui| buttons(app, training, ui, commands));
+}
+
+/// How far a run is, and how long it goes on; `None` before its settings are there.
+fn progress(run: &Run) -> Option<String> {
+    if run.curves.loss.is_empty() {
+        let steps = run.plan.log_every?;
+        return Some(format!(
+            "The first numbers come after {}.",
+            counted(steps, "step")
+        ));
+    }
+    let step = thousands(run.curves.last_step());
+    let steps = thousands(run.plan.steps?);
+    let then = match run.time_left() {
+        Some(left) => format!(", about {} left", duration(left)),
+        None if run.is_ending() => ", validating and saving".to_owned(),
+        None => String::new(),
+    };
+    Some(format!("Step {step} of {steps}{then}"))
 }
 
 /// Draws the result of the last run.
@@ -114,10 +144,10 @@ fn buttons(app: &AppState, training: usize, ui: &mut egui::Ui, commands: &mut Ve
     if fine_tuning.is_closing() {
         ui.label("Close the window:");
         fine_tune_button(ui, "Let it continue", FineTuneRequest::LetRun, commands);
-        fine_tune_button(ui, "Stop it first", FineTuneRequest::Stop, commands);
+        stop_button(app, ui, "Stop it first", commands);
         fine_tune_button(ui, "Cancel", FineTuneRequest::Close, commands);
     } else if fine_tuning.is_running() {
-        fine_tune_button(ui, "Stop", FineTuneRequest::Stop, commands);
+        stop_button(app, ui, "Stop", commands);
     } else {
         let suits = |model: &OpenModel| fine_tuning.suits(&model.card.classes);
         let can_start = training > 0 && app.model.as_ref().is_some_and(suits);
@@ -138,9 +168,40 @@ fn buttons(app: &AppState, training: usize, ui: &mut egui::Ui, commands: &mut Ve
     }
 }
 
+/// A button that stops the run, once.
+fn stop_button(app: &AppState, ui: &mut egui::Ui, text: &str, commands: &mut Vec<Command>) {
+    let can_stop = !app.correct.fine_tuning.is_stopping();
+    ui.add_enabled_ui(can_stop, |ui| {
+        fine_tune_button(ui, text, FineTuneRequest::Stop, commands);
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runs::Status;
+    use std::path::Path;
+
+    #[test]
+    fn the_steps_and_the_time_left_are_told() {
+        let mut run = Run::new(Path::new("run-0001"));
+        assert_eq!(progress(&run), None);
+        run.plan.log_every = Some(5);
+        // The score before the first step.
+        run.curves.miou.push([0.0, 0.5]);
+        let first = "The first numbers come after 5 steps.";
+        assert_eq!(progress(&run).as_deref(), Some(first));
+        (run.plan.steps, run.plan.batch_size) = (Some(120), Some(4));
+        run.status = Status::Running;
+        run.curves.loss.push([5.0, 1.0]);
+        run.curves.photos_per_second.push([5.0, 0.5]);
+        // 115 steps of 8 seconds.
+        let text = "Step 5 of 120, about 15 min left";
+        assert_eq!(progress(&run).as_deref(), Some(text));
+        run.curves.loss.push([120.0, 1.0]);
+        let text = "Step 120 of 120, validating and saving";
+        assert_eq!(progress(&run).as_deref(), Some(text));
+    }
 
     #[test]
     fn only_a_clear_difference_is_a_judgement() {

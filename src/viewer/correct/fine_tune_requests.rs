@@ -33,7 +33,7 @@ pub(super) fn request(app: &mut AppState, request: FineTuneRequest) {
 /// Opens or refreshes the dialog.
 fn open(app: &mut AppState) {
     let found = folder(app).map(|folder| {
-        let classes = data::corrected_classes(folder).unwrap_or_default();
+        let classes = data::trained_classes(folder).unwrap_or_default();
         (data::corrected_photos(folder), classes, newest(folder))
     });
     let (photos, classes, newest) = found.unwrap_or_default();
@@ -87,6 +87,7 @@ fn take(app: &mut AppState) {
 
 /// Processes the reports of the thread.
 pub(super) fn receive(app: &mut AppState) {
+    app.correct.fine_tuning.read_numbers();
     let next = |app: &AppState| {
         let running = app.correct.fine_tuning.running.as_ref()?;
         Some((running.reports.try_recv().ok()?, running.folder.clone()))
@@ -95,7 +96,7 @@ pub(super) fn receive(app: &mut AppState) {
         match report {
             Report::Begun => {
                 app.settings.remember(&folder);
-                app.emit(AppEvent::RunsOpened(vec![folder]));
+                app.emit(AppEvent::RunBegun(folder));
             }
             Report::Ended(ending) => {
                 let fine_tuning = &mut app.correct.fine_tuning;

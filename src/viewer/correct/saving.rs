@@ -30,6 +30,7 @@ pub(super) fn take_folder(app: &mut AppState, chosen: Option<PathBuf>) {
     if changes {
         // Why nothing was saved into the folder before.
         app.correct.failed = None;
+        app.correct.fine_tuning.forget_ending();
         app.look_up_corrections();
     }
     if saves {

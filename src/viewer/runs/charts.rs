@@ -3,7 +3,7 @@
 use super::axes::{X_MARKS, Y_MARKS, even_marks, log_marks, number_text, step_mark};
 use super::shown::Shown;
 use crate::format::thousands;
-use crate::runs::{Curve, Curves};
+use crate::runs::{Curve, Curves, Status};
 use crate::viewer::theme;
 use eframe::egui::{self, Rect, RichText, UiBuilder};
 use egui_material_icons::icons::ICON_FIT_SCREEN;
@@ -227,8 +227,15 @@ impl Charts {
             if !quantity.unit.is_empty() {
                 ui.label(RichText::new(quantity.unit).small().weak());
             }
-            if quantity.title == SCORE && extent.is_none() {
-                ui.label(RichText::new("not scored yet").small().weak());
+            let why = match extent {
+                Some(_) => None,
+                None if quantity.title == SCORE => Some("not scored yet".to_owned()),
+                None => {
+                    first_step(visible).map(|step| format!("first at step {}", thousands(step)))
+                }
+            };
+            if let Some(why) = why {
+                ui.label(RichText::new(why).small().weak());
             }
         });
         let group = egui::Id::unique("steps of runs");
@@ -320,7 +327,7 @@ impl Charts {
                     .spacing([2.0 * theme::GRID, theme::GRID / 2.0])
                     .show(ui, |ui| {
                         for (shown, [step, value]) in rows {
-                            let name = RichText::new(&shown.run.name).color(shown.colour);
+                            let name = RichText::new(&shown.name).color(shown.colour);
                             ui.label(name);
                             ui.monospace(format!("step {}", thousands(step as u64)));
                             let value = number_text(value * quantity.scale);
@@ -330,6 +337,14 @@ impl Charts {
                     });
             });
     }
+}
+
+/// The step of the first numbers besides scores, if a run waits for them whose settings are there.
+fn first_step(visible: &[&Shown]) -> Option<u64> {
+    let mut waiting = visible.iter().map(|shown| &shown.run).filter(|run| {
+        matches!(run.status, Status::Waiting | Status::Running) && run.curves.loss.is_empty()
+    });
+    waiting.find_map(|run| run.plan.log_every)
 }
 
 /// Two charts above three, with a gap of the grid between them.

@@ -1,17 +1,16 @@
 //! The list of runs with their status. It is also the legend of the charts.
 
 use super::shown::Shown;
-use crate::format::thousands;
+use crate::format::{duration, thousands};
 use crate::runs::{Run, Status};
 use crate::viewer::theme;
 use eframe::egui::{self, Align, Color32, Layout, RichText};
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{
     ICON_CHECK_CIRCLE, ICON_ERROR, ICON_HOURGLASS_EMPTY, ICON_PLAY_CIRCLE, ICON_SCHEDULE,
-    ICON_VISIBILITY, ICON_VISIBILITY_OFF,
+    ICON_STOP_CIRCLE, ICON_VISIBILITY, ICON_VISIBILITY_OFF,
 };
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Draws the list. A click on a name selects the run, and one on an eye hides or shows its curves.
 pub(super) fn show(runs: &mut [Shown], selected: &mut Option<PathBuf>, ui: &mut egui::Ui) {
@@ -30,7 +29,7 @@ pub(super) fn show(runs: &mut [Shown], selected: &mut Option<PathBuf>, ui: &mut 
 }
 
 fn entry(shown: &mut Shown, selected: &mut Option<PathBuf>, ui: &mut egui::Ui) {
-    let name = shown.run.name.clone();
+    let name = shown.name.clone();
     ui.horizontal(|ui| {
         let weak = ui.visuals().weak_text_color();
         let (icon, colour, verb) = if shown.visible {
@@ -85,6 +84,7 @@ fn state(run: &Run, ui: &mut egui::Ui) {
         Status::Running => (ICON_PLAY_CIRCLE, theme::ACCENT),
         Status::Finished => (ICON_CHECK_CIRCLE, visuals.weak_text_color()),
         Status::Stale => (ICON_SCHEDULE, visuals.warn_fg_color),
+        Status::Stopped => (ICON_STOP_CIRCLE, visuals.weak_text_color()),
         Status::Failed(_) => (ICON_ERROR, theme::ERROR),
     };
     ui.spacing_mut().item_spacing.x = theme::GRID / 2.0;
@@ -115,7 +115,8 @@ fn facts(run: &Run) -> Vec<(&'static str, String)> {
     } else if run.is_validating() {
         facts.push(("now", "validating".to_owned()));
     }
-    if run.status == Status::Stale || run.is_validating() && !run.silence.is_zero() {
+    let is_quiet = run.status == Status::Stopped || run.is_validating();
+    if run.status == Status::Stale || is_quiet && !run.silence.is_zero() {
         facts.push(("last update", format!("{} ago", duration(run.silence))));
     }
     if run.curves.damaged_lines > 0 {
@@ -123,27 +124,4 @@ fn facts(run: &Run) -> Vec<(&'static str, String)> {
         facts.push(("unreadable lines", count));
     }
     facts
-}
-
-/// A duration in its two largest units.
-fn duration(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min"),
-        (0, _, _) => format!("{hours} h {} min", minutes % 60),
-        _ => format!("{days} d {} h", hours % 24),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_read_well() {
-        let times = [59, 60, 3599, 3600, 90_061].map(|s| duration(Duration::from_secs(s)));
-        assert_eq!(times, ["59 s", "1 min", "59 min", "1 h 0 min", "1 d 1 h"]);
-    }
 }

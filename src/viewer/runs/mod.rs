@@ -15,6 +15,7 @@ mod tests;
 pub(super) use panel::RunsPanel;
 
 use super::theme;
+use super::told_apart::told_apart;
 use crate::format::counted;
 use crate::runs::{Run, Status, Update, Watcher};
 use charts::Charts;
@@ -23,7 +24,7 @@ use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{ICON_ERROR, ICON_HOURGLASS_EMPTY, ICON_MONITORING};
 use samples::Samples;
 use shown::Shown;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Colours of runs: distinct, and of similar lightness that is legible on dark and light backgrounds.
 /// The accent comes first.
@@ -78,6 +79,20 @@ impl RunMonitor {
         }
     }
 
+    /// Follows a run that begins, too, and selects it.
+    pub(super) fn add(&mut self, folder: &Path) {
+        self.selected = Some(folder.to_owned());
+        let parent = folder.parent();
+        let follows = |known: &PathBuf| known == folder || Some(known.as_path()) == parent;
+        if self.folders.iter().any(follows) {
+            return;
+        }
+        self.folders.push(folder.to_owned());
+        if let Ok(watcher) = &self.watcher {
+            watcher.add(folder.to_owned());
+        }
+    }
+
     /// Whether the runs are read and the selected picture of samples is loaded.
     pub(super) fn settled(&self) -> bool {
         self.watcher.is_err() || (self.runs.is_some() && self.samples.settled())
@@ -103,7 +118,11 @@ impl RunMonitor {
     /// Shows exactly these runs; runs that were shown before keep their colour.
     fn replace(&mut self, runs: Vec<Run>) {
         let mut before = self.runs.take().unwrap_or_default();
-        let shown = runs.into_iter().map(|run| {
+        let named = runs
+            .iter()
+            .map(|run| (run.name.clone(), run.folder.as_path()));
+        let names = told_apart(&named.collect::<Vec<_>>());
+        let shown = runs.into_iter().zip(names).map(|(run, name)| {
             let known = before.iter().position(|s| s.run.folder == run.folder);
             let (colour, visible) = match known.map(|i| before.swap_remove(i)) {
                 Some(shown) => (shown.colour, shown.visible),
@@ -114,6 +133,7 @@ impl RunMonitor {
             };
             Shown {
                 run,
+                name,
                 colour,
                 visible,
                 version: self.reports,

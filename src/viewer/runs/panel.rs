@@ -38,10 +38,17 @@ impl Panel for RunsPanel {
     }
 
     fn on_event(&mut self, event: &AppEvent, context: &egui::Context) {
-        if let AppEvent::RunsOpened(folders) = event {
-            let wake = context.clone();
-            let monitor = RunMonitor::new(folders.clone(), move || wake.request_repaint());
-            self.monitor = Some(monitor);
+        let context = context.clone();
+        let wake = move || context.request_repaint();
+        match (event, &mut self.monitor) {
+            (AppEvent::RunBegun(folder), Some(monitor)) => monitor.add(folder),
+            (AppEvent::RunBegun(folder), None) => {
+                self.monitor = Some(RunMonitor::new(vec![folder.clone()], wake));
+            }
+            (AppEvent::RunsOpened(folders), _) => {
+                self.monitor = Some(RunMonitor::new(folders.clone(), wake));
+            }
+            _ => {}
         }
     }
 }

@@ -69,7 +69,7 @@ impl Samples {
         ui.add_space(theme::GRID / 2.0);
         ui.horizontal(|ui| {
             ui.strong("Samples");
-            ui.label(RichText::new(&shown.run.name).color(shown.colour));
+            ui.label(RichText::new(&shown.name).color(shown.colour));
             ui.add_space(theme::GRID);
             if arrow(ui, at > 0, ICON_CHEVRON_LEFT, "Previous sample") {
                 at -= 1;

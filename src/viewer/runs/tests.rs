@@ -183,6 +183,42 @@ fn a_run_without_a_line_yet_says_when_its_numbers_come() {
 }
 
 #[test]
+fn charts_without_numbers_say_when_they_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("young");
+    fs::create_dir(&path).unwrap();
+    let config = "[train]\nsteps = 1000\nbatch_size = 8\nlog_every = 10\n";
+    fs::write(path.join("config.toml"), config).unwrap();
+    // The score before the first step.
+    let score = "{\"miou\":0.3,\"pixel_accuracy\":0.8,\"step\":0}\n";
+    append(&path.join(METRICS), score);
+    let mut window = window(vec![path.clone()], Theme::Dark, [900.0, 500.0]);
+    let empty = |window: &Window| window.query_all_by_label("first at step 10").count();
+    until(&mut window, |window| empty(window) == 4);
+    append(&path.join(METRICS), &lines(10, 10, 1.0));
+    until(&mut window, |window| empty(window) == 0);
+}
+
+#[test]
+fn a_run_that_begins_is_shown_beside_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] =
+        ["a", "b"].map(|name| run(&folder.path().join(name), "run-0001", 200, 1.0));
+    let mut window = window(vec![first.clone()], Theme::Dark, [1000.0, 600.0]);
+    until(&mut window, says("run-0001"));
+    for _ in 0..2 {
+        window.state_mut().add(&second);
+    }
+    until(&mut window, says("run-0001 (b)"));
+    assert!(says("run-0001 (a)")(&window));
+    let monitor = window.state();
+    assert_eq!(monitor.selected.as_ref(), Some(&second));
+    let shown = monitor.runs.as_ref().unwrap().iter();
+    let shown: Vec<_> = shown.map(|s| (&s.run.folder, s.colour)).collect();
+    assert_eq!(shown, [(&first, COLOURS[0]), (&second, COLOURS[1])]);
+}
+
+#[test]
 fn a_validation_is_named_while_it_takes_long() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");

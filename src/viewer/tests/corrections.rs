@@ -226,6 +226,38 @@ fn a_model_whose_file_was_replaced_is_not_fine_tuned() {
 }
 
 #[test]
+fn the_result_of_a_fine_tuning_goes_with_its_folder_and_model() {
+    const RESULT: &str = "The training was stopped and can be continued.";
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+    let mut window = correcting();
+    choose_folder(&mut window, &one);
+    let end = |window: &mut Window| {
+        let fine_tuning = &mut window.state_mut().shared.correct.fine_tuning;
+        fine_tuning.end_stopped();
+        fine_tuning.open = true;
+        window.run_steps(2);
+        assert!(window.query_by_label(RESULT).is_some());
+    };
+    end(&mut window);
+    for (chosen, stays) in [(&one, true), (&other, false)] {
+        choose_folder(&mut window, chosen);
+        window.run_steps(2);
+        assert_eq!(window.query_by_label(RESULT).is_some(), stays);
+    }
+    end(&mut window);
+    let model = model_file(folder.path(), &["a", "b", "c"]);
+    let model = model.to_string_lossy().into_owned();
+    window.state_mut().shared.choose_model(&model);
+    until(&mut window, "the model", |app| {
+        let open = app.shared.model.as_ref();
+        open.is_some_and(|open| open.name == model)
+    });
+    window.run_steps(2);
+    assert!(window.query_by_label(RESULT).is_none());
+}
+
+#[test]
 fn a_question_says_why_labels_were_not_saved_until_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("no-folder");
