@@ -51,7 +51,7 @@ models: files format model page run_format spelling
 onnx: data encoding flow inference kernels model random sampler votes
 eval: csv data encoding flow fonts inference labels model pictures sampler votes
 export: csv data encoding files fonts labels own_gif own_png pictures spelling trajectory votes
-compare: data encoding eval export fonts labels pictures run_format sampler trajectory votes
+compare: data encoding eval export fonts format labels pictures run_format sampler trajectory votes
 job: data device inference labels model page panic_message sampler
 server: data device export files inference kernels labels model models panic_message terminal votes
 train: assignment data device encoding eval files flow format kernels model models panic_message patches pictures \

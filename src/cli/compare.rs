@@ -1,6 +1,7 @@
 //! `flowseg compare`: two models, or one with other steps or another solver, on the same photos.
 
 mod tables;
+mod training;
 
 use super::arguments::{DeviceArgument, OutlinesArgument, ScaleArgument, any_whole, solver_steps};
 use super::compiling::Compiling;
@@ -276,6 +277,7 @@ fn planned(
     let (mut items, mut unread) = (Vec::new(), inputs::Unread::default());
     let mut folders = BTreeSet::from([out.clone()]);
     if !arguments.photos.is_empty() {
+        training::note(&arguments.photos);
         let photos;
         (photos, unread) = inputs::find(&arguments.photos, out, std::io::stdin().lock())?;
         for found in photos {
@@ -437,10 +439,13 @@ impl Work {
         for (side, contender) in Side::BOTH.into_iter().zip(&self.contenders) {
             out!("{side:?}: {}", terminal::name(&contender.caption));
         }
-        let unit = if photos == 1 { "photo" } else { "photos" };
+        if let Some(said) = self.classes.unshared() {
+            out!("{}", terminal::name(&said));
+        }
         let differing = total.agreement.map(|share| 1.0 - share);
         out!(
-            "{photos} {unit}: {} % of the pixels differ{}",
+            "{}: {} % of the pixels differ{}",
+            counted(photos, "photo"),
             per_cent(differing),
             scores(total)
         );

@@ -265,7 +265,7 @@ impl Finder {
         let pictures: Vec<earlier::Picture> = pictures.collect();
         let earlier = earlier::outputs(&pictures, self.output.as_deref());
         if !earlier.is_empty() {
-            err!("{}", earlier::note(earlier.len()));
+            err!("{}", earlier::note(&earlier));
         }
         self.found.retain(|input| !earlier.contains(&input.path));
     }

@@ -27,10 +27,11 @@ use crate::format::counted;
 use crate::inference::{Sampling, Viewing};
 use crate::model::Model;
 use crate::models;
-use crate::terminal::err;
+use crate::terminal::{self, err};
 use animations::Animations;
 use anyhow::{Context, bail};
 use choice::Choice;
+use clap::ValueEnum;
 use made_with::Checksum;
 use manifest::Manifest;
 use outputs::{Keys, Outputs, Photo, Sizes, Tables};
@@ -261,8 +262,26 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return Err(error);
     }
     interrupt::say_nothing_when_left();
+    let masks = photos.len() - records.standing().failures();
     let ended = records.end();
+    if photos.len() > 1 && !left.is_empty() && masks > 0 {
+        err!("{}", masks_in(arguments, masks));
+    }
     ended.and(unread.report())
+}
+
+/// Where so many masks are, on one line, and in which formats if there are several.
+fn masks_in(arguments: &Arguments, masks: usize) -> String {
+    let masks = counted(masks, "mask");
+    let folder = arguments.output.to_string_lossy();
+    let formats = arguments.choice.formats();
+    let names = formats.iter().filter_map(Format::to_possible_value);
+    let names: Vec<String> = names.map(|name| name.get_name().to_owned()).collect();
+    let names = match names.len() {
+        0 | 1 => String::new(),
+        _ => format!(" ({})", names.join(", ")),
+    };
+    format!("{masks} in {}{names}", terminal::name(&folder))
 }
 
 /// Lets Ctrl-C say how many of several photos are done or have failed, and how the others follow.

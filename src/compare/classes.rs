@@ -3,7 +3,9 @@
 use super::Side;
 use crate::data::{ClassTable, Truth};
 use crate::encoding::Centroids;
+use crate::format::some_of;
 use crate::labels::{IGNORE, LabelMap};
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 /// The classes of two models, matched by name in any letter case, as [`ClassTable::find`] does: those of
@@ -54,14 +56,44 @@ impl JointClasses {
         &self.table.names
     }
 
-    /// The colours of all classes: `first`, the first model's own, or distinct new ones if the second
-    /// model adds classes.
-    pub fn colours(&self, first: &[[u8; 3]]) -> Vec<[u8; 3]> {
-        if self.table.len() == first.len() {
-            first.to_vec()
-        } else {
-            Centroids::kronecker(self.table.len()).colours()
+    /// What to say of the classes that one model lacks, on one line; `None` if both have the same.
+    pub fn unshared(&self) -> Option<String> {
+        let (of_a, of_b) = self.names().split_at(self.first);
+        let shared: HashSet<u16> = self.second.iter().copied().collect();
+        let only_a = (0..).zip(of_a).filter(|(at, _)| !shared.contains(at));
+        let only_a: Vec<&str> = only_a.map(|(_, name)| name.as_str()).collect();
+        if only_a.len() == self.first {
+            return Some("The models share no class, so that all pixels differ.".to_owned());
         }
+        let only_b: Vec<&str> = of_b.iter().map(String::as_str).collect();
+        let sides = [("A", only_a), ("B", only_b)].into_iter();
+        let sides = sides.filter(|(_, names)| !names.is_empty());
+        let parts = sides.map(|(side, names)| format!("Only {side} has {}.", some_of(&names)));
+        let parts: Vec<String> = parts.collect();
+        (!parts.is_empty()).then(|| parts.join(" "))
+    }
+
+    /// The colours of all classes: those of the first model, which its own pictures have, and for the classes that
+    /// only the second has new ones that differ from these. `first` may go on with colours of other classes.
+    pub fn colours(&self, first: &[[u8; 3]]) -> Vec<[u8; 3]> {
+        let mut colours = first.to_vec();
+        colours.resize(self.first, [0; 3]);
+        let added = self.table.len() - self.first;
+        if added == 0 {
+            return colours;
+        }
+        let gap = |one: &[u8; 3], other: &[u8; 3]| -> u32 {
+            let axes = one.iter().zip(other);
+            axes.map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2)).sum()
+        };
+        let mut new = Centroids::kronecker(self.table.len()).colours();
+        // Those farthest from the first model's come first. One that it has already is among the last.
+        new.sort_by_cached_key(|colour| {
+            let gaps = colours.iter().map(|known| gap(colour, known));
+            Reverse(gaps.min())
+        });
+        colours.extend(new.into_iter().take(added));
+        colours
     }
 
     /// The index in the table of a class of one model; [`IGNORE`] is kept.

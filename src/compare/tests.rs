@@ -69,10 +69,14 @@ fn classes_are_matched_by_name() {
     let other = JointClasses::new(&names(&["sky"]), &names(&["SKY", "Sky"])).unwrap();
     assert_eq!(other.names(), names(&["sky", "Sky"]));
     assert_eq!(other.labels(Side::B, vec![0, 1]), [0, 1]);
-    // A table of one model keeps its colours; a joint one has a distinct colour per class.
+    // The first model keeps its colours, and an added class has another one.
     let first = vec![[1, 2, 3], [4, 5, 6], [7, 8, 9]];
     let colours = joint.colours(&first);
     assert_eq!(colours.len(), 4);
+    assert_eq!(colours[..3], first);
+    // A class that was added to the first model for corrections is not one of the second's.
+    let corrected = [first.as_slice(), &[[200, 10, 10]]].concat();
+    assert_eq!(joint.colours(&corrected), colours);
     assert!((0..4).all(|k| !colours[..k].contains(&colours[k])));
     let same = JointClasses::new(&names(&["a", "b", "a"]), &names(&["a", "b", "a"])).unwrap();
     assert_eq!(same.names(), names(&["a", "b", "a (2)"]));
@@ -80,6 +84,44 @@ fn classes_are_matched_by_name() {
     let many: Vec<String> = (0..40_000).map(|k| k.to_string()).collect();
     let others: Vec<String> = (0..40_000).map(|k| format!("b{k}")).collect();
     assert!(JointClasses::new(&many, &others).is_none());
+}
+
+#[test]
+fn an_added_class_never_has_a_colour_of_the_first_model() {
+    // All but one of the colours that the joint table would have by itself.
+    let all = Centroids::kronecker(6).colours();
+    let a = names(&["a", "b", "c", "d", "e"]);
+    let joint = JointClasses::new(&a, &names(&["f"])).unwrap();
+    for left_out in 0..6 {
+        let mut first = all.clone();
+        let left = first.remove(left_out);
+        assert_eq!(joint.colours(&first)[5], left);
+    }
+}
+
+#[test]
+fn classes_that_one_model_lacks_are_named() {
+    let said = |a: &[&str], b: &[&str]| {
+        let joint = JointClasses::new(&names(a), &names(b));
+        joint.unwrap().unshared()
+    };
+    assert_eq!(said(&["sky", "road"], &["Road", "sky"]), None);
+    assert_eq!(
+        said(&["sky"], &["cell", "road"]).unwrap(),
+        "The models share no class, so that all pixels differ."
+    );
+    assert_eq!(
+        said(&["sky", "road", "car"], &["car", "tree"]).unwrap(),
+        "Only A has sky, road. Only B has tree."
+    );
+    assert_eq!(
+        said(&["sky"], &["sky", "tree"]).unwrap(),
+        "Only B has tree."
+    );
+    let many: Vec<String> = (0..12).map(|k| format!("c{k}")).collect();
+    let joint = JointClasses::new(&many, &many[..1]).unwrap();
+    let said = joint.unshared().unwrap();
+    assert!(said.ends_with("c8 and 3 more."), "{said}");
 }
 
 #[test]

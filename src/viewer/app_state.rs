@@ -94,6 +94,8 @@ pub(super) struct Hover {
 pub(super) struct Dialogs {
     pub help: bool,
     pub export: bool,
+    /// Whether the export dialog lists the exports of all masks before those of the shown photo.
+    pub all_masks_first: bool,
     pub devices: bool,
 }
 
@@ -248,6 +250,7 @@ impl AppState {
         self.stop_returning();
         self.request.instead_of.get_or_insert(self.request.by_user);
         self.request.by_user = true;
+        self.exports.forget();
         self.open_model(name);
     }
 
@@ -301,6 +304,7 @@ impl AppState {
         let suitable = suitable_model(&photos);
         self.stop_returning();
         self.photos = photos;
+        self.exports.forget();
         self.masks.reset(self.photos.items().len(), false);
         self.class_photos = None;
         self.errors.follow(self.photos.item());

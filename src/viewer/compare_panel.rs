@@ -139,6 +139,9 @@ fn result(app: &AppState, second: &Second, ui: &mut egui::Ui) {
         ui.weak(text);
         return;
     };
+    if let Some(said) = classes.unshared() {
+        ui.label(said);
+    }
     summary(comparison, ui);
     table(app, comparison, classes, ui);
 }

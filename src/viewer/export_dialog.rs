@@ -23,38 +23,27 @@ impl Panel for ExportDialog {
 
     fn ui(&mut self, ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
         let states = app.flow.as_ref().map_or(0, |flow| flow.states.len());
-        let (_, photos) = app.photos.place();
-        let tally = app.masks.tally();
         let all = exports_list(app);
         if states == 0 && !all {
             theme::empty(ui, "There is nothing to export yet: open a photo first.");
             return;
         }
         let progress = app.exports.progress();
+        let all_first = app.dialogs.all_masks_first;
+        if all && all_first {
+            all_masks(ui, app, commands);
+        }
         if states > 0 {
+            if all && all_first {
+                ui.separator();
+            }
             self.of_flow(ui, app, states, commands);
         }
-        if all {
+        if all && !all_first {
             if states > 0 {
                 ui.separator();
             }
-            ui.label(format!("All masks made so far: {} of {photos}", tally.made));
-            if tally.older > 0 {
-                ui.weak(format!(
-                    "{} of them with other settings than those that are chosen now",
-                    tally.older
-                ));
-            }
-            ui.add_enabled_ui(progress.is_none(), |ui| {
-                for artifact in AllMasks::ARTIFACTS {
-                    let button =
-                        egui::Button::new(artifact.label()).wrap_mode(egui::TextWrapMode::Extend);
-                    let size = egui::vec2(ui.available_width(), theme::ROW);
-                    if ui.add_sized(size, button).clicked() {
-                        commands.push(Command::ExportAll(artifact));
-                    }
-                }
-            });
+            all_masks(ui, app, commands);
         }
         ui.separator();
         let is_corrected = |flow: &Flow| app.correct.is_corrected(flow.id);
@@ -64,19 +53,45 @@ impl Panel for ExportDialog {
         } else {
             "Masks have the photo's own size."
         });
-        if let Some(share) = progress {
-            ui.horizontal(|ui| {
+        ui.horizontal(|ui| {
+            // Of one height, so that no button moves under the pointer when an export begins or ends.
+            ui.set_min_height(theme::ROW);
+            if let Some(share) = progress {
                 ui.add(egui::ProgressBar::new(share).desired_width(24.0 * GRID));
                 if ui.button("Cancel").clicked() {
                     commands.push(Command::CancelExport);
                 }
-            });
-            // The export thread requests a repaint only when it ends.
-            ui.ctx().request_repaint_after(Duration::from_millis(200));
-        } else if let Some(path) = &app.exports.written {
-            ui.label(format!("Written: {}", path.display()));
-        }
+                // The export thread requests a repaint only when it ends.
+                ui.ctx().request_repaint_after(Duration::from_millis(200));
+            } else if let Some(said) = app.exports.said() {
+                ui.add(egui::Label::new(&said).truncate())
+                    .on_hover_text(&said);
+            }
+        });
     }
+}
+
+/// The exports of all masks of the list.
+fn all_masks(ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
+    let (_, photos) = app.photos.place();
+    let tally = app.masks.tally();
+    ui.label(format!("All masks made so far: {} of {photos}", tally.made));
+    if tally.older > 0 {
+        ui.weak(format!(
+            "{} of them with other settings than those that are chosen now",
+            tally.older
+        ));
+    }
+    ui.add_enabled_ui(app.exports.progress().is_none(), |ui| {
+        for artifact in AllMasks::ARTIFACTS {
+            let button = egui::Button::new(artifact.label()).wrap_mode(egui::TextWrapMode::Extend);
+            let size = egui::vec2(ui.available_width(), theme::ROW);
+            if ui.add_sized(size, button).clicked() {
+                commands.push(Command::ExportAll(artifact));
+            }
+        }
+    });
+    ui.weak("Other formats: flowseg segment --format coco,yolo,labelme");
 }
 
 impl ExportDialog {

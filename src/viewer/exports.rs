@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// A copy of a flow for another thread.
 pub(super) struct FlowSnapshot {
@@ -185,6 +185,8 @@ struct Progress {
     /// Whether it is known where to write: not while a dialog asks.
     begun: AtomicBool,
     cancelled: AtomicBool,
+    /// What is written into a folder, as in "3 masks"; unset for a file of its own.
+    contents: OnceLock<String>,
 }
 
 impl Progress {
@@ -242,8 +244,10 @@ pub(super) struct Exports {
     closing: Option<Closing>,
     /// Whether one has failed since the question came up.
     failed: bool,
-    /// The file written last.
+    /// The file written last, or the folder.
     pub written: Option<PathBuf>,
+    /// What was written into that folder.
+    contents: Option<String>,
     /// The files of [`AllMasks`](super::exports_all::AllMasks) that were written, and their photos.
     pub own: Arc<Mutex<HashMap<PathBuf, Item>>>,
 }
@@ -259,6 +263,7 @@ impl Exports {
             closing: None,
             failed: false,
             written: None,
+            contents: None,
             own: Arc::default(),
         }
     }
@@ -267,6 +272,20 @@ impl Exports {
     pub(super) fn progress(&self) -> Option<f32> {
         let progress = self.running.last()?;
         Some(f32::from_bits(progress.share.load(Ordering::Relaxed)))
+    }
+
+    /// What was written last, and where, in one line.
+    pub(super) fn said(&self) -> Option<String> {
+        let path = self.written.as_ref()?.display();
+        Some(match &self.contents {
+            Some(contents) => format!("Written: {contents} into {path}"),
+            None => format!("Written: {path}"),
+        })
+    }
+
+    /// Says no longer what was written last.
+    pub(super) fn forget(&mut self) {
+        (self.written, self.contents) = (None, None);
     }
 
     /// Cancels all running exports. A window that waits for their end stays open.
@@ -284,7 +303,10 @@ impl Exports {
             self.running
                 .retain(|progress| !Arc::ptr_eq(progress, &ended));
             match outcome {
-                Some(Ok(path)) => self.written = Some(path),
+                Some(Ok(path)) => {
+                    self.written = Some(path);
+                    self.contents = ended.contents.get().cloned();
+                }
                 Some(Err(error)) => {
                     self.failed |= !ended.is_cancelled();
                     errors.push(error);
@@ -469,6 +491,27 @@ mod tests {
         assert!(progress.begin() && exports.holds_window());
         exports.answer(Leave::Stop);
         assert!(!progress.begin() && !exports.holds_window());
+    }
+
+    #[test]
+    fn what_was_written_is_said_until_it_is_forgotten() {
+        let mut exports = Exports::new(&egui::Context::default());
+        assert_eq!(exports.said(), None);
+        for (contents, said) in [
+            (Some("3 masks"), "Written: 3 masks into out"),
+            (None, "Written: out"),
+        ] {
+            let progress = Arc::new(Progress::default());
+            if let Some(contents) = contents {
+                progress.contents.set(contents.to_owned()).unwrap();
+            }
+            let outcome = Some(Ok(PathBuf::from("out")));
+            exports.sender.send((progress, outcome)).unwrap();
+            assert!(exports.receive().is_empty());
+            assert_eq!(exports.said().as_deref(), Some(said));
+        }
+        exports.forget();
+        assert_eq!(exports.said(), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::app_event::AppEvent;
 use super::app_state::AppState;
-use super::commands::{self, Action, Command};
+use super::commands::{self, Command};
 use super::mask_queue::MaskState;
 use super::mask_store::StoredMask;
 use super::panel::Panel;
@@ -158,7 +158,7 @@ fn start(app: &AppState, ui: &mut egui::Ui, waiting: bool, commands: &mut Vec<Co
     let help = "Write the masks made so far, as corrected by hand, into a folder";
     let any = commands::exports_list(app);
     if button(any, icons::ICON_DOWNLOAD, "Export all", help) {
-        commands.push(Action::Export.into());
+        commands.push(Command::OpenExportAll);
     }
 }
 

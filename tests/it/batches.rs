@@ -453,6 +453,30 @@ fn a_manifest_of_half_a_line_is_continued() {
 }
 
 #[test]
+fn several_photos_end_with_how_many_masks_there_are_and_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = tree(folder.path());
+    let out = folder.path().join("out");
+    let last = |more: &[&str], photos: &Path| {
+        let text = notes(segment(&out).args(more).arg(photos));
+        text.lines().last().unwrap_or_default().to_owned()
+    };
+    let all = format!("3 masks in {}", out.display());
+    assert_eq!(last(&[], &photos), all);
+    let both = ["--format", "index,coco"];
+    assert_eq!(last(&both, &photos), format!("{all} (index, coco)"));
+    // Not of one photo, nor where there was nothing to do.
+    assert!(!last(&[], &photos.join("a.png")).contains("mask in"));
+    let done = last(&["--skip-existing"], &photos);
+    assert_eq!(done, "3 of 3 photos are done already");
+    fs::write(photos.join("cut.png"), "no picture").unwrap();
+    let output = segment(&out).arg(&photos).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    let end = format!("{all}\nflowseg: 1 of 4 photos got no mask\n");
+    assert!(text.ends_with(&end), "{text}");
+}
+
+#[test]
 fn repeated_photos_are_segmented_once_and_unreadable_ones_counted() {
     let folder = tempfile::tempdir().unwrap();
     let (out, photos) = (folder.path().join("out"), folder.path().join("photos"));

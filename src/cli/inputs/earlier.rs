@@ -2,6 +2,7 @@
 
 use crate::data;
 use crate::export::{self, Artifact, Format};
+use crate::files;
 use crate::format::counted;
 use clap::ValueEnum;
 use std::collections::{HashMap, HashSet};
@@ -76,13 +77,49 @@ pub(super) fn outputs(pictures: &[Picture], output: Option<&Path>) -> HashSet<Pa
     found.map(|picture| picture.path.to_owned()).collect()
 }
 
-/// Says that so many outputs are left out.
-pub(super) fn note(left_out: usize) -> String {
-    format!(
-        "{} left out: FlowSeg made {} from photos that are segmented; to segment one all the same, name it",
-        counted(left_out, "picture"),
-        if left_out == 1 { "it" } else { "them" }
-    )
+/// Says which outputs are left out, on one line for label files of data sets and one for others.
+pub(super) fn note(left_out: &HashSet<PathBuf>) -> String {
+    let mut folders: HashMap<&Path, usize> = HashMap::new();
+    for path in left_out {
+        *folders.entry(files::folder_of(path)).or_default() += 1;
+    }
+    folders.retain(|folder, _| holds_labels(folder));
+    let labels: usize = folders.values().sum();
+    let pictures = left_out.len() - labels;
+    let mut lines = Vec::new();
+    if labels > 0 {
+        lines.push(format!(
+            "{} left out: {} to photos of the data set; to segment one all the same, name it",
+            counted(labels, "label file"),
+            if labels == 1 {
+                "it belongs"
+            } else {
+                "they belong"
+            }
+        ));
+    }
+    if pictures > 0 {
+        lines.push(format!(
+            "{} left out: FlowSeg made {} from photos that are segmented; to segment one all the same, name it",
+            counted(pictures, "picture"),
+            if pictures == 1 { "it" } else { "them" }
+        ));
+    }
+    lines.join("\n")
+}
+
+/// The most folders between a label file's folder and its data set.
+const DEPTH: usize = 3;
+
+/// Whether a folder is one of label files, apart from the photos, of a data set in a folder above it.
+fn holds_labels(folder: &Path) -> bool {
+    let mut roots = folder.ancestors().skip(1).take(DEPTH);
+    roots.any(|root| {
+        let contents = data::detect(root).and_then(|layout| layout.describe(root));
+        let splits = contents.map_or_else(|_| Vec::new(), |contents| contents.splits);
+        let mut splits = splits.iter();
+        splits.any(|split| folder.starts_with(&split.labels) && !folder.starts_with(&split.images))
+    })
 }
 
 /// What follows a photo's name in the names of its pictures, and of its folder of them.
@@ -123,6 +160,34 @@ mod tests {
     use image::{Delay, Frame, RgbImage, Rgba, RgbaImage};
     use std::fs;
     use std::time::Duration;
+
+    #[test]
+    fn label_files_of_a_data_set_are_called_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["images", "annotations"] {
+            let part = path(name).join("training");
+            fs::create_dir_all(&part).unwrap();
+            let own = pictures::png(&RgbImage::new(3, 2)).unwrap();
+            fs::write(part.join("a.png"), own).unwrap();
+        }
+        fs::write(path("classes.txt"), "sky\nroad\n").unwrap();
+        let said = |names: &[&str]| note(&names.iter().map(|name| path(name)).collect());
+        let label = "annotations/training/a.png";
+        let picture = "images/training/a.overlay.png";
+        assert!(said(&[label]).starts_with("1 label file left out: it belongs"));
+        let alone = said(&[picture]);
+        assert!(
+            alone.starts_with("1 picture left out: FlowSeg made it"),
+            "{alone}"
+        );
+        let both = said(&[label, "annotations/training/b.png", picture]);
+        assert!(
+            both.starts_with("2 label files left out: they belong"),
+            "{both}"
+        );
+        assert!(both.ends_with(&format!("\n{alone}")), "{both}");
+    }
 
     #[test]
     fn outputs_are_told_from_the_photos_that_they_lie_beside() {

@@ -78,6 +78,8 @@ pub(super) enum Command {
     ReportError(String),
     ShowErrors(bool),
     DismissErrors(Range<usize>),
+    /// Opens the export dialog with the exports of all masks first.
+    OpenExportAll,
     CloseExport,
     CloseDevices,
     Export(Artifact, Look),

@@ -83,7 +83,11 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::ReportError(error) => app.errors.report(error),
         Command::ShowErrors(shown) => app.errors.open = shown,
         Command::DismissErrors(lines) => app.errors.dismiss(lines),
-        Command::CloseExport => app.dialogs.export = false,
+        Command::OpenExportAll => open_export(app, true),
+        Command::CloseExport => {
+            app.dialogs.export = false;
+            app.dialogs.all_masks_first = false;
+        }
         Command::CloseDevices => app.dialogs.devices = false,
         Command::Export(artifact, look) => export(app, artifact, look),
         Command::ExportAll(artifact) => export_all(app, artifact),
@@ -126,7 +130,7 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
                 app.open_photo();
             }
         }
-        Action::Export => app.dialogs.export = true,
+        Action::Export => open_export(app, false),
         Action::Quit => context.send_viewport_cmd(ViewportCommand::Close),
         Action::Play => {
             if !app.playhead.playing && app.playhead.position >= app.end() {
@@ -234,6 +238,13 @@ fn export(app: &mut AppState, artifact: Artifact, look: Look) {
     if let Err(error) = app.exports.ask(artifact, flow, &name) {
         app.errors.report(format!("cannot start a thread: {error}"));
     }
+}
+
+fn open_export(app: &mut AppState, all_masks_first: bool) {
+    app.dialogs.export = true;
+    app.dialogs.all_masks_first = all_masks_first;
+    // It would be taken for what is written next.
+    app.exports.forget();
 }
 
 fn export_all(app: &mut AppState, artifact: Artifact) {

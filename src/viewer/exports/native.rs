@@ -6,6 +6,7 @@ use super::{
 };
 use crate::export::{self, Artifact, Pictures};
 use crate::files::{self, Plan};
+use crate::format::counted;
 use crate::viewer::exports_all::AllMasks;
 use crate::viewer::platform;
 use std::path::{Path, PathBuf};
@@ -145,13 +146,18 @@ impl Exports {
     ) -> std::io::Result<()> {
         let dialog = rfd::AsyncFileDialog::new().set_title("Export all masks");
         let chosen = dialog.pick_folder();
+        let contents = counted(masks.masks.len(), artifact.noun());
         self.spawn(move |progress| {
             let report = |share: f32| progress.report(share);
             at_chosen(chosen, progress, |folder| {
                 let written = masks.write(artifact, &folder, &report);
                 written.map(|written| written.map(|()| folder))
             })
-        })
+        })?;
+        if let Some(progress) = self.running.last() {
+            progress.contents.get_or_init(|| contents);
+        }
+        Ok(())
     }
 
     /// Writes an artifact to a path.
@@ -191,7 +197,7 @@ impl Exports {
                 wake.request_repaint();
             })?;
         self.running.push(progress);
-        self.written = None;
+        self.forget();
         Ok(())
     }
 }

@@ -113,7 +113,7 @@ impl Exports {
             wake.request_repaint();
         });
         self.running.push(progress);
-        self.written = None;
+        self.forget();
         Ok(())
     }
 }

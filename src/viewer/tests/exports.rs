@@ -3,6 +3,8 @@
 use super::correct::{MIDDLE, correcting, mask, paint};
 use super::*;
 use crate::export::{Artifact, Look, Pictures};
+use crate::viewer::app_state::Dialogs;
+use crate::viewer::commands::{Action, Command, run::run};
 use crate::viewer::exports::PictureKind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -175,6 +177,40 @@ fn the_dialog_keeps_its_hint_beside_what_was_written() {
     let choice = top("Animations show");
     assert!(choice > top(Artifact::Overlay.label()));
     assert!(choice < top(Artifact::Gif.label()));
+}
+
+/// The first of two buttons with one label is that of what was asked for.
+#[test]
+fn export_all_begins_with_all_masks_and_says_nothing_of_earlier_exports() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = super::masks::of_folder(folder.path());
+    until(&mut window, "the masks", |app| {
+        super::masks::counts(app) == [3, 1, 0]
+    });
+    until(&mut window, "the flow", complete);
+    let context = window.ctx.clone();
+    for (command, all_first) in [
+        (Command::from(Action::Export), false),
+        (Command::OpenExportAll, true),
+        (Command::from(Action::Export), false),
+    ] {
+        let app = &mut window.state_mut().shared;
+        app.exports.written = Some("mask.png".into());
+        run(app, &context, command);
+        assert_eq!(app.exports.said(), None);
+        window.run_steps(3);
+        let top = |label: &str| window.get_by_label(label).rect().top();
+        let all = top("All masks made so far: 3 of 4");
+        assert_eq!(all < top("This photo"), all_first);
+        assert!(window.query_by_label_contains("--format coco").is_some());
+    }
+    let app = &mut window.state_mut().shared;
+    run(app, &context, Command::CloseExport);
+    assert!(app.dialogs == Dialogs::default());
+    // Nor does what was written belong to another model.
+    app.exports.written = Some("mask.png".into());
+    app.choose_model("scenes");
+    assert_eq!(app.exports.said(), None);
 }
 
 #[test]
