@@ -30,8 +30,8 @@ pub(super) fn show(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>) 
             panel.paused = false;
         }
     });
-    let times = panel.times_vanilla(input.centroids);
-    let text = caption(&panel.settings, source, times);
+    let curve = panel.of_curve(input.centroids);
+    let text = caption(&panel.settings, source, curve);
     ui.label(RichText::new(text).small().weak());
     field(&mut panel.settings, ui, input);
     view(panel, ui);

@@ -11,6 +11,10 @@ pub(super) const HISTOGRAM: Vec2 = vec2(200.0, 5.0 * GRID);
 pub(super) const FEW: u32 = 500;
 const CAPTION: f32 = 15.0;
 
+/// What the time s in the counts is.
+pub(super) const HELP: &str = "s is the time for which a particle has followed the field: dx/ds = f(x), from s = 0 \
+     at its start. It is not the time t of a flow from a photo to a mask.";
+
 /// The counts, one per line.
 pub(super) fn lines(tally: &Tally) -> Vec<String> {
     let share = |n: u32| 100.0 * f64::from(n) / f64::from(tally.particles.max(1));
@@ -25,7 +29,7 @@ pub(super) fn lines(tally: &Tally) -> Vec<String> {
     };
     vec![
         format!(
-            "{:.1} % arrived, on average at s = {clock}",
+            "{:.1} % arrived, on average at time s = {clock}",
             share(tally.arrived)
         ),
         format!(
@@ -73,9 +77,9 @@ pub(super) fn histogram(painter: &Painter, corner: Pos2, tally: &Tally, bins: us
 fn caption(tally: &Tally, bins: usize) -> String {
     let at = |bin: usize| short(f64::from(bin as f32 * Tally::BIN));
     match bins {
-        _ if bins < tally.histogram.len() => format!("arrivals by s, from 0 to {}", at(bins)),
+        _ if bins < tally.histogram.len() => format!("arrivals by time s, from 0 to {}", at(bins)),
         _ => format!(
-            "arrivals by s, last bar {} and later",
+            "arrivals by time s, last bar {} and later",
             at(bins.saturating_sub(1))
         ),
     }
@@ -91,10 +95,10 @@ mod tests {
             histogram: vec![0; 64],
             ..Tally::default()
         };
-        assert_eq!(caption(&tally, 8), "arrivals by s, from 0 to 1.00");
+        assert_eq!(caption(&tally, 8), "arrivals by time s, from 0 to 1.00");
         assert_eq!(
             caption(&tally, 64),
-            "arrivals by s, last bar 7.88 and later"
+            "arrivals by time s, last bar 7.88 and later"
         );
     }
 

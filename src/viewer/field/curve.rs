@@ -36,14 +36,12 @@ pub(super) fn show(
         let mut towards = curve.towards;
         let names = panel.settings.clone();
         ui.scope(|ui| {
-            ui.set_max_width(32.0 * GRID);
+            // A wider row would widen the panel, and parts of it would lie below the controls.
+            ui.set_max_width((32.0 * GRID).min(ui.available_width()));
             let named = |k: usize| drawn_name(&names, input, k);
             let help = "The class towards which the curve goes";
             widgets::class(ui, "towards", help, &mut towards, table.len(), named);
         });
-        if let Some(text) = projected {
-            ui.label(RichText::new(text).small().weak());
-        }
         if towards != curve.towards && towards != panel.settings.target {
             panel.settings.towards = Some(towards);
         }
@@ -56,6 +54,9 @@ pub(super) fn show(
             for statement in statements(&peak, &boundary) {
                 // Whole statements go to the next row.
                 ui.add(egui::Label::new(RichText::new(statement).monospace()).extend());
+            }
+            if let Some(text) = projected {
+                ui.add(egui::Label::new(RichText::new(text).small().weak()).extend());
             }
         });
     });
@@ -116,6 +117,9 @@ fn statements(peak: &CurvePoint, boundary: &CurvePoint) -> [String; 3] {
     ]
 }
 
+/// Length of a sample of a curve, in points.
+const SAMPLE: f32 = 4.0 * GRID;
+
 /// How a curve is drawn.
 struct Kind {
     name: String,
@@ -150,11 +154,19 @@ fn kinds(others: &Curves) -> Vec<Kind> {
     own.into_iter().chain(others).collect()
 }
 
-/// Draws a sample of a curve with its name.
+/// Draws a sample of a curve with its name. Both are one widget, so that they go to the next row together.
 fn key(ui: &mut Ui, kind: &Kind) {
-    let size = egui::vec2(4.0 * GRID, 1.5 * GRID);
-    let (rect, _) = ui.allocate_exact_size(size, egui::Sense::hover());
-    let ends = [rect.left_center(), rect.right_center()];
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let ink = ui.visuals().text_color();
+    let name = ui.painter().layout_no_wrap(kind.name.clone(), font, ink);
+    let before = SAMPLE + ui.spacing().item_spacing.x;
+    let size = egui::vec2(before + name.size().x, name.size().y.max(1.5 * GRID));
+    let (rect, response) = ui.allocate_exact_size(size, egui::Sense::hover());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &kind.name));
+    let left = rect.left_center();
+    let ends = [left, left + egui::vec2(SAMPLE, 0.0)];
+    let corner = left + egui::vec2(before, -0.5 * name.size().y);
+    ui.painter().galley(corner, name, ink);
     let stroke = Stroke::new(kind.width, kind.colour);
     let painter = ui.painter();
     match kind.style {
@@ -173,7 +185,6 @@ fn key(ui: &mut Ui, kind: &Kind) {
             ));
         }
     }
-    ui.label(RichText::new(&kind.name).small());
 }
 
 fn line(curve: &GradientCurve, of: fn(&CurvePoint) -> f64) -> Vec<[f64; 2]> {

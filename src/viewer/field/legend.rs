@@ -75,20 +75,29 @@ pub(super) fn show(panel: &FieldPanel, ui: &Ui, scene: &FieldScene, area: Rect) 
     all
 }
 
-/// The field magnitude on a logarithmic scale: one tick per decade, or at both ends of a short range.
-fn magnitude([low, high]: [f32; 2]) -> Bar {
-    let at = |exponent: f32| {
-        let share = (exponent - low) / (high - low);
-        (share, tick(10f64.powf(f64::from(exponent)), 2))
-    };
-    let decades = low.ceil() as i32..=high.floor() as i32;
-    let mut ticks: Vec<(f32, String)> = decades.map(|decade| at(decade as f32)).collect();
-    if ticks.len() < 2 {
-        ticks = vec![at(low), at(high)];
+/// Adds ticks at the ends of a bar, 0 and 1, unless others are too near for two labels. `ticks` are in order.
+fn with_ends(mut ticks: Vec<(f32, String)>, ends: [String; 2]) -> Vec<(f32, String)> {
+    /// As a share of the bar.
+    const APART: f32 = 0.17;
+    let [low, high] = ends;
+    if ticks.first().is_none_or(|(share, _)| *share > APART) {
+        ticks.insert(0, (0.0, low));
     }
+    if ticks.last().is_none_or(|(share, _)| *share < 1.0 - APART) {
+        ticks.push((1.0, high));
+    }
+    ticks
+}
+
+/// The field magnitude on a logarithmic scale: a tick at every decade and at both ends.
+fn magnitude([low, high]: [f32; 2]) -> Bar {
+    let text = |exponent: f32| tick(10f64.powf(f64::from(exponent)), 2);
+    let at = |exponent: f32| ((exponent - low) / (high - low), text(exponent));
+    let decades = low.ceil() as i32..=high.floor() as i32;
+    let ticks = decades.map(|decade| at(decade as f32)).collect();
     Bar {
         title: "|f|, field magnitude (1 = half the cube)",
-        ticks,
+        ticks: with_ends(ticks, [low, high].map(text)),
     }
 }
 
@@ -96,11 +105,10 @@ fn linear(title: &'static str, end: f32) -> Bar {
     let end = f64::from(end);
     let step = round_step(end / 4.0);
     let values = (0..=(end / step + 1e-3) as i32).map(|i| f64::from(i) * step);
+    let ticks = values.map(|value| ((value / end) as f32, tick(value, 2)));
     Bar {
         title,
-        ticks: values
-            .map(|value| ((value / end) as f32, tick(value, 2)))
-            .collect(),
+        ticks: with_ends(ticks.collect(), [0.0, end].map(|value| tick(value, 2))),
     }
 }
 
@@ -109,11 +117,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_of_two_decades_has_a_tick_a_decade() {
-        let bar = magnitude([-1.0, 1.5]);
-        let texts: Vec<&str> = bar.ticks.iter().map(|(_, text)| text.as_str()).collect();
-        assert_eq!(texts, ["0.1", "1", "10"]);
-        assert_eq!(bar.ticks[0].0, 0.0);
+    fn a_range_of_decades_has_a_tick_at_each_and_at_both_ends() {
+        for (range, expected) in [
+            ([-1.0, 1.5], &["0.1", "1", "10", "32"][..]),
+            ([-0.5, 1.0], &["0.32", "1", "10"][..]),
+            // Labels so near to each other would overlap.
+            ([-0.1, 1.0], &["1", "10"][..]),
+            ([-1.0, 1.1], &["0.1", "1", "10"][..]),
+        ] {
+            let bar = magnitude(range);
+            let texts: Vec<&str> = bar.ticks.iter().map(|(_, text)| text.as_str()).collect();
+            assert_eq!(texts, expected);
+            let shares = bar.ticks.iter().map(|(share, _)| *share);
+            assert!(shares.is_sorted());
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Numbers of what the panel shows.
 
 use super::panel::FieldPanel;
+use super::preset::OfCurve;
 use crate::encoding::Centroids;
 use crate::gpu::field::Tally;
 use crate::vector_field::FieldKind;
@@ -27,15 +28,16 @@ impl FieldPanel {
         kinds.iter().all(|kind| particles && panes.contains(kind))
     }
 
-    /// How many times the magnitude of vanilla the reshaped field has, at the target's decision boundary and a
-    /// tenth of the way there from its centroid. `None` without a curve.
-    pub(super) fn times_vanilla(&mut self, model: &Centroids) -> Option<[f64; 2]> {
+    /// What the gradient curve says about the reshaped field. `None` without a curve.
+    pub(super) fn of_curve(&mut self, model: &Centroids) -> Option<OfCurve> {
         let table = self.derived.table(&self.settings, model);
         let towards = self.towards(&table)?;
         let curve = self.derived.curve(self.field(&table), &table, towards)?;
         let near = curve.points.get((curve.points.len() - 1) / 10)?;
         let times = [curve.boundary(), *near].map(|point| point.reshaped / point.vanilla);
-        times.iter().all(|times| times.is_finite()).then_some(times)
+        let fades = curve.peak().distance == curve.boundary().distance;
+        let finite = times.iter().all(|times| times.is_finite());
+        finite.then_some(OfCurve { times, fades })
     }
 
     /// What is left of the vanilla and of the reshaped gradient halfway from the decision boundary to

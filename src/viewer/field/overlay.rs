@@ -17,8 +17,7 @@ const NAMES: usize = 48;
 /// Length of the axis gizmo's arms, in points.
 const ARM: f32 = 26.0;
 
-/// Draws everything. Returns the height of the heading of a single pane with the space above it, in points; 0
-/// for two panes.
+/// Draws everything. Returns the height of the panes' tallest heading with the space above it, in points.
 pub(super) fn show(
     panel: &mut FieldPanel,
     ui: &mut Ui,
@@ -26,16 +25,14 @@ pub(super) fn show(
     panes: &[Rect],
     input: &FieldInput<'_>,
 ) -> f32 {
-    let mut below = 0.0;
+    let mut below: f32 = 0.0;
     for (i, pane) in panes.iter().enumerate() {
         if i > 0 {
             let line = egui::Stroke::new(1.0, ui.visuals().weak_text_color().gamma_multiply(0.5));
             ui.painter().vline(pane.left(), pane.y_range(), line);
         }
         let heading = heading(panel, ui, scene, i, *pane, input);
-        if panes.len() == 1 {
-            below = (heading.bottom() - pane.top()).max(0.0);
-        }
+        below = below.max(heading.bottom() - pane.top());
         if panel.settings.labels {
             names(panel, ui, scene, *pane, heading, input);
         }
@@ -106,6 +103,11 @@ fn heading(
         let at = egui::pos2(corner.x, y + GRID / 2.0);
         counts::histogram(&painter, at, tally, bins, weak);
     }
+    if index < tallies.len() {
+        let id = ui.scope_id().with(("counts", index));
+        let counted = ui.interact(rect.intersect(pane), id, egui::Sense::hover());
+        counted.on_hover_text(counts::HELP);
+    }
     rect
 }
 
@@ -136,9 +138,12 @@ struct Name {
     size: f32,
     /// Distance from the point to the text, in points.
     away: f32,
+    /// Whether it is drawn in any case: the target's.
+    always: bool,
 }
 
-/// Draws the names of centroids and pins, nearest first, unless they overlap.
+/// Draws the names of centroids and pins, nearest first, unless they overlap. The target's is always there,
+/// below the pane's heading if that covers its place.
 fn names(
     panel: &mut FieldPanel,
     ui: &Ui,
@@ -170,14 +175,29 @@ fn names(
         if place.right() > pane.right() - 4.0 {
             place = Align2::RIGHT_CENTER.anchor_size(at - egui::vec2(away, 0.0), galley.size());
         }
-        let margin = place.expand2(egui::vec2(3.0, 1.0));
-        if used.iter().any(|other| other.intersects(margin)) {
+        if name.always {
+            place = below(heading, place);
+        }
+        let margin = place.expand2(MARGIN);
+        if !name.always && used.iter().any(|other| other.intersects(margin)) {
             continue;
         }
         let behind = place.expand2(egui::vec2(3.0, 0.0));
         painter.rect_filled(behind, 3.0, shadow);
         painter.galley(place.min, galley, name.colour);
         used.push(place);
+    }
+}
+
+/// The space around a name in which no other one is drawn, in points.
+const MARGIN: Vec2 = Vec2::new(3.0, 1.0);
+
+/// A place for a name, moved down where it lies behind the heading.
+fn below(heading: Rect, place: Rect) -> Rect {
+    if heading.intersects(place.expand2(MARGIN)) {
+        place.translate(egui::vec2(0.0, heading.bottom() + 2.0 - place.top()))
+    } else {
+        place
     }
 }
 
@@ -200,7 +220,11 @@ fn centroid_names(
             continue;
         }
         candidates.push(Name {
-            priority: if target || near { -1e3 } else { sphere.depth },
+            priority: match (target, near) {
+                (true, _) => -1.5e3,
+                (false, true) => -1e3,
+                (false, false) => sphere.depth,
+            },
             at: sphere.at,
             text: drawn_name(&panel.settings, input, class),
             colour: if target || near {
@@ -210,6 +234,7 @@ fn centroid_names(
             },
             size: if target { 14.0 } else { 12.0 },
             away: sphere.radius.max(2.5) + 6.0,
+            always: target,
         });
     }
     (candidates, hovered)
@@ -233,6 +258,7 @@ fn pin_names(ui: &Ui, scene: &FieldScene, pane: Rect, input: &FieldInput<'_>) ->
             },
             size: 12.0,
             away: 18.0,
+            always: false,
         })
     });
     pins.collect()
@@ -292,6 +318,19 @@ mod tests {
     use crate::encoding::Centroids;
     use crate::flow::Source;
     use std::sync::Arc;
+
+    #[test]
+    fn a_name_behind_the_heading_moves_below_it() {
+        let rect =
+            |x: f32, y: f32, size: [f32; 2]| Rect::from_min_size(Pos2::new(x, y), size.into());
+        let heading = rect(4.0, 4.0, [200.0, 60.0]);
+        let covered = rect(180.0, 50.0, [40.0, 18.0]);
+        let moved = below(heading, covered);
+        assert_eq!(moved, rect(180.0, 66.0, [40.0, 18.0]));
+        for free in [moved, rect(220.0, 50.0, [40.0, 18.0])] {
+            assert_eq!(below(heading, free), free);
+        }
+    }
 
     #[test]
     fn arrows_without_a_place_say_what_is_missing() {

@@ -38,7 +38,7 @@ pub(crate) struct FieldPanel {
     /// Whether a picture is exported in the next frame.
     pub(super) wants_figure: bool,
     pub(super) drag: Option<Drag>,
-    /// Height of the heading of a single pane in the last frame, as [`super::overlay::show`] returns it.
+    /// Height of the headings in the last frame, as [`super::overlay::show`] returns it.
     pub(super) heading: f32,
     /// The point of the slice whose numbers are shown.
     pub(super) picked: Option<Vec3>,

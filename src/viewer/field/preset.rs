@@ -3,6 +3,7 @@
 use super::settings::{Cut, FieldSettings};
 use crate::flow::Source;
 use crate::gpu::field::{ArrowPlace, ParticleColours, Particles};
+use crate::potential::Operator;
 use crate::vector_field::seeds::Seeding;
 use crate::vector_field::{Camera, FieldKind};
 use serde::{Deserialize, Serialize};
@@ -110,13 +111,22 @@ fn in_the_slice(settings: &mut FieldSettings) {
     };
 }
 
-/// What to look at, in a few sentences. `times` says how many times the magnitude of vanilla the reshaped field
-/// has, at the target's decision boundary and a tenth of the way there from its centroid. `source` is where the open
+/// What the gradient curve from the target says about the reshaped field.
+#[derive(Clone, Copy)]
+pub(super) struct OfCurve {
+    /// How many times the magnitude of vanilla the reshaped field has, at the target's decision boundary and a
+    /// tenth of the way there from its centroid.
+    pub(super) times: [f64; 2],
+    /// Whether it is longest on the boundary, so that it fades all the way to the centroid.
+    pub(super) fades: bool,
+}
+
+/// What to look at, in a few sentences. `curve` is `None` without a gradient curve. `source` is where the open
 /// photo's flow starts, `None` without a photo.
 pub(super) fn caption(
     settings: &FieldSettings,
     source: Option<Source>,
-    times: Option<[f64; 2]>,
+    curve: Option<OfCurve>,
 ) -> String {
     if settings.layers.cloud.shown {
         let start = match source {
@@ -132,7 +142,7 @@ pub(super) fn caption(
              brush points: the same pixels light up in the photo."
         );
     }
-    let reshaped = reshaped(settings, times);
+    let reshaped = reshaped(settings, curve.map(|curve| curve.times));
     let particles = settings.layers.particles;
     let particles = particles
         .shown()
@@ -143,8 +153,17 @@ pub(super) fn caption(
         None => "",
     };
     if settings.curve {
+        let fades = curve.is_some_and(|curve| curve.fades) && settings.correction() != 0.0;
+        let potential = settings.potential;
+        let helps = potential.operator == Operator::Log && potential.temperature < UNFADING;
+        let fades = match (fades, helps) {
+            (false, _) => "",
+            (true, true) => " At this temperature the reshaped one fades as well: try 2.",
+            (true, false) => " At this temperature the reshaped one fades as well.",
+        };
         return format!(
-            "Vanilla's gradient is the distance itself: it fades to nothing at the centroid. {reshaped}"
+            "Vanilla's gradient is the distance itself: it fades to nothing at the centroid.{fades} \
+             {reshaped}"
         );
     }
     match (settings.compare, settings.kind) {
@@ -176,6 +195,9 @@ pub(super) fn caption(
     }
 }
 
+/// A temperature at which the reshaped gradient of the logarithm hardly fades on the way to the centroid.
+const UNFADING: f64 = 2.0;
+
 const NOTHING: &str = "At t = 0 the annealed correction is zero.";
 
 /// What the reshaped field does with these settings.
@@ -205,15 +227,14 @@ mod tests {
     use super::super::panel::FieldPanel;
     use super::*;
     use crate::encoding::Centroids;
-    use crate::potential::Operator;
 
     /// A panel's caption and times with these settings, among the default classes.
     fn with(change: impl FnOnce(&mut FieldSettings)) -> (String, [f64; 2]) {
         let mut settings = FieldSettings::default();
         change(&mut settings);
         let mut panel = FieldPanel::new(None, settings);
-        let times = panel.times_vanilla(&Centroids::kronecker(11)).unwrap();
-        (caption(&panel.settings, None, Some(times)), times)
+        let curve = panel.of_curve(&Centroids::kronecker(11)).unwrap();
+        (caption(&panel.settings, None, Some(curve)), curve.times)
     }
 
     /// Numbers of equations 7 to 12, computed by another program.
@@ -234,6 +255,23 @@ mod tests {
             }
             let said = format!("{} times the magnitude", factor(times[0]));
             assert!(text.contains(&said), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_curves_caption_says_where_the_reshaped_gradient_fades_as_well() {
+        for (temperature, curve, said) in [
+            (1.0, true, true),
+            (2.0, true, false),
+            // Beside the field, no curve is seen.
+            (1.0, false, false),
+        ] {
+            let (text, _) = with(|settings| {
+                settings.potential.temperature = temperature;
+                settings.curve = curve;
+            });
+            let found = text.contains("fades as well: try 2.");
+            assert_eq!(found, said, "{temperature}: {text}");
         }
     }
 

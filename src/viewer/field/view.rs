@@ -51,14 +51,15 @@ pub(super) fn show(
     if std::mem::take(&mut panel.face_slice) {
         panel.settings.camera.face(plane.normal());
         let mut outline = plane.outline();
-        if panes.len() == 1 {
-            let height = panel.heading.max(usual_heading(&panel.settings));
-            let share = (height / area.height()).min(0.4);
-            outline.extend(beyond(&panel.settings.camera, &outline, share, 1.0));
-        } else {
-            // Two fields leave no room beside the colour bars.
-            let share = (legend::height(&panel.settings) / area.height()).min(0.25);
-            outline.extend(beyond(&panel.settings.camera, &outline, share, -1.0));
+        // Two fields leave no room beside the colour bars.
+        let bars = match panes.len() {
+            1 => 0.0,
+            _ => (legend::height(&panel.settings) / area.height()).min(0.25),
+        };
+        let heading = panel.heading.max(usual_heading(&panel.settings, panes[0]));
+        let heading = (heading / area.height()).min(0.4);
+        for (share, side) in [(heading / (1.0 - bars), 1.0), (bars, -1.0)] {
+            outline.extend(beyond(&panel.settings.camera, &outline, share, side));
         }
         panel.settings.camera.fit(&outline, aspect(panes[0]));
     }
@@ -133,8 +134,8 @@ pub(super) fn show(
 }
 
 /// Room for the heading of a pane with its counts, in points, before it is drawn: counts of particles come
-/// only after the first frame.
-fn usual_heading(settings: &FieldSettings) -> f32 {
+/// only after the first frame. In narrow panes, their lines are broken.
+fn usual_heading(settings: &FieldSettings, pane: Rect) -> f32 {
     if !settings.layers.particles.shown {
         return 6.0 * GRID;
     }
@@ -143,7 +144,12 @@ fn usual_heading(settings: &FieldSettings) -> f32 {
     } else {
         0.0
     };
-    12.0 * GRID + histogram
+    let broken = match pane.width() {
+        ..240.0 => 2.0,
+        ..360.0 => 1.0,
+        _ => 0.0,
+    };
+    (12.0 + 2.0 * broken) * GRID + histogram
 }
 
 /// A point above others, as the camera sees them, or below them if `side` is -1 instead of 1: what shows it

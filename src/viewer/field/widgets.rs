@@ -116,7 +116,7 @@ pub(crate) fn choice<T: PartialEq + Copy>(
     });
 }
 
-/// A row with a drop-down list of classes; typing filters it.
+/// A row with a drop-down list of classes; typing filters it, and Return chooses the first that is left.
 pub(crate) fn class(
     ui: &mut Ui,
     name: &str,
@@ -126,31 +126,50 @@ pub(crate) fn class(
     named: impl Fn(usize) -> String,
 ) {
     row(ui, name, help, |ui| {
-        egui::ComboBox::from_id_salt(name)
+        let id = ui.make_persistent_id((name, "filter"));
+        let list = egui::ComboBox::from_id_salt(name)
             .width(ui.available_width() - GRID)
             .selected_text(named(*value))
             .truncate()
             .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
             .show_ui(ui, |ui| {
-                let id = ui.scope_id().with("filter");
-                let mut filter: String = ui.data(|data| data.get_temp(id)).unwrap_or_default();
+                let before: Option<String> = ui.data(|data| data.get_temp(id));
+                let opens = before.is_none();
+                let mut filter = before.unwrap_or_default();
                 let edit = egui::TextEdit::singleline(&mut filter).hint_text("find a class");
-                if ui.add(edit).changed() {
+                let edit = ui.add(edit);
+                if opens {
+                    edit.request_focus();
+                }
+                // While a new list is being measured, nothing in it can have the focus.
+                if !ui.is_sizing_pass() {
                     ui.data_mut(|data| data.insert_temp(id, filter.clone()));
                 }
                 let wanted = filter.to_lowercase();
+                let matches = |name: &str| name.to_lowercase().contains(&wanted);
+                if edit.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter)) {
+                    let first = (0..count).find(|k| matches(&named(*k)));
+                    if let Some(first) = first.filter(|_| !wanted.is_empty()) {
+                        *value = first;
+                    }
+                    ui.close();
+                }
                 egui::ScrollArea::vertical()
                     .max_height(40.0 * GRID)
                     .show(ui, |ui| {
                         for k in 0..count {
                             let name = named(k);
-                            if name.to_lowercase().contains(&wanted) {
-                                ui.selectable_value(value, k, name);
+                            if matches(&name) && ui.selectable_value(value, k, name).clicked() {
+                                ui.close();
                             }
                         }
                     });
-            })
-            .response
+            });
+        if list.inner.is_none() {
+            // A list that opens later shows all classes.
+            ui.data_mut(|data| data.remove_temp::<String>(id));
+        }
+        list.response
     });
 }
 
@@ -181,6 +200,43 @@ pub(crate) fn group(
 mod tests {
     use super::*;
     use egui_kittest::kittest::Queryable;
+
+    #[test]
+    fn a_class_is_found_by_typing_and_the_list_closes() {
+        let mut window = egui_kittest::Harness::new_ui_state(
+            |ui, chosen: &mut usize| {
+                let named = |k: usize| format!("thing {k}");
+                class(ui, "Target", "The class", chosen, 9, named);
+            },
+            4,
+        );
+        let open = |window: &mut egui_kittest::Harness<'_, usize>| {
+            window.get_by_role(egui::Role::ComboBox).click();
+            window.run_steps(6);
+            assert!(window.query_by_label("thing 2").is_some(), "all classes");
+        };
+        open(&mut window);
+        window.event(egui::Event::Text("G 7".into()));
+        window.run_steps(2);
+        assert!(window.query_by_label("thing 2").is_none());
+        window.key_press(egui::Key::Enter);
+        window.run_steps(4);
+        assert_eq!(*window.state(), 7);
+        assert!(window.query_by_role(egui::Role::TextInput).is_none());
+
+        open(&mut window);
+        window.get_by_label("thing 2").click();
+        window.run_steps(4);
+        assert_eq!(*window.state(), 2);
+        assert!(window.query_by_role(egui::Role::TextInput).is_none());
+
+        // Nothing was typed: nothing is chosen.
+        window.get_by_role(egui::Role::ComboBox).click();
+        window.run_steps(6);
+        window.key_press(egui::Key::Enter);
+        window.run_steps(4);
+        assert_eq!(*window.state(), 2);
+    }
 
     /// The first digits of a number are another one.
     #[test]

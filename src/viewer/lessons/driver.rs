@@ -108,6 +108,10 @@ impl Driver {
         if lesson.fact.is_none() || lesson.card != Card::Prediction {
             lesson.fact = Fact::of(lesson.card, app, &mut panels.field);
         }
+        // In a frame without the field's picture of the chosen settings, the counts are of others.
+        if !stage::shows_field(lesson.card) || panels.field.settled() {
+            lesson.forget_old_answer();
+        }
         lesson.hidden = !panels.field.shows_particles_of(lesson.card.counted());
     }
 

@@ -85,6 +85,23 @@ impl Fact {
         }
     }
 
+    /// Whether an answer to what was measured `before` says the same about this.
+    pub(super) fn has_the_answer_of(&self, before: &Self, card: Card) -> bool {
+        match (self, before) {
+            // A choice is one of the classes that are offered.
+            (
+                Fact::Nearest { offered, class, .. },
+                Fact::Nearest {
+                    offered: old_offered,
+                    class: old_class,
+                    ..
+                },
+            ) => offered == old_offered && class == old_class,
+            (Fact::Settles { step, .. }, Fact::Settles { step: old, .. }) => step == old,
+            _ => self.choice(card) == before.choice(card),
+        }
+    }
+
     /// The values for the words in braces.
     fn values(&self, model: &OpenModel, texts: &Texts) -> Vec<(&'static str, String)> {
         let fraction = |number: f64| fraction(number, texts);
@@ -285,6 +302,43 @@ mod tests {
         let [english, german] = [Language::English, Language::German]
             .map(|language| fraction(0.5, Texts::of(language)));
         assert_eq!([english, german], ["0.50", "0,50"]);
+    }
+
+    #[test]
+    fn an_answer_stays_while_it_means_the_same() {
+        let crossing = |share: f64| Fact::Crossing(vec![share]);
+        let nearest = |offered: [usize; 3], class: usize| Fact::Nearest {
+            offered: offered.to_vec(),
+            class,
+            distance: 0.25,
+        };
+        let settles = |step: usize| Fact::Settles {
+            step,
+            t: 0.5,
+            class: 1,
+            classes: vec![1; 11],
+        };
+        for (card, before, now, stays) in [
+            (Card::Traversal, crossing(0.2), crossing(0.3), true),
+            (Card::Traversal, crossing(0.2), crossing(0.5), false),
+            (
+                Card::Mask,
+                nearest([0, 1, 2], 1),
+                nearest([0, 1, 2], 1),
+                true,
+            ),
+            // The second choice is another class.
+            (
+                Card::Mask,
+                nearest([0, 1, 2], 1),
+                nearest([3, 4, 5], 4),
+                false,
+            ),
+            (Card::Path, settles(4), settles(4), true),
+            (Card::Path, settles(4), settles(5), false),
+        ] {
+            assert_eq!(now.has_the_answer_of(&before, card), stays, "{now:?}");
+        }
     }
 
     #[test]

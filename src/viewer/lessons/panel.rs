@@ -20,6 +20,8 @@ pub(super) struct Lesson {
     pub(super) answer: Option<Answer>,
     /// What the window measured, once it has.
     pub(super) fact: Option<Fact>,
+    /// What the answer belongs to: what was last measured for it.
+    pub(super) answered: Option<Fact>,
     /// Whether particles that the card counts are not shown.
     pub(super) hidden: bool,
     /// The flow that pins and playhead were set for.
@@ -27,6 +29,20 @@ pub(super) struct Lesson {
 }
 
 impl Lesson {
+    /// Takes back an answer that was given before the window measured something with another right answer.
+    pub(super) fn forget_old_answer(&mut self) {
+        let Some(fact) = self.fact.as_ref() else {
+            return;
+        };
+        let before = self.answered.as_ref();
+        if before.is_some_and(|before| !fact.has_the_answer_of(before, self.card)) {
+            self.answer = None;
+        }
+        if before != Some(fact) {
+            self.answered = Some(fact.clone());
+        }
+    }
+
     fn texts(&self, app: &AppState) -> &'static CardTexts {
         &app.texts().lessons.cards[self.card as usize]
     }
@@ -70,6 +86,7 @@ impl LessonsPanel {
             card,
             answer: None,
             fact: None,
+            answered: None,
             hidden: false,
             prepared: None,
         });
@@ -96,6 +113,7 @@ impl LessonsPanel {
     pub(super) fn answer(&mut self, answer: Answer) {
         if let Some(lesson) = &mut self.lesson {
             lesson.answer = Some(answer);
+            lesson.answered = lesson.fact.clone();
         }
     }
 }
@@ -249,7 +267,7 @@ fn buttons(
 ) {
     // The height of the icons.
     ui.spacing_mut().interact_size.y = 3.5 * GRID;
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         let at = card as usize;
         for (text, action, request, possible) in [
             (&texts.back, Action::PreviousLesson, Request::Back, at > 0),
@@ -261,28 +279,28 @@ fn buttons(
             ),
             (&texts.leave, Action::Lessons, Request::Leave, true),
         ] {
-            let button = ui.add_enabled(possible, egui::Button::new(text));
+            // A button that does not fit goes to the next row, rather than its last words.
+            let button = egui::Button::new(text).wrap_mode(egui::TextWrapMode::Extend);
+            let button = ui.add_enabled(possible, button);
             if button.on_hover_text(help(ui.ctx(), action)).clicked() {
                 commands.push(Command::Lesson(request));
             }
         }
-        // An animation shows states that must all be there.
-        ui.add_enabled_ui(animates, |ui| {
-            for (icon, text, kind) in [
-                (icons::ICON_ANIMATED_IMAGES, &texts.save, PictureKind::Gif),
-                (
-                    icons::ICON_PHOTO_LIBRARY,
-                    &texts.save_frames,
-                    PictureKind::Frames,
-                ),
-            ] {
-                if kind == PictureKind::Frames && !platform::DESKTOP {
-                    continue;
-                }
-                if theme::icon_button(ui, icon, text).clicked() {
-                    commands.push(Command::Lesson(Request::Save(kind)));
-                }
+        for (icon, text, kind) in [
+            (icons::ICON_ANIMATED_IMAGES, &texts.save, PictureKind::Gif),
+            (
+                icons::ICON_PHOTO_LIBRARY,
+                &texts.save_frames,
+                PictureKind::Frames,
+            ),
+        ] {
+            if kind == PictureKind::Frames && !platform::DESKTOP {
+                continue;
             }
-        });
+            // An animation shows states that must all be there.
+            if theme::icon_button_if(ui, animates, icon, text).clicked() {
+                commands.push(Command::Lesson(Request::Save(kind)));
+            }
+        }
     });
 }

@@ -369,6 +369,52 @@ fn an_answer_does_not_depend_on_which_fields_are_shown() {
     }
 }
 
+/// A right answer about one target does not turn into a wrong one about the next.
+#[test]
+fn another_target_takes_back_an_answer_that_is_no_longer_right() {
+    let mut window = done(10, Theme::Dark);
+    window.state_mut().lessons.hurry = true;
+    open(&mut window, 3);
+    let right = (0..3).find(|&choice| {
+        request(&mut window, Request::Choose(choice));
+        verdict(&window) == Some(true)
+    });
+    assert!(right.is_some());
+    window.state_mut().panels.field.settings.speed = 100;
+    for target in 0..11 {
+        window.state_mut().panels.field.settings.target = target;
+        window.run_steps(3);
+        until(&mut window, "the counts", App::still);
+        window.run_steps(2);
+        match verdict(&window) {
+            Some(right) => assert!(right, "target {target}"),
+            None => return,
+        }
+    }
+    panic!("all targets have the same right answer");
+}
+
+/// In a window of the usual least size, no button is cut off.
+#[test]
+fn the_cards_buttons_fit_into_a_small_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = small(folder.path());
+    window.set_size(Vec2::new(1024.0, 700.0));
+    open(&mut window, 2);
+    for language in Language::ALL {
+        window.state_mut().shared.settings.language = language;
+        window.run_steps(6);
+        let texts = &Texts::of(language).lessons;
+        for name in [&texts.leave, &texts.save, &texts.save_frames] {
+            let places: Vec<_> = window.query_all_by_label(name).map(|n| n.rect()).collect();
+            let fits =
+                |place: &eframe::egui::Rect| place.right() <= 1024.0 && place.bottom() <= 700.0;
+            let fit = !places.is_empty() && places.iter().all(fits);
+            assert!(fit, "{language:?}, {name}: {places:?}");
+        }
+    }
+}
+
 /// The chart of what the last card asks about is in view.
 #[test]
 fn the_last_card_shows_when_pixels_settle() {

@@ -35,6 +35,41 @@ fn a_single_field_lies_below_its_heading() {
     lies_below_its_heading(&harness);
 }
 
+#[test]
+fn the_targets_of_two_fields_lie_below_the_headings() {
+    let size = [896.0, 570.0];
+    let mut harness = harness(size, None, true);
+    let panel = &mut harness.state_mut().panel;
+    panel.show_preset(Preset::Fig1b, true);
+    (panel.settings.compare, panel.settings.count) = (true, 400);
+    settle(&mut harness);
+    let panel = &harness.state().panel;
+    let area = egui::vec2(size[0] - widgets::PANEL, size[1]);
+    let area = egui::Rect::from_min_size(egui::Pos2::ZERO, area);
+    let target = CentroidTable::new(&Centroids::kronecker(11)).point(panel.settings.target);
+    for pane in projection::panes(area, 2) {
+        let (at, _) = on_screen(pane, &panel.settings.camera, target).unwrap();
+        assert!(at.y - 8.0 > panel.heading, "{at:?}, {}", panel.heading);
+    }
+}
+
+/// Nothing of the curve's panel lies below the controls.
+#[test]
+fn the_curve_fits_into_a_narrow_window() {
+    let width = 700.0;
+    let harness = harness([width, 460.0], Some(Preset::Fig1c), true);
+    let edge = width - widgets::PANEL + 1.0;
+    let boxes = harness.root().children_recursive();
+    let boxes = boxes.filter(|node| node.accesskit_node().role() == egui::Role::ComboBox);
+    let names = ["reshaped, temperature 2", "reshaped, temperature 4"];
+    let names = names.map(|name| harness.get_by_label(name).rect());
+    let places: Vec<egui::Rect> = boxes.map(|node| node.rect()).chain(names).collect();
+    let of_curve = places.iter().filter(|place| place.left() < edge);
+    let rights: Vec<f32> = of_curve.map(|place| place.right()).collect();
+    assert_eq!(rights.len(), 3, "a list and two curves: {places:?}");
+    assert!(rights.iter().all(|right| *right <= edge), "{rights:?}");
+}
+
 /// Another target and other centroids turn the plane of the slice.
 #[test]
 fn the_slice_stays_in_view_until_the_user_turns_the_camera() {
