@@ -15,7 +15,7 @@ use std::io::{self, Write as _};
 use std::panic::{PanicHookInfo, set_hook, take_hook};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
@@ -27,8 +27,19 @@ const REPORTS: usize = 8;
 /// The log of this process.
 static LOG: Mutex<Option<File>> = Mutex::new(None);
 static REPORTED: AtomicUsize = AtomicUsize::new(0);
+/// Where reports are printed instead of on standard error.
+static PRINT: RwLock<Option<Print>> = RwLock::new(None);
 /// What computes and draws.
 static ADAPTER: Mutex<String> = Mutex::new(String::new());
+
+/// Prints a line without waiting.
+pub(crate) type Print = Box<dyn Fn(String) + Send + Sync>;
+
+/// From now on reports are printed by `print`, or again on standard error: a program that goes on after a panic may
+/// not wait until somebody reads standard error.
+pub(crate) fn print_with(print: Option<Print>) {
+    *PRINT.write().unwrap_or_else(PoisonError::into_inner) = print;
+}
 
 /// From now on a panic of any thread is logged, after it is reported as before. On a lost device every
 /// operation panics: what is not logged any more is not reported either.
@@ -36,10 +47,27 @@ pub(crate) fn log_panics() {
     let before = take_hook();
     set_hook(Box::new(move |panic| {
         if !is_expected(panic.payload_as_str().unwrap_or_default()) && is_told() {
-            before(panic);
-            record(&described(panic));
+            let described = described(panic);
+            if !is_printed(described.trim_end()) {
+                before(panic);
+            }
+            record(&described);
         }
     }));
+}
+
+/// Prints a line where [`print_with`] says, if it says so. It is locked for writing for a moment only, when a program
+/// begins or ends.
+fn is_printed(line: &str) -> bool {
+    let print = match PRINT.try_read() {
+        Ok(print) => print,
+        Err(TryLockError::Poisoned(print)) => print.into_inner(),
+        Err(TryLockError::WouldBlock) => return false,
+    };
+    print.as_ref().is_some_and(|print| {
+        print(line.to_owned());
+        true
+    })
 }
 
 /// Whether one more report is made.
@@ -89,11 +117,13 @@ fn record(what: &str) {
         }),
     };
     let line = match written {
-        Ok(Some(path)) => format!("a log of the crash is in {}\n", path.display()),
+        Ok(Some(path)) => format!("a log of the crash is in {}", path.display()),
         Ok(None) => return,
-        Err(error) => format!("no log of the crash could be written: {error}\n"),
+        Err(error) => format!("no log of the crash could be written: {error}"),
     };
-    let _ = io::stderr().write_all(line.as_bytes());
+    if !is_printed(&line) {
+        let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+    }
 }
 
 /// The text of a report.

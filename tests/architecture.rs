@@ -53,7 +53,7 @@ eval: csv data encoding flow fonts inference labels model pictures sampler votes
 export: csv data encoding files fonts labels own_gif own_png pictures spelling trajectory votes
 compare: data encoding eval export fonts format labels pictures run_format sampler trajectory votes
 job: data device inference labels model page panic_message sampler
-server: data device export files inference kernels labels model models panic_message terminal votes
+server: crash data device export files inference kernels labels model models panic_message terminal votes
 train: assignment data device encoding eval files flow format kernels model models panic_message patches pictures \
     potential random run_format text_file
 verify: data encoding eval files kernels labels model potential random

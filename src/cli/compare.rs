@@ -187,11 +187,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let all_read = unread.is_empty();
     let work = || compare_all(arguments, data, &items, all_read, &opened.device);
     let ended = device::guarded(&opened.device, work);
-    // Lists the folders, whatever became of the photos.
-    let read = unread.report();
     match ended?? {
         Some(stopped) => Ok(stopped),
-        None => read.map(|()| ExitCode::SUCCESS),
+        None => unread.report().map(|()| ExitCode::SUCCESS),
     }
 }
 

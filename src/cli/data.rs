@@ -49,7 +49,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "OUT", conflicts_with_all = ["json", "sheet"])]
     convert: Option<PathBuf>,
     /// With --convert, succeed even if pairs cannot be read; they are listed and left out either way
-    #[arg(long, requires = "convert")]
+    #[arg(long, requires = "convert", conflicts_with_all = ["json", "sheet"])]
     skip_bad: bool,
 }
 

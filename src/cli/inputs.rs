@@ -32,7 +32,7 @@ const SIGNS: [char; 3] = ['*', '?', '['];
 /// argument `-`, `list` is read, one path per line. Files below `output` that are not named directly
 /// are an earlier run's and are left out, and so is in any folder what a run made of these photos. A photo that
 /// several arguments name is found once, for the first of them. Pictures of formats that cannot be read are
-/// counted on standard error. Subfolders that cannot be read are returned with the photos.
+/// counted on standard error, and subfolders that cannot be read listed there.
 ///
 /// # Errors
 /// A folder that cannot be read or holds no photo, a pattern without a match, or a list that cannot be
@@ -59,6 +59,7 @@ pub(super) fn find(
     if finder.found.is_empty() {
         bail!("standard input names no photo: write one path per line");
     }
+    finder.unread.list();
     finder.leave_out_earlier();
     Ok((finder.found, finder.unread))
 }

@@ -169,3 +169,33 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// clap forgives that an argument lacks the one which it requires if a third excludes that one.
+    #[test]
+    fn arguments_without_effect_are_refused() {
+        for line in [
+            "models scenes --card {} -o copy.safetensors",
+            "models scenes --card {}",
+            "models -o copy.safetensors scenes",
+            "models --json --card {}",
+            "models --json -o copy.safetensors",
+            "data scenes:6 --json --skip-bad",
+            "data scenes:6 --sheet sheet.png --skip-bad",
+            "view --race --preset fig1b",
+            "view --lesson 1 --preset fig1b",
+            #[cfg(feature = "remote")]
+            "serve --port 0 --steps 5",
+            #[cfg(feature = "remote")]
+            "serve --host 127.0.0.1 --model scenes",
+        ] {
+            let words = std::iter::once("flowseg").chain(line.split(' '));
+            assert!(Arguments::try_parse_from(words).is_err(), "{line}");
+        }
+        let complete = "flowseg models --edit scenes --card {} -o copy.safetensors";
+        assert!(Arguments::try_parse_from(complete.split(' ')).is_ok());
+    }
+}

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Only this model, with the index and name of each of its classes: a name, a file or a run folder
-    #[arg(value_name = "MODEL", conflicts_with = "edit")]
+    #[arg(value_name = "MODEL", conflicts_with_all = ["edit", "card", "output"])]
     model: Option<PathBuf>,
     /// Print one JSON object per model
     #[arg(long)]
@@ -32,10 +32,16 @@ pub(super) struct Arguments {
     edit: Option<PathBuf>,
     /// The changes, a JSON object such as {"sampling_steps": 2}; null removes an entry. Classes can be
     /// renamed; their number and what else the weights were trained with stay
-    #[arg(long, value_name = "JSON", requires = "edit")]
+    #[arg(long, value_name = "JSON", requires = "edit", conflicts_with = "json")]
     card: Option<String>,
     /// The model file to write, which may be the model itself
-    #[arg(short, long, value_name = "MODEL", requires = "edit")]
+    #[arg(
+        short,
+        long,
+        value_name = "MODEL",
+        requires = "edit",
+        conflicts_with = "json"
+    )]
     output: Option<PathBuf>,
 }
 

@@ -255,7 +255,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     );
     if let Err(error) = segmented {
         records.abandon();
-        unread.list();
         if records::ends_run(&error) && left.len() > 1 {
             err!("with --skip-existing the same command leaves out the photos that are done");
         }

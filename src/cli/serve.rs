@@ -13,6 +13,20 @@ use std::net::Ipv4Addr;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
+/// Arguments that are of masks only. An argument that another one excludes counts as no missing one, so that what
+/// requires --http has to exclude what excludes it.
+#[cfg(feature = "remote")]
+const OF_MASKS: [&str; 8] = [
+    "http",
+    "model",
+    "precision",
+    "web",
+    "steps",
+    "queue",
+    "max_body",
+    "timeout",
+];
+
 /// Answer photos over HTTP with their masks
 ///
 /// POST the file of a photo to /segment (a TGA with Content-Type: image/x-tga); ?model=NAME, steps=N
@@ -79,7 +93,7 @@ pub(super) struct Arguments {
     /// Without --http: address to listen on; one other than loopback requires FLOWSEG_TOKEN in the
     /// environment, here and at the client
     #[cfg(feature = "remote")]
-    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), conflicts_with = "http")]
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), conflicts_with_all = OF_MASKS)]
     host: IpAddr,
     /// Without --http: port to listen on; 0 takes a free one
     #[cfg(feature = "remote")]
@@ -87,7 +101,7 @@ pub(super) struct Arguments {
         long,
         value_name = "N",
         default_value_t = 7878,
-        conflicts_with = "http"
+        conflicts_with_all = OF_MASKS
     )]
     port: u16,
 }

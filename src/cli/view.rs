@@ -40,10 +40,10 @@ pub(super) struct Arguments {
     preset: Option<Preset>,
     /// Show the Train live panel, where two objectives race; with a number, start the default race and
     /// pause it after that many training steps
-    #[arg(long, value_name = "STEPS", num_args = 0..=1, require_equals = true, default_missing_value = "0", conflicts_with = "field", value_parser = any_whole::<u64>)]
+    #[arg(long, value_name = "STEPS", num_args = 0..=1, require_equals = true, default_missing_value = "0", conflicts_with_all = ["field", "preset"], value_parser = any_whole::<u64>)]
     race: Option<u64>,
     /// Begin a lesson, 1 to 6
-    #[arg(long, value_name = "N", conflicts_with_all = ["field", "race"], value_parser = whole(1..=6))]
+    #[arg(long, value_name = "N", conflicts_with_all = ["field", "preset", "race"], value_parser = whole(1..=6))]
     lesson: Option<u64>,
     /// The language of the lessons, the race and the Network panel, remembered from now on
     #[arg(long, value_enum)]

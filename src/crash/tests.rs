@@ -65,6 +65,41 @@ fn two_threads_panic() {
 }
 
 #[test]
+fn a_program_that_must_not_wait_prints_reports_itself() {
+    let (said, logs) = child("a_server_panics");
+    assert_eq!(logs.len(), 1, "{said}");
+    assert!(logs[0].contains("a fault of a photo"), "{}", logs[0]);
+    for line in [
+        "printed: panic: thread worker at src/crash/tests.rs:",
+        "printed: a log of the crash is in ",
+        "at the end",
+    ] {
+        assert!(said.contains(line), "no {line:?} in {said}");
+    }
+    assert_eq!(said.matches("a fault of a photo").count(), 1, "{said}");
+}
+
+#[test]
+#[ignore = "panics in a process of its own"]
+fn a_server_panics() {
+    log_panics();
+    let panics = |message: &'static str| {
+        let thread = std::thread::Builder::new().name("worker".into());
+        assert!(
+            thread
+                .spawn(move || panic!("{message}"))
+                .unwrap()
+                .join()
+                .is_err()
+        );
+    };
+    print_with(Some(Box::new(|line| eprintln!("printed: {line}"))));
+    panics("a fault of a photo");
+    print_with(None);
+    panics("at the end");
+}
+
+#[test]
 fn a_fault_that_repeats_is_not_logged_for_ever_and_old_logs_go() {
     let (_, logs) = child("one_fault_repeats");
     assert_eq!(logs.len(), 1);

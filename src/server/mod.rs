@@ -31,6 +31,7 @@ pub use limits::Limits;
 pub use page::{Page, PageError};
 pub use respond::Service;
 
+use crate::crash;
 use connection::Timed;
 // hyper parses HTTP, bounds heads and shuts down gracefully; it and tokio are what the feature
 // `remote` brings as well. tiny_http, the smaller choice, has no time limits and had no release since
@@ -73,11 +74,15 @@ pub fn serve(listener: TcpListener, service: Service, stop: impl Fn() -> bool) -
         .enable_time()
         .build()?;
     let (log, end_of_log) = Log::start()?;
+    let of_crashes = log.clone();
+    crash::print_with(Some(Box::new(move |line| of_crashes.add(line))));
     let service = Arc::new(service);
     let accepted = runtime.block_on(accept(listener, service.clone(), limits, log, stop));
     // Nobody asks any more: the engine ends its threads when it is dropped.
     drop(runtime);
     drop(service);
+    // It holds the last copy of the log.
+    crash::print_with(None);
     end_of_log.wait();
     accepted
 }

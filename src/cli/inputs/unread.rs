@@ -29,19 +29,18 @@ impl Unread {
         self.0.is_empty()
     }
 
-    /// Lists the folders.
-    pub(crate) fn list(&self) {
+    /// Lists the folders before the photos are worked on, which may be stopped.
+    pub(super) fn list(&self) {
         for error in &self.0 {
             err!("flowseg: {}", one_line(error));
         }
     }
 
-    /// Lists the folders once the photos are done.
+    /// The result once the photos are done.
     ///
     /// # Errors
-    /// There is one.
+    /// There is a folder.
     pub(crate) fn report(self) -> anyhow::Result<()> {
-        self.list();
         match self.0.len() {
             0 => Ok(()),
             n => bail!(
