@@ -1,10 +1,12 @@
 //! Products of matrices rounded to bfloat16, with sums in single precision. A processor with AVX-512
-//! BF16 takes half the time of a product in single precision; others get the same numbers, but slowly.
+//! BF16 takes half the time of a product in single precision, one with AMX less; others get the same numbers, but slowly.
 //!
 //! No library offers this: `gemm` widens 16-bit operands before it multiplies, and `pulp` does not
 //! have these instructions.
 
 use super::Matrix;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use super::amx::{self, Tiles};
 use crate::simd::wide;
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
@@ -13,7 +15,7 @@ use std::ops::Range;
 /// Columns of the right matrix that are multiplied at a time: two vectors.
 const COLUMNS: usize = 32;
 /// Rows of the left one: two vectors of sums for each are three quarters of the registers.
-const ROWS: usize = 12;
+pub(super) const ROWS: usize = 12;
 /// Rows that pass a strip of the right matrix while it is in the caches.
 const BLOCK: usize = 8 * ROWS;
 /// Strips that are packed together: as much of a row as a processor reads ahead.
@@ -23,20 +25,37 @@ pub(crate) const LEAST_ROWS: usize = 2 * ROWS;
 
 /// Whether this processor multiplies such numbers faster than single-precision ones.
 pub(crate) fn is_fast() -> bool {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if amx::is_available() {
+        return true;
+    }
+    has_vectors()
+}
+
+/// Whether this processor has AVX-512 BF16.
+fn has_vectors() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16");
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
 
+/// In memory that vectors of 64 bytes begin with: one that spans two lines of a cache takes twice the time.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Aligned<T>(T);
+
 /// Two consecutive rows of a right matrix; the first one's numbers are in the lower halves.
-type Pairs = [u32; COLUMNS];
+pub(super) type Pairs = Aligned<[u32; COLUMNS]>;
 
 /// Pairs of a row of a left matrix that are stored together: 64 bytes, a vector.
-const RUN: usize = 16;
+pub(super) const RUN: usize = 16;
 
 /// Some rows of a left matrix in `2 RUN` columns, two consecutive numbers of a row in each element. Missing numbers are 0.
-type Lefts = [[u32; RUN]; ROWS];
+pub(super) type Lefts = Aligned<[[u32; RUN]; ROWS]>;
+
+/// The product of [`Lefts`] and a strip.
+pub(super) type Sums = Aligned<[[f32; COLUMNS]; ROWS]>;
 
 /// A right matrix `[depth, columns]`, rounded, as strips of [`COLUMNS`] columns; the last strip and an
 /// odd last row are filled up with zeros.
@@ -112,14 +131,18 @@ impl Strips {
         let depth = self.depth;
         assert!(rows > 0 && left.holds(rows, depth));
         let runs = runs(depth);
-        let mut lefts = vec![[[0; RUN]; ROWS]; BLOCK.min(rows).div_ceil(ROWS) * runs];
-        for first in (0..rows).step_by(BLOCK) {
-            let count = BLOCK.min(rows - first);
+        let block = rows_of_block(depth).min(rows);
+        let mut memory = Vec::with_capacity(block.div_ceil(ROWS) * runs);
+        for first in (0..rows).step_by(block) {
+            let count = block.min(rows - first);
+            let lefts = &mut memory.spare_capacity_mut()[..count.div_ceil(ROWS) * runs];
             for (row, lefts) in (0..count).step_by(ROWS).zip(lefts.chunks_exact_mut(runs)) {
                 let rows = first + row..first + count.min(row + ROWS);
                 pack_rows(left, depth, rows, lefts);
             }
-            by_tiles(&self.data, depth, &lefts, count, |row, column, sums| {
+            // SAFETY: the chunks cover it, and all of each chunk has been written.
+            let lefts = unsafe { lefts.assume_init_ref() };
+            by_tiles(&self.data, depth, lefts, count, |row, column, sums| {
                 put(first + row, column, sums);
             });
         }
@@ -136,16 +159,85 @@ fn by_tiles(
     rows: usize,
     mut put: impl FnMut(usize, usize, &[f32; COLUMNS]),
 ) {
-    let mut sums = [[0.0; COLUMNS]; ROWS];
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if let Some(tiles) = Tiles::of_this_thread() {
+        return by_tile_registers(&tiles, strips, depth, lefts, rows, put);
+    }
+    let mut sums = Aligned([[0.0; COLUMNS]; ROWS]);
     let lefts = lefts.chunks_exact(runs(depth));
     for (i, right) in strips.chunks_exact(depth.div_ceil(2)).enumerate() {
         for (row, left) in (0..rows).step_by(ROWS).zip(lefts.clone()) {
             tile(left, right, &mut sums);
-            for (row, sums) in (row..rows).zip(&sums) {
+            for (row, sums) in (row..rows).zip(&sums.0) {
                 put(row, i * COLUMNS, sums);
             }
         }
     }
+}
+
+/// [`by_tiles`] where a processor multiplies whole tiles: so fast that a strip has to come from the nearest cache, part
+/// by part.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[inline(always)]
+fn by_tile_registers(
+    tiles: &Tiles,
+    strips: &[Pairs],
+    depth: usize,
+    lefts: &[Lefts],
+    rows: usize,
+    mut put: impl FnMut(usize, usize, &[f32; COLUMNS]),
+) {
+    /// Runs of a part: 24 KiB of a strip.
+    const PART: usize = 12;
+    /// Pairs of tiles whose sums stay in that cache, too: 12 KiB.
+    const PAIRS: usize = 4;
+    let runs = runs(depth);
+    let part = runs.div_ceil(runs.div_ceil(PART));
+    let count = rows.div_ceil(ROWS);
+    let mut sums = [[Aligned([[0.0; COLUMNS]; ROWS]); 2]; PAIRS];
+    for (i, right) in strips.chunks_exact(depth.div_ceil(2)).enumerate() {
+        let (whole, rest) = right.as_chunks::<RUN>();
+        let mut last = [Aligned([0; COLUMNS]); RUN];
+        last[..rest.len()].copy_from_slice(rest);
+        for above in (0..count).step_by(2 * PAIRS) {
+            let sums = &mut sums[..(count - above).div_ceil(2).min(PAIRS)];
+            for first in (0..runs).step_by(part) {
+                let after = runs.min(first + part);
+                let right = &whole[first..after.min(whole.len())];
+                for (pair, sums) in sums.iter_mut().enumerate() {
+                    let tile = above + 2 * pair;
+                    // Without a second tile the first one is multiplied twice.
+                    let left = [tile, (tile + 1).min(count - 1)];
+                    let left = left.map(|tile| &lefts[tile * runs..][..runs]);
+                    let begin = left.map(|runs| &runs[first..]);
+                    tiles.multiply(first == 0, begin, right, sums);
+                    if after > whole.len() {
+                        let end = left.map(|runs| &runs[whole.len()..]);
+                        tiles.multiply(whole.is_empty(), end, &[last], sums);
+                    }
+                }
+            }
+            wide!({
+                let sums = sums.as_flattened().iter().flat_map(|sums| &sums.0);
+                for (row, sums) in (above * ROWS..rows).zip(sums) {
+                    put(row, i * COLUMNS, sums);
+                }
+            });
+        }
+    }
+}
+
+/// Rows that pass the strips together.
+fn rows_of_block(depth: usize) -> usize {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if amx::is_available() {
+        /// Bytes of rounded rows, a quarter of the second cache of processors that have tiles.
+        const NEAR: usize = 512 << 10;
+        let tiles = NEAR / (runs(depth) * size_of::<Lefts>());
+        return tiles.clamp(8, 64) / 2 * 2 * ROWS;
+    }
+    let _ = depth;
+    BLOCK
 }
 
 /// The right matrix of [`multiply_by_columns`].
@@ -172,11 +264,14 @@ pub(super) fn multiply_by_columns<'o>(
         assert_eq!([strips.depth, strips.columns], [depth, columns]);
     }
     let runs = runs(depth);
-    let mut lefts = vec![[[0; RUN]; ROWS]; rows.div_ceil(ROWS) * runs];
-    let tiles = lefts.par_chunks_exact_mut(runs).enumerate();
-    tiles.for_each(|(i, lefts)| {
+    let count = rows.div_ceil(ROWS) * runs;
+    let mut lefts = Vec::with_capacity(count);
+    let tiles = lefts.spare_capacity_mut()[..count].par_chunks_exact_mut(runs);
+    tiles.enumerate().for_each(|(i, lefts)| {
         pack_rows(left, depth, i * ROWS..rows.min((i + 1) * ROWS), lefts);
     });
+    // SAFETY: the chunks cover it, and all of each chunk has been written.
+    unsafe { lefts.set_len(count) };
     let width = GROUP * COLUMNS;
     let out = &mut out[..rows * columns];
     let mut groups: Vec<Vec<&mut [MaybeUninit<f32>]>> = Vec::new();
@@ -211,10 +306,15 @@ pub(super) fn multiply_by_columns<'o>(
 /// Writes a strip's part of a row to the row.
 #[inline(always)]
 fn write(sums: &[f32; COLUMNS], row: &mut [MaybeUninit<f32>], column: usize) {
+    /// Apart, so that copies of a known length are not joined with it to calls of `memcpy`.
+    #[inline(never)]
+    fn write_last(sums: &[f32; COLUMNS], rest: &mut [MaybeUninit<f32>]) {
+        rest.write_copy_of_slice(&sums[..rest.len()]);
+    }
     let rest = &mut row[column..];
     match rest.first_chunk_mut::<COLUMNS>() {
         Some(whole) => _ = whole.write_copy_of_slice(sums),
-        None => _ = rest.write_copy_of_slice(&sums[..rest.len()]),
+        None => write_last(sums, rest),
     }
 }
 
@@ -249,7 +349,7 @@ fn pack_columns(
                     for (pair, (first, second)) in out.iter_mut().zip(first.iter().zip(&second)) {
                         *pair = rounded_pair(*first, *second);
                     }
-                    strip[i].write(out);
+                    strip[i].write(Aligned(out));
                 }
             }
         } else {
@@ -259,15 +359,15 @@ fn pack_columns(
                 for (part, out) in strip.chunks_mut(PART).enumerate() {
                     let first = 2 * PART * part;
                     let rows = first..depth.min(first + 2 * PART);
-                    let mut packed = [[0; COLUMNS]; PART];
+                    let mut packed = [Aligned([0; COLUMNS]); PART];
                     for c in 0..COLUMNS.min(columns.len() - s * COLUMNS) {
                         let column = &from[(s * COLUMNS + c) * matrix.column..][rows.clone()];
                         let (twos, rest) = column.as_chunks::<2>();
                         for (pairs, [first, second]) in packed.iter_mut().zip(twos) {
-                            pairs[c] = rounded_pair(*first, *second);
+                            pairs.0[c] = rounded_pair(*first, *second);
                         }
                         if let [last] = rest {
-                            packed[twos.len()][c] = rounded_pair(*last, 0.0);
+                            packed[twos.len()].0[c] = rounded_pair(*last, 0.0);
                         }
                     }
                     out.write_copy_of_slice(&packed[..out.len()]);
@@ -277,27 +377,27 @@ fn pack_columns(
     });
 }
 
-/// Rounds some rows, at most [`ROWS`], of a matrix with `depth` columns.
-fn pack_rows(matrix: Matrix<'_>, depth: usize, rows: Range<usize>, out: &mut [Lefts]) {
+/// Rounds some rows, at most [`ROWS`], of a matrix with `depth` columns to memory that nothing has been written to.
+fn pack_rows(matrix: Matrix<'_>, depth: usize, rows: Range<usize>, out: &mut [MaybeUninit<Lefts>]) {
     assert!(matrix.row == 1 || matrix.column == 1);
     let used = rows.len();
     let from = &matrix.data[rows.start * matrix.row..];
     wide!({
-        if matrix.column == 1 {
-            for r in 0..used {
-                let row = &from[r * matrix.row..][..depth];
-                for (out, numbers) in out.iter_mut().zip(row.chunks(2 * RUN)) {
+        for (run, out) in out.iter_mut().enumerate() {
+            let columns = 2 * RUN * run..depth.min(2 * RUN * (run + 1));
+            let mut lefts = [[0; RUN]; ROWS];
+            if matrix.column == 1 {
+                for (r, lefts) in lefts.iter_mut().take(used).enumerate() {
+                    let numbers = &from[r * matrix.row..][columns.clone()];
                     let numbers = first_numbers::<{ 2 * RUN }>(numbers, numbers.len());
-                    for (pair, two) in out[r].iter_mut().zip(numbers.as_chunks::<2>().0) {
+                    for (pair, two) in lefts.iter_mut().zip(numbers.as_chunks::<2>().0) {
                         *pair = rounded_pair(two[0], two[1]);
                     }
                 }
-            }
-        } else {
-            for (run, out) in out.iter_mut().enumerate() {
+            } else {
                 for i in 0..RUN {
                     let [first, second] = [0, 1].map(|j| {
-                        let k = 2 * (run * RUN + i) + j;
+                        let k = columns.start + 2 * i + j;
                         let column = if k < depth {
                             &from[k * matrix.column..]
                         } else {
@@ -305,11 +405,12 @@ fn pack_rows(matrix: Matrix<'_>, depth: usize, rows: Range<usize>, out: &mut [Le
                         };
                         first_numbers::<ROWS>(column, used)
                     });
-                    for (row, (first, second)) in out.iter_mut().zip(first.iter().zip(&second)) {
+                    for (row, (first, second)) in lefts.iter_mut().zip(first.iter().zip(&second)) {
                         row[i] = rounded_pair(*first, *second);
                     }
                 }
             }
+            out.write(Aligned(lefts));
         }
     });
 }
@@ -346,25 +447,25 @@ fn rounded(x: f32) -> u32 {
 }
 
 /// `sums = left right`, for as many pairs as `right` has.
-fn tile(left: &[Lefts], right: &[Pairs], sums: &mut [[f32; COLUMNS]; ROWS]) {
+fn tile(left: &[Lefts], right: &[Pairs], sums: &mut Sums) {
     #[cfg(target_arch = "x86_64")]
-    if is_fast() {
+    if has_vectors() {
         // SAFETY: the processor has the instructions that the function is compiled for.
         return unsafe { tile_by_instructions(left, right, sums) };
     }
     tile_by_parts(left, right, sums);
 }
 
-fn tile_by_parts(left: &[Lefts], right: &[Pairs], sums: &mut [[f32; COLUMNS]; ROWS]) {
+fn tile_by_parts(left: &[Lefts], right: &[Pairs], sums: &mut Sums) {
     let second = |pair: u32| f32::from_bits(pair & 0xffff_0000);
     let first = |pair: u32| f32::from_bits(pair << 16);
-    *sums = [[0.0; COLUMNS]; ROWS];
+    *sums = Aligned([[0.0; COLUMNS]; ROWS]);
     wide!({
         for (left, right) in left.iter().zip(right.chunks(RUN)) {
             for (k, right) in right.iter().enumerate() {
-                for (sums, row) in sums.iter_mut().zip(left) {
+                for (sums, row) in sums.0.iter_mut().zip(&left.0) {
                     let x = row[k];
-                    for (sum, y) in sums.iter_mut().zip(right) {
+                    for (sum, y) in sums.iter_mut().zip(&right.0) {
                         *sum += second(x) * second(*y) + first(x) * first(*y);
                     }
                 }
@@ -375,7 +476,7 @@ fn tile_by_parts(left: &[Lefts], right: &[Pairs], sums: &mut [[f32; COLUMNS]; RO
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bf16")]
-fn tile_by_instructions(left: &[Lefts], right: &[Pairs], out: &mut [[f32; COLUMNS]; ROWS]) {
+fn tile_by_instructions(left: &[Lefts], right: &[Pairs], out: &mut Sums) {
     use std::arch::x86_64::{
         __m512, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps,
     };
@@ -384,7 +485,7 @@ fn tile_by_instructions(left: &[Lefts], right: &[Pairs], out: &mut [[f32; COLUMN
         for (k, right) in right.iter().enumerate() {
             // SAFETY: both are 128 bytes in which every bit pattern is a number.
             let right = unsafe { std::mem::transmute::<Pairs, [__m512bh; 2]>(*right) };
-            for (sums, row) in sums.iter_mut().zip(left) {
+            for (sums, row) in sums.iter_mut().zip(&left.0) {
                 let x = _mm512_set1_epi32(row[k].cast_signed());
                 // SAFETY: as above.
                 let x = unsafe { std::mem::transmute::<__m512i, __m512bh>(x) };
@@ -395,7 +496,7 @@ fn tile_by_instructions(left: &[Lefts], right: &[Pairs], out: &mut [[f32; COLUMN
         }
     }
     // SAFETY: as above.
-    *out = unsafe { std::mem::transmute::<[[__m512; 2]; ROWS], [[f32; COLUMNS]; ROWS]>(sums) };
+    *out = unsafe { std::mem::transmute::<[[__m512; 2]; ROWS], Sums>(sums) };
 }
 
 #[cfg(test)]
@@ -404,6 +505,23 @@ mod tests {
     use super::*;
     use half::bf16;
     use proptest::prelude::*;
+
+    #[test]
+    fn more_rows_than_a_block_are_all_multiplied() {
+        let [depth, columns] = [900, 3];
+        for extra in [1, ROWS + 1] {
+            let rows = rows_of_block(depth) + extra;
+            let a = Stored::new([rows, depth], false, 1);
+            let b = Stored::new([depth, columns], false, 2);
+            let strips = Strips::new(b.matrix(), [depth, columns]);
+            let mut out = Vec::with_capacity(rows * columns);
+            let out = strips.multiply(a.matrix(), rows, out.spare_capacity_mut());
+            let sums = a.product(&b, |x| bf16::from_f32(x).to_f64());
+            for (found, sum) in out.iter().zip(sums) {
+                assert!((f64::from(*found) - sum).abs() < 2e-4, "{found} {sum}");
+            }
+        }
+    }
 
     proptest! {
         #[test]
@@ -420,10 +538,11 @@ mod tests {
         #[test]
         fn products_agree_with_sums_in_double_precision(
             rows in prop_oneof![1usize..30, BLOCK..BLOCK + 30],
-            depth in prop_oneof![1usize..40, 60usize..140],
+            depth in prop_oneof![1usize..40, 60usize..140, 380usize..420],
             columns in prop_oneof![1usize..70, 120usize..140],
             transposed in any::<[bool; 2]>(),
         ) {
+            let tolerance = 2e-7 * depth.max(100) as f64;
             let a = Stored::new([rows, depth], transposed[0], 1);
             let b = Stored::new([depth, columns], transposed[1], 2);
             let strips = Strips::new(b.matrix(), [depth, columns]);
@@ -441,7 +560,7 @@ mod tests {
             let mut added = start.clone();
             strips.multiply_add(a.matrix(), rows, &mut added);
             for (((found, added), start), sum) in out.iter().zip(added).zip(start).zip(sums) {
-                prop_assert!((f64::from(*found) - sum).abs() < 2e-5, "{found} {sum}");
+                prop_assert!((f64::from(*found) - sum).abs() < tolerance, "{found} {sum}");
                 prop_assert!((added - start - *found).abs() < 1e-5, "{added} {found}");
             }
         }
@@ -456,12 +575,13 @@ mod tests {
             };
             let left = pairs(depth.div_ceil(RUN) * ROWS * RUN, 1);
             let left = left.as_chunks::<RUN>().0.as_chunks::<ROWS>().0;
+            let left: Vec<Lefts> = left.iter().copied().map(Aligned).collect();
             let right = pairs(depth * COLUMNS, 2);
-            let right = right.as_chunks().0;
-            let [mut found, mut expected] = [[[0.0; COLUMNS]; ROWS]; 2];
-            tile(left, right, &mut found);
-            tile_by_parts(left, right, &mut expected);
-            for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+            let right: Vec<Pairs> = right.as_chunks().0.iter().copied().map(Aligned).collect();
+            let [mut found, mut expected] = [Aligned([[0.0; COLUMNS]; ROWS]); 2];
+            tile(&left, &right, &mut found);
+            tile_by_parts(&left, &right, &mut expected);
+            for (found, expected) in found.0.iter().flatten().zip(expected.0.iter().flatten()) {
                 prop_assert!((found - expected).abs() < 2e-5, "{found} {expected}");
             }
         }

@@ -1,6 +1,8 @@
 //! Fused operations of the CPU backend, one file per operation, and shared helpers: tensors as
 //! slices, small matrix products, row-parallel loops.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
 mod argmax;
 pub(super) mod attention;
 pub(super) mod bfloat16;
