@@ -2,7 +2,7 @@
 
 use super::interface::{FieldInput, class_name, kind_name};
 use super::panel::FieldPanel;
-use super::settings::FieldSettings;
+use super::settings::{FieldSettings, PIXELS};
 use super::widgets::{OPERATORS, group, ranged};
 use crate::csv;
 use crate::gpu::field::Tally;
@@ -10,10 +10,6 @@ use crate::vector_field::{CentroidTable, FieldKind, GradientCurve};
 use crate::viewer::exports::NewFile;
 use crate::viewer::theme::GRID;
 use eframe::egui::{self, Ui};
-use std::ops::RangeInclusive;
-
-/// The sides of an exported picture.
-const PIXELS: RangeInclusive<u32> = 16..=16_384;
 
 pub(super) fn controls(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'_>) {
     group(ui, "Export", "", None, |ui| {
