@@ -8,7 +8,8 @@ use egui_plot::{GridInput, GridMark, Plot};
 pub(crate) const X_MARKS: f64 = 88.0;
 pub(crate) const Y_MARKS: f64 = 36.0;
 
-/// A chart that always shows all of its curves: no gesture moves or scales its axes. The horizontal one has a name.
+/// A chart that always shows all of its curves: no gesture moves or scales its axes, and a double-click undoes what
+/// earlier versions let them do, which is remembered. The horizontal one has a name.
 pub(crate) fn fixed<'a>(id: impl AsIdSalt, name: &str) -> Plot<'a> {
     Plot::new(id)
         .allow_scroll(false)
@@ -16,7 +17,6 @@ pub(crate) fn fixed<'a>(id: impl AsIdSalt, name: &str) -> Plot<'a> {
         .allow_zoom(false)
         .allow_boxed_zoom(false)
         .allow_axis_zoom_drag(false)
-        .allow_double_click_reset(false)
         .include_x(0.0)
         .include_y(0.0)
         // The label of the highest mark stays below what is above the chart.
