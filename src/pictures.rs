@@ -1,5 +1,7 @@
 //! Composed pictures: a prediction beside the truth, sheets, thumbnails, PNG files.
 
+mod indexed;
+
 use crate::encoding::{Centroids, to_byte};
 use crate::fonts::Pen;
 use crate::labels;
@@ -8,6 +10,7 @@ use crate::own_png;
 use image::error::{EncodingError, ParameterError, ParameterErrorKind};
 use image::imageops::{self, FilterType};
 use image::{ImageError, ImageFormat, Rgb, RgbImage};
+use indexed::Indexed;
 use std::io::Write;
 use std::time::Duration;
 
@@ -18,8 +21,6 @@ const INK: [u8; 3] = [34; 3];
 /// The em of captions as a fraction of a picture's longer side, and its limits in pixels.
 const TEXT_SHARE: f32 = 1.0 / 30.0;
 const TEXT: [f32; 2] = [14.0, 24.0];
-/// Of the GIF encoder's range 1 (best palette) to 30 (fastest).
-const GIF_SPEED: i32 = 10;
 
 /// What the parts of a [`strip`] show, from left to right.
 pub const PARTS: [&str; 4] = ["photo", "ground truth", "prediction", "errors"];
@@ -131,8 +132,8 @@ impl<W: Write> Gif<W> {
         }
     }
 
-    /// Adds a picture of at most 256 colours exactly, and others with the nearest of 256. All pictures have the size
-    /// of the first.
+    /// Adds a picture of at most 256 colours exactly, and others with the nearest of 256, among them the colours of flat
+    /// areas. All pictures have the size of the first.
     ///
     /// # Errors
     /// If writing fails, or a side has more than 65535 pixels.
@@ -143,7 +144,8 @@ impl<W: Write> Gif<W> {
             u16::try_from(side).map_err(too_large)
         };
         let (width, height) = (side(picture.width())?, side(picture.height())?);
-        let mut frame = gif::Frame::from_rgb_speed(width, height, picture.as_raw(), GIF_SPEED);
+        let Indexed { palette, pixels } = Indexed::of(&picture);
+        let mut frame = gif::Frame::from_palette_pixels(width, height, pixels, palette, None);
         // In hundredths of a second.
         frame.delay = u16::try_from(shown.as_millis() / 10).unwrap_or(u16::MAX);
         frame.dispose = gif::DisposalMethod::Background;

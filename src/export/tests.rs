@@ -198,6 +198,44 @@ fn every_pixel_of_an_animated_map_is_a_class_colour() {
     }
 }
 
+/// A state has many more colours than classes, and those of the classes are not mixed with the others.
+#[test]
+fn pixels_that_have_arrived_have_exact_colours_in_an_animation_of_states() {
+    let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
+    let labels: Vec<u16> = (0..64 * 64).map(|i| i % 64 / 16).collect();
+    let mut state = flow.centroids.encode(&labels);
+    // The upper half is still on its way.
+    for (i, value) in state.iter_mut().enumerate() {
+        if i % (64 * 64) < 32 * 64 {
+            *value += (i * 7919 % 1009) as f32 / 5000.0 - 0.1;
+        }
+    }
+    let scene = Scene {
+        trajectory: Trajectory {
+            size: [64, 64],
+            times: &[1.0],
+            states: vec![&state],
+            labels: vec![&labels],
+        },
+        ..flow.scene(Look::Raw, 0.5)
+    };
+    let path = folder.path().join("a.gif");
+    write(Artifact::Gif, &scene, &path, &always).unwrap();
+    let decoder = GifDecoder::new(BufReader::new(File::open(&path).unwrap())).unwrap();
+    let frames = decoder.into_frames().collect_frames().unwrap();
+    let picture = frames[0].buffer();
+    let scale = picture.width() / 64;
+    let mut all = HashSet::new();
+    for (x, y, pixel) in picture.enumerate_pixels() {
+        all.insert(pixel.0);
+        if y >= 32 * scale {
+            let [r, g, b] = flow.centroids.colour((x / scale / 16) as usize);
+            assert_eq!(pixel.0, [r, g, b, 255], "at {x}, {y}");
+        }
+    }
+    assert!(all.len() > 100, "{} colours", all.len());
+}
+
 #[test]
 fn frames_fill_a_folder_of_their_own() {
     let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());

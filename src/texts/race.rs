@@ -118,6 +118,9 @@ pub(crate) struct FigureTexts {
     pub(crate) loss: Named,
     pub(crate) gradient: Named,
     pub(crate) traversals: Named,
+    /// The horizontal axes of these charts.
+    pub(crate) step: String,
+    pub(crate) distance: String,
     /// With the `name` of a side.
     pub(crate) targets: Named,
     /// With the `name` of a side, the `axis` that the slice is across, and where `at`.

@@ -263,7 +263,7 @@ fn menu(app: &AppState, ui: &mut egui::Ui, group: &str, commands: &mut Vec<Comma
 
 /// Draws the choice of the language, each in its own words.
 fn languages(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
-    let menu = ui.menu_button("Language", |ui| {
+    let menu = ui.menu_button((theme::icon(icons::ICON_TRANSLATE), "Language"), |ui| {
         for language in Language::ALL {
             let chosen = app.settings.language == language;
             if theme::radio(ui, chosen, language.name()).clicked() {
@@ -278,7 +278,7 @@ fn languages(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
 }
 
 fn files(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
-    ui.menu_button("Samples", |ui| {
+    ui.menu_button((theme::icon(icons::ICON_PHOTO_LIBRARY), "Samples"), |ui| {
         for (i, (name, _)) in SAMPLES.iter().enumerate() {
             if ui.button(*name).clicked() {
                 let number = app.opener.number();
@@ -290,7 +290,7 @@ fn files(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     if !platform::DESKTOP {
         return;
     }
-    ui.menu_button("Recent", |ui| {
+    ui.menu_button((theme::icon(icons::ICON_HISTORY), "Recent"), |ui| {
         if app.settings.recent.is_empty() {
             ui.weak("nothing opened yet");
         }

@@ -152,7 +152,7 @@ fn opacity(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         .custom_formatter(|value, _| format!("{:.0} %", 100.0 * value))
         .custom_parser(|text| Some(text.trim_end_matches([' ', '%']).parse::<f64>().ok()? / 100.0));
     ui.add(slider)
-        .on_hover_text("Opacity of the layer over the photo");
+        .on_hover_text("Opacity of the layer over the photo, 0 to 100 %");
     if opacity != before {
         commands.push(Command::SetOpacity(opacity));
     }

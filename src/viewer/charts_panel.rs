@@ -5,11 +5,14 @@ use super::commands::Command;
 use super::flow::Flow;
 use super::open_model::OpenModel;
 use super::panel::Panel;
+use super::runs::axes::{fixed, number_text};
 use super::theme::{self, GRID};
 use crate::trajectory;
 use eframe::egui;
-use egui_plot::{Line, Plot, PlotPoints, VLine};
+use egui_plot::{Line, PlotPoints, VLine};
 
+/// The least height of a chart, in points.
+const LEAST: f32 = 13.0 * GRID;
 /// The most classes in the chart of shares.
 const CLASSES: usize = 12;
 /// The lines of the first chart: the classes of the state and of the predicted target (equation 4).
@@ -32,7 +35,7 @@ impl Panel for ChartsPanel {
             return;
         };
         let now = f64::from(flow.time(app.playhead.position));
-        let height = ((ui.available_height() - 13.0 * GRID) / 3.0).max(11.0 * GRID);
+        let height = ((ui.available_height() - 13.0 * GRID) / 3.0).max(LEAST);
         let charts = [
             // First, since a low panel, as in the lesson about it, shows no other.
             ("Pixels at their final class", "%", settled(flow), &KEYS[..]),
@@ -156,21 +159,16 @@ fn chart(
     now: f64,
     lines: Lines<'_>,
 ) -> Option<f64> {
-    let response = Plot::new(title)
+    let response = fixed(title, "t")
         .height(height)
-        .include_x(0.0)
         .include_x(1.0)
-        .include_y(0.0)
-        .allow_scroll(false)
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_boxed_zoom(false)
         .y_axis_min_width(5.0 * GRID)
         .y_axis_formatter(move |mark, _| {
+            let number = number_text(mark.value);
             if unit.is_empty() {
-                format!("{:.1}", mark.value)
+                number
             } else {
-                format!("{:.0} {unit}", mark.value)
+                format!("{number} {unit}")
             }
         })
         .show(ui, |plot| {

@@ -2,6 +2,7 @@
 
 use super::app_state::AppState;
 use super::commands::{Action, Command, is_enabled, tooltip};
+use super::field::widgets::ranged;
 use super::panel::Panel;
 use super::second::{Choice, Second};
 use super::settings::STEPS;
@@ -92,16 +93,20 @@ fn choose(app: &AppState, ui: &mut egui::Ui, choice: &mut Choice) {
             choice.steps = None;
         }
         let mut steps = choice.steps.unwrap_or(0);
+        let range = 0..=*STEPS.end();
         let drag = egui::DragValue::new(&mut steps)
-            .range(0..=*STEPS.end())
+            .range(range.clone())
             .custom_formatter(|steps, _| match steps as usize {
                 0 => "its steps".to_owned(),
                 1 => "1 step".to_owned(),
                 steps => format!("{steps} steps"),
             })
             .custom_parser(|text| text.split_whitespace().next()?.parse().ok());
-        ui.add(drag)
-            .on_hover_text("Solver steps of the second result; 0: as many as its model recommends");
+        ui.add(drag).on_hover_text(ranged(
+            "Solver steps of the second result; 0: as many as its model recommends",
+            &range,
+            0,
+        ));
         choice.steps = Some(steps).filter(|steps| *steps > 0);
         egui::ComboBox::from_id_salt("second solver")
             .selected_text(solver(choice.solver))

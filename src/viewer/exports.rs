@@ -16,7 +16,7 @@ use crate::votes::Outlines;
 use eframe::egui;
 use image::RgbImage;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -187,6 +187,8 @@ struct Progress {
     cancelled: AtomicBool,
     /// What is written into a folder, as in "3 masks"; unset for a file of its own.
     contents: OnceLock<String>,
+    /// The file or the folder, once it is written.
+    written: OnceLock<PathBuf>,
 }
 
 impl Progress {
@@ -194,6 +196,10 @@ impl Progress {
     fn report(&self, share: f32) -> bool {
         self.share.store(share.to_bits(), Ordering::Relaxed);
         !self.is_cancelled()
+    }
+
+    fn share(&self) -> f32 {
+        f32::from_bits(self.share.load(Ordering::Relaxed))
     }
 
     /// Records that it is known where to write. Returns whether to continue.
@@ -208,6 +214,16 @@ impl Progress {
 
     fn is_writing(&self) -> bool {
         self.begun.load(Ordering::Relaxed) && !self.is_cancelled()
+    }
+}
+
+/// An export, for a panel that tells only of its own.
+pub(super) struct Followed(Arc<Progress>);
+
+impl Followed {
+    /// The file or the folder, once it is written.
+    pub(super) fn written(&self) -> Option<&Path> {
+        self.0.written.get().map(PathBuf::as_path)
     }
 }
 
@@ -270,8 +286,19 @@ impl Exports {
 
     /// The share done of the latest running export, 0 to 1.
     pub(super) fn progress(&self) -> Option<f32> {
-        let progress = self.running.last()?;
-        Some(f32::from_bits(progress.share.load(Ordering::Relaxed)))
+        self.running.last().map(|progress| progress.share())
+    }
+
+    /// The export begun last, for the panel that began it.
+    pub(super) fn follow_latest(&self) -> Option<Followed> {
+        self.running.last().cloned().map(Followed)
+    }
+
+    /// The share done of one export while it is running, 0 to 1.
+    pub(super) fn progress_of(&self, Followed(of): &Followed) -> Option<f32> {
+        let mut running = self.running.iter();
+        let running = running.find(|progress| Arc::ptr_eq(progress, of))?;
+        Some(running.share())
     }
 
     /// What was written last, and where, in one line.
@@ -304,6 +331,7 @@ impl Exports {
                 .retain(|progress| !Arc::ptr_eq(progress, &ended));
             match outcome {
                 Some(Ok(path)) => {
+                    ended.written.get_or_init(|| path.clone());
                     self.written = Some(path);
                     self.contents = ended.contents.get().cloned();
                 }
@@ -491,6 +519,26 @@ mod tests {
         assert!(progress.begin() && exports.holds_window());
         exports.answer(Leave::Stop);
         assert!(!progress.begin() && !exports.holds_window());
+    }
+
+    #[test]
+    fn an_export_that_is_followed_tells_of_no_other() {
+        let mut exports = Exports::new(&egui::Context::default());
+        assert!(exports.follow_latest().is_none());
+        let [own, other] = [(); 2].map(|()| Arc::new(Progress::default()));
+        exports.running.push(own.clone());
+        let followed = exports.follow_latest().unwrap();
+        exports.running.push(other.clone());
+        assert!(other.report(0.75));
+        assert_eq!(exports.progress_of(&followed), Some(0.0));
+        for (ended, name) in [(other, "other.gif"), (own, "own.gif")] {
+            assert_eq!(followed.written(), None);
+            let outcome = Some(Ok(PathBuf::from(name)));
+            exports.sender.send((ended, outcome)).unwrap();
+            assert!(exports.receive().is_empty());
+        }
+        assert_eq!(exports.progress_of(&followed), None);
+        assert_eq!(followed.written(), Some(Path::new("own.gif")));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::app_state::AppState;
 use super::commands::{Action, Command, help};
+use super::field::widgets::ranged;
 use super::panel::Panel;
 use super::theme::{self, GRID};
 use super::told_apart::model_names;
@@ -10,6 +11,10 @@ use crate::model::{Card, Fit, Quality};
 use crate::models;
 use eframe::egui;
 use egui_material_icons::icons;
+use std::ops::RangeInclusive;
+
+/// The scales of the network's input.
+const SCALE: RangeInclusive<f64> = 0.5..=3.0;
 
 #[derive(Default)]
 pub(super) struct ModelPanel {
@@ -43,13 +48,12 @@ impl ModelPanel {
     fn scale(&mut self, app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         theme::section(ui, "Scale of the input");
         let mut scale = self.scale.unwrap_or(app.sampling.scale);
-        let slider = egui::Slider::new(&mut scale, 0.5..=3.0)
+        let slider = egui::Slider::new(&mut scale, SCALE)
             .step_by(0.25)
             .suffix(" x");
-        let response = ui.add(slider).on_hover_text(
-            "Side lengths of the network's input, relative to training: larger ones show more \
-             detail and take more time; far from 1, the input is unlike any in training",
-        );
+        let help = "Side lengths of the network's input, relative to training: larger ones show more \
+                    detail and take more time; far from 1, the input is unlike any in training";
+        let response = ui.add(slider).on_hover_text(ranged(help, &SCALE, 1));
         self.scale = Some(scale).filter(|_| response.dragged() || response.has_focus());
         if self.scale.is_none() && scale != app.sampling.scale {
             commands.push(Command::SetScale(scale));

@@ -7,9 +7,10 @@ use super::flow::Flow;
 use super::open_model::OpenModel;
 use super::panel::Panel;
 use super::pixel_info::{PixelInfo, distance, pixel_info, second_class};
+use super::runs::axes::fixed;
 use super::theme::{self, GRID};
 use eframe::egui;
-use egui_plot::{Legend, Line, Plot, PlotPoints, VLine};
+use egui_plot::{Legend, Line, PlotPoints, VLine};
 
 /// Shows the pixel under the pointer, or else the one pinned last.
 #[derive(Default)]
@@ -179,14 +180,9 @@ fn distances(ui: &mut egui::Ui, flow: &Flow, model: &OpenModel, pixel: usize, no
         let step = usize::from(settled[pixel]);
         Some(f64::from(flow.states.get(step)?.t))
     });
-    Plot::new("distance over t")
+    fixed("distance over t", "t")
         .height(18.0 * GRID)
-        .include_x(0.0)
         .include_x(1.0)
-        .include_y(0.0)
-        .x_axis_label("t")
-        .allow_scroll(false)
-        .allow_drag(false)
         .legend(Legend::default())
         .show(ui, |plot| {
             for (name, &class) in ["winner", "runner-up"].iter().zip(&order) {

@@ -4,6 +4,7 @@
 use crate::fonts;
 use eframe::egui::{self, Color32, CornerRadius, FontId, Stroke, TextStyle, Visuals};
 use egui_material_icons::MaterialIcon;
+use std::sync::Arc;
 
 pub(super) const ACCENT: Color32 = Color32::from_rgb(72, 140, 240);
 pub(super) const ERROR: Color32 = Color32::from_rgb(224, 82, 74);
@@ -46,11 +47,12 @@ const LIGHT: Greys = Greys {
     text: [112, 52, 16],
 };
 
-/// Sets up both themes, the icons, and fallback fonts for missing letters.
+/// Sets up both themes, the icons, fallback fonts for missing letters, and what shows the keyboard's focus.
 pub(super) fn apply(context: &egui::Context) {
     egui_material_icons::initialize(context);
     context.add_font_provider(fonts::provider());
     context.add_glyph_rasterizer(fonts::rasterizer());
+    context.on_end_pass("focus", Arc::new(show_focus));
     for (theme, visuals, greys) in [
         (egui::Theme::Dark, Visuals::dark(), DARK),
         (egui::Theme::Light, Visuals::light(), LIGHT),
@@ -74,6 +76,21 @@ pub(super) fn apply(context: &egui::Context) {
             .into();
         });
     }
+}
+
+/// Draws a ring around what has the keyboard's focus: nothing else tells it from others on tabs and on what is
+/// chosen. A text field has a frame of its own.
+fn show_focus(ui: &mut egui::Ui) {
+    let context = ui.ctx();
+    let focused = context.memory(|memory| memory.focused());
+    let focused = focused.filter(|_| !context.text_edit_focused());
+    let Some(widget) = focused.and_then(|id| context.read_response(id)) else {
+        return;
+    };
+    let stroke = Stroke::new(2.0, ui.visuals().strong_text_color());
+    let painter = context.layer_painter(widget.layer_id);
+    // Around the part that is not scrolled out of view.
+    painter.rect_stroke(widget.interact_rect, 4.0, stroke, egui::StrokeKind::Inside);
 }
 
 fn coloured(mut visuals: Visuals, greys: &Greys) -> Visuals {
@@ -326,6 +343,39 @@ mod tests {
         }
         assert_eq!(picture_corner(fitted(frame, vec2(6000.0, 20.0))), 0.0);
         assert_eq!(picture_corner(frame), 2.0);
+    }
+
+    #[test]
+    fn the_focus_is_seen_on_what_is_chosen() {
+        let context = egui::Context::default();
+        apply(&context);
+        for theme in [egui::Theme::Dark, egui::Theme::Light] {
+            context.set_theme(theme);
+            let rings = |focused: bool| {
+                let mut place = Rect::NOTHING;
+                let mut frame = || {
+                    let mut output = context.run_ui(egui::RawInput::default(), |ui| {
+                        let chosen = ui.selectable_label(true, "Mask");
+                        if focused {
+                            chosen.request_focus();
+                        } else {
+                            chosen.surrender_focus();
+                        }
+                        place = chosen.rect;
+                    });
+                    output.textures_delta.clear();
+                    output.shapes
+                };
+                frame();
+                let shapes = frame();
+                let rings = shapes.iter().filter(|shape| match &shape.shape {
+                    egui::Shape::Rect(shape) => shape.rect == place && shape.stroke.width > 1.5,
+                    _ => false,
+                });
+                rings.count()
+            };
+            assert_eq!([rings(false), rings(true)], [0, 1], "{theme:?}");
+        }
     }
 
     /// The contrast of two greys as in WCAG, 1 to 21.

@@ -3,6 +3,7 @@
 use super::app_event::AppEvent;
 use super::app_state::AppState;
 use super::commands::{self, Action, Command};
+use super::field::widgets::ranged;
 use super::panel::Panel;
 use super::platform;
 use super::settings::{SPEED, STEPS};
@@ -217,7 +218,8 @@ fn transport(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         .speed(0.1)
         .max_decimals(1)
         .suffix(" states/s");
-    ui.add(drag).on_hover_text("Playback speed");
+    ui.add(drag)
+        .on_hover_text(ranged("Playback speed", &SPEED, 1));
     if speed != app.settings.speed {
         commands.push(Command::SetSpeed(speed));
     }
@@ -253,7 +255,7 @@ impl TimelinePanel {
         let drag = egui::DragValue::new(&mut steps).range(STEPS).suffix(unit);
         let drag = ui
             .add(drag)
-            .on_hover_text("Number of solver steps, 1 to 100");
+            .on_hover_text(ranged("Number of solver steps", &STEPS, 0));
         // Nothing is sampled while the number is being dragged or typed.
         self.steps = Some(steps).filter(|_| drag.dragged() || drag.has_focus());
         if self.steps.is_none() {

@@ -76,12 +76,12 @@ pub(super) const LAYERS: [(Layer, &str, &str); 11] = [
     (
         Layer::Second,
         "B",
-        "The mask of the second result over the photo",
+        "The mask of B, the second result, over the photo",
     ),
     (
         Layer::Disagreement,
         "A \u{2260} B",
-        "Where the mask of the second result differs from the first",
+        "Where the mask of B, the second result, differs from that of A, the first",
     ),
 ];
 

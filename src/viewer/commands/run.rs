@@ -181,6 +181,10 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
         Action::CorrectMask => app.toggle_correct(),
         Action::Correct(correction) => correct::act(app, correction),
         Action::ResetPanels => app.emit(AppEvent::PanelsReset),
+        Action::FullScreen => {
+            let full = context.input(|input| input.viewport().fullscreen) == Some(true);
+            context.send_viewport_cmd(ViewportCommand::Fullscreen(!full));
+        }
         Action::LargerText => rescale(app, 1.1),
         Action::SmallerText => rescale(app, 1.0 / 1.1),
         Action::Lessons => app.emit(AppEvent::Lesson(Request::Toggle)),

@@ -60,6 +60,8 @@ pub(crate) enum Action {
     Correct(Correction),
     /// Moves all panels back to their original places.
     ResetPanels,
+    /// Fills the screen with the window, or gives it back.
+    FullScreen,
     LargerText,
     SmallerText,
     /// Begins the lessons, or leaves them.
@@ -155,6 +157,7 @@ pub(crate) const TABLE: &[Entry] = table! {
         Action::LargerText, "Larger controls", [ctrl(Key::Plus), ctrl(Key::Equals)], ICON_TEXT_INCREASE;
         Action::SmallerText, "Smaller controls", [ctrl(Key::Minus)], ICON_TEXT_DECREASE;
         Action::ResetPanels, "Reset panels", [], ICON_DASHBOARD;
+        Action::FullScreen, "Full screen", [key(Key::F11)], ICON_FULLSCREEN;
     }
     "Edit" {
         Action::Undo, "Undo", [ctrl(Key::Z)], ICON_UNDO;
@@ -196,6 +199,7 @@ impl Entry {
                     | Action::OpenRun
                     | Action::Paste
                     | Action::Quit
+                    | Action::FullScreen
                     | Action::CorrectMask
                     | Action::Correct(_)
             )

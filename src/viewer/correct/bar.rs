@@ -6,6 +6,7 @@ use super::requests;
 use crate::labels::IGNORE;
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::{self, Action, Command, help};
+use crate::viewer::field::widgets::ranged;
 use crate::viewer::open_model::OpenModel;
 use crate::viewer::theme::{self, GRID};
 use crate::viewer::{background, classes_panel};
@@ -144,8 +145,10 @@ fn tools(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     });
     ui.add_enabled(correct.tool != Tool::Fill, slider)
         .on_hover_text(format!(
-            "Diameter of the brush in pixels of the photo ({} {})",
-            keys[0], keys[1]
+            "{} ({} {})",
+            ranged("Diameter of the brush in pixels of the photo", &DIAMETER, 0),
+            keys[0],
+            keys[1]
         ));
     if diameter != correct.diameter {
         commands.push(Command::Correct(Request::Diameter(diameter)));

@@ -54,7 +54,7 @@ fn field(settings: &mut FieldSettings, ui: &mut Ui, input: &FieldInput<'_>) {
         let help = "The class centroids (equations 7 and 8)";
         choice(ui, "Centroids", help, &mut settings.models_table, &tables);
         if !settings.models_table {
-            let help = "Number of classes, 2 to 1000";
+            let help = "Number of classes";
             log_slider(ui, "Classes N", help, &mut settings.classes, 2..=1000);
         }
         axes(settings, ui, settings.dims(input.centroids.dims()));

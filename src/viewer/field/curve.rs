@@ -6,10 +6,10 @@ use super::panel::FieldPanel;
 use super::widgets;
 use crate::format::short;
 use crate::vector_field::{CentroidTable, CurvePoint, GradientCurve};
-use crate::viewer::runs::axes::{Y_MARKS, even_marks, number_text};
+use crate::viewer::runs::axes::fixed;
 use crate::viewer::theme::{ACCENT, GRID};
 use eframe::egui::{self, Color32, RichText, Shape, Stroke, Ui};
-use egui_plot::{Line, LineStyle, Plot, PlotPoint, Points, Text, VLine};
+use egui_plot::{Line, LineStyle, PlotPoint, Points, Text, VLine};
 use std::sync::Arc;
 
 const VANILLA: Color32 = Color32::from_rgb(236, 140, 70);
@@ -67,17 +67,8 @@ pub(super) fn show(
             key(ui, kind);
         }
     });
-    Plot::new("field curve plot")
-        .x_axis_label("distance to the centroid |x − μ|")
-        .y_axis_label("|f|")
-        .include_y(0.0)
-        .include_x(0.0)
-        .allow_scroll(false)
-        .allow_drag(false)
-        .allow_zoom(false)
-        .set_margin_fraction(egui::vec2(0.02, 0.08))
-        .y_grid_spacer(|input| even_marks(&input, 0.7 * Y_MARKS))
-        .y_axis_formatter(|mark, _| number_text(mark.value))
+    fixed("field curve plot", "distance to the centroid |x − μ|")
+        .y_axis_label(RichText::new("|f|").small())
         .show(ui, |plot| {
             let of_others = others.iter().map(|(_, other)| line(other, |p| p.reshaped));
             let own = [line(&curve, |p| p.reshaped), line(&curve, |p| p.vanilla)];

@@ -2,8 +2,8 @@
 
 use super::interface::{FieldInput, class_name, kind_name};
 use super::panel::FieldPanel;
-use super::settings::FieldSettings;
-use super::widgets::{OPERATORS, group};
+use super::settings::{FieldSettings, PIXELS};
+use super::widgets::{OPERATORS, group, ranged};
 use crate::csv;
 use crate::gpu::field::Tally;
 use crate::vector_field::{CentroidTable, FieldKind, GradientCurve};
@@ -18,8 +18,8 @@ pub(super) fn controls(panel: &mut FieldPanel, ui: &mut Ui, input: &FieldInput<'
             ui.label("Picture");
             let [width, height] = &mut panel.settings.export;
             for (value, name) in [(width, "Width in pixels"), (height, "Height in pixels")] {
-                let edit = ui.add(egui::DragValue::new(value).range(16..=16_384));
-                edit.on_hover_text(name);
+                let edit = ui.add(egui::DragValue::new(value).range(PIXELS));
+                edit.on_hover_text(ranged(name, &PIXELS, 0));
             }
             let help = "The view at this size, with names, counts and colour bars";
             panel.wants_figure |= ui.button("PNG").on_hover_text(help).clicked();

@@ -8,6 +8,10 @@ use crate::potential::{Operator, Potential};
 use crate::vector_field::seeds::Seeding;
 use crate::vector_field::{Camera, FieldKind, Neighbourhood};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
+
+/// The sides of an exported picture.
+pub(super) const PIXELS: RangeInclusive<u32> = 16..=16_384;
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -304,7 +308,9 @@ impl FieldSettings {
             };
         }
         self.camera.clamp();
-        self.export = self.export.map(|side| side.clamp(16, 16_384));
+        self.export = self
+            .export
+            .map(|side| side.clamp(*PIXELS.start(), *PIXELS.end()));
         rule.steps = rule.steps.clamp(1, 5000);
         arrows.settings.per_edge = arrows.settings.per_edge.clamp(2, 32);
         streamlines.per_edge = streamlines.per_edge.min(48);

@@ -55,8 +55,10 @@ pub(crate) fn slider<N: Numeric>(
     value: &mut N,
     range: RangeInclusive<N>,
 ) {
+    let decimals = decimals::<N>(DECIMALS);
+    let help = ranged(help, &range, decimals);
     let slider = egui::Slider::new(value, range);
-    slide(ui, name, help, slider, decimals::<N>(DECIMALS));
+    slide(ui, name, &help, slider, decimals);
 }
 
 /// A row with a slider on a logarithmic scale. Both ends of the range are positive.
@@ -70,12 +72,23 @@ pub(crate) fn log_slider<N: Numeric>(
     let [low, high] = [range.start(), range.end()].map(|end| end.to_f64());
     // Two digits of the smallest value: what is rounded to fewer may be 0.
     let digits = (1.0 - low.log10().floor()).max(0.0) as usize;
+    let decimals = decimals::<N>(digits.max(DECIMALS));
+    let help = ranged(help, &range, decimals);
     let slider = egui::Slider::new(&mut *value, range).logarithmic(true);
-    slide(ui, name, help, slider, decimals::<N>(digits.max(DECIMALS)));
+    slide(ui, name, &help, slider, decimals);
     let chosen = value.to_f64();
     if !(low..=high).contains(&chosen) {
         *value = N::from_f64(chosen.clamp(low, high));
     }
+}
+
+/// The tooltip of a number with the range that it can have, as in "Temperature [0.25, 4]".
+pub(crate) fn ranged<N: Numeric>(help: &str, range: &RangeInclusive<N>, decimals: usize) -> String {
+    let power = 10f64.powi(decimals as i32);
+    let [low, high] =
+        [range.start(), range.end()].map(|end| (end.to_f64() * power).round() / power);
+    let range = format!("[{low}, {high}]").replace('-', "\u{2212}");
+    format!("{help} {range}")
 }
 
 /// The most decimals of a number: none of an integer.
@@ -255,6 +268,15 @@ mod tests {
         window.key_press(egui::Key::Enter);
         window.run_steps(2);
         assert_eq!(*window.state(), 1000);
+    }
+
+    #[test]
+    fn a_tooltip_says_which_values_a_number_can_have() {
+        assert_eq!(ranged("N", &(2..=100_000u32), 0), "N [2, 100000]");
+        assert_eq!(ranged("At", &(-1.0..=1.0f32), 4), "At [\u{2212}1, 1]");
+        let turn = 0.0..=std::f32::consts::TAU;
+        assert_eq!(ranged("Turn", &turn, 4), "Turn [0, 6.2832]");
+        assert_eq!(ranged("ε", &(1e-6..=0.1), 7), "ε [0.000001, 0.1]");
     }
 
     #[test]

@@ -213,7 +213,7 @@ impl Driver {
     }
 
     fn save(&self, card: Card, film: Film, parts: &mut Parts<'_>) {
-        let app = &mut *parts.app;
+        let Parts { app, panels, .. } = parts;
         let name = format!("lesson-{}", card as usize + 1);
         let kind = film.kind;
         let pictures = film.captioned(&app.texts().lessons.cards[card as usize]);
@@ -222,11 +222,13 @@ impl Driver {
             app.exports
                 .write_pictures(kind, pictures, path.clone())
                 .unwrap();
+            panels.lessons.saved = app.exports.follow_latest();
             return;
         }
         let inputs = app.inputs();
-        if let Err(error) = app.exports.ask_pictures(kind, pictures, &name, inputs) {
-            app.errors.report(format!("cannot start a thread: {error}"));
+        match app.exports.ask_pictures(kind, pictures, &name, inputs) {
+            Ok(()) => panels.lessons.saved = app.exports.follow_latest(),
+            Err(error) => app.errors.report(format!("cannot start a thread: {error}")),
         }
     }
 

@@ -6,7 +6,7 @@ use super::request::Request;
 use crate::texts::{CardTexts, LessonTexts, Texts, fill};
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::{Action, Command, help};
-use crate::viewer::exports::PictureKind;
+use crate::viewer::exports::{Followed, PictureKind};
 use crate::viewer::panel::Panel;
 use crate::viewer::platform;
 use crate::viewer::theme::{self, GRID};
@@ -61,20 +61,25 @@ pub(crate) struct LessonsPanel {
     pub(super) lesson: Option<Lesson>,
     /// The pictures taken and wanted of an animation that is being made.
     pub(super) taken: Option<[usize; 2]>,
+    /// The card's animation once its pictures are taken: other exports are not told of here.
+    pub(super) saved: Option<Followed>,
 }
 
 impl LessonsPanel {
-    /// How far an animation is, and where it was written.
+    /// How far the card's animation is, and where it was written.
     fn saving(&self, ui: &mut egui::Ui, app: &AppState, texts: &LessonTexts) {
         if let Some([taken, count]) = self.taken {
             let values = [taken + 1, count].map(|number| number.to_string());
             let values = [("number", &*values[0]), ("count", &*values[1])];
             ui.weak(fill(&texts.saving, &values));
-        } else if let Some(share) = app.exports.progress() {
+            return;
+        }
+        let Some(saved) = &self.saved else { return };
+        if let Some(share) = app.exports.progress_of(saved) {
             ui.add(egui::ProgressBar::new(share).desired_height(GRID));
             // The export thread requests a repaint only when it ends.
             ui.ctx().request_repaint_after(Duration::from_millis(200));
-        } else if let Some(path) = &app.exports.written {
+        } else if let Some(path) = saved.written() {
             let text = fill(&texts.written, &[("path", &path.to_string_lossy())]);
             ui.add(egui::Label::new(egui::RichText::new(text).weak()).truncate());
         }
@@ -91,6 +96,7 @@ impl LessonsPanel {
             prepared: None,
         });
         self.taken = None;
+        self.saved = None;
     }
 
     /// The open card.

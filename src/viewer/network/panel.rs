@@ -11,12 +11,14 @@ use crate::texts::{NetworkTexts, Texts, fill};
 use crate::viewer::app_event::AppEvent;
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::Command;
+use crate::viewer::field::widgets::ranged;
 use crate::viewer::flow::Flow;
 use crate::viewer::open_model::OpenModel;
 use crate::viewer::panel::Panel;
+use crate::viewer::runs::axes::fixed;
 use crate::viewer::theme::{self, GRID};
 use eframe::egui::{self, Sense, TextureHandle, TextureOptions, vec2};
-use egui_plot::{Line, LineStyle, Plot, PlotPoints};
+use egui_plot::{Line, LineStyle, PlotPoints};
 use image::RgbImage;
 use std::sync::Arc;
 
@@ -345,8 +347,10 @@ impl NetworkPanel {
                 // One row or column for each press of an arrow key.
                 let mut number = *value + 1;
                 let drag = egui::DragValue::new(&mut number).speed(1.0);
-                let drag = drag.range(1..=count.max(1));
-                ui.add(drag).labelled_by(label.id);
+                let range = 1..=count.max(1);
+                let help = ranged(name, &range, 0);
+                let drag = ui.add(drag.range(range)).labelled_by(label.id);
+                drag.on_hover_text(help);
                 *value = number.saturating_sub(1);
             }
             if let Some(most) = most {
@@ -481,18 +485,11 @@ impl NetworkPanel {
             }
         }
         let height = (ui.available_height() - GRID).max(LEAST);
-        Plot::new("agreement")
+        fixed("agreement", "t")
             .height(height)
-            .include_x(0.0)
             .include_x(1.0)
-            .include_y(0.0)
             .include_y(100.0)
-            .x_axis_label("t")
             .y_axis_formatter(|mark, _| format!("{:.0} %", mark.value))
-            .allow_scroll(false)
-            .allow_drag(false)
-            .allow_zoom(false)
-            .allow_boxed_zoom(false)
             .show(ui, |plot| {
                 for (given, name, colour, style) in lines {
                     let Some(shares) = agreement.shares(given) else {

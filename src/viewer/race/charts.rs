@@ -4,12 +4,10 @@ use super::cell::{COLOURS, heading};
 use super::shown::Shown;
 use crate::race::{BINS, Point, Record, WIDTH};
 use crate::texts::{FigureTexts, Named};
-use crate::viewer::runs::axes::{
-    X_MARKS, Y_MARKS, even_marks, even_marks_to, number_text, step_mark,
-};
+use crate::viewer::runs::axes::{X_MARKS, even_marks_to, fixed, number_text, step_mark};
 use crate::viewer::theme::GRID;
-use eframe::egui::{self, Ui};
-use egui_plot::{Line, Plot, PlotPoints, Points};
+use eframe::egui::Ui;
+use egui_plot::{Line, PlotPoints, Points};
 
 /// A value over the steps.
 type Value = fn(&Point) -> Option<f64>;
@@ -63,23 +61,21 @@ pub(super) fn show(
     let mut area = ui.available_size();
     // The last tick label of an axis extends past its end.
     area.x -= GRID;
-    let response = Plot::new(number)
+    let axis = if over_steps {
+        &texts.step
+    } else {
+        &texts.distance
+    };
+    let response = fixed(number, axis)
         .width(area.x)
         .height(area.y)
-        .allow_scroll(false)
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_boxed_zoom(false)
-        .include_x(0.0)
         .include_x(right.max(1e-3))
-        .include_y(0.0)
-        .set_margin_fraction(egui::vec2(0.02, 0.08))
+        .include_y(top(&curves))
         .y_axis_min_width(3.0 * GRID)
         .label_formatter(|_| None)
         .show_background(false)
         .grid_color(ui.visuals().widgets.noninteractive.bg_stroke.color)
         .x_grid_spacer(move |input| even_marks_to(&input, 0.7 * X_MARKS, right))
-        .y_grid_spacer(|input| even_marks(&input, 0.7 * Y_MARKS))
         .x_axis_formatter(move |mark, _| {
             if over_steps {
                 step_mark(mark.value)
@@ -87,7 +83,6 @@ pub(super) fn show(
                 number_text(mark.value)
             }
         })
-        .y_axis_formatter(|mark, _| number_text(mark.value))
         .show(ui, |plot| {
             for (side, curve) in curves.into_iter().enumerate() {
                 let name = ["a", "b"][side];
@@ -105,6 +100,13 @@ pub(super) fn show(
         .on_hover_text(help);
 }
 
+/// How far the vertical axis goes at least: it has a range before the first value, and where all are 0.
+fn top(curves: &[Vec<[f64; 2]>]) -> f64 {
+    let values = curves.iter().flatten().map(|[_, value]| *value);
+    let most = values.fold(0.0, f64::max);
+    if most > 0.0 { most } else { 1.0 }
+}
+
 fn over_steps(record: &Record, side: usize, value: Value) -> Vec<[f64; 2]> {
     let points = record.points[side].iter();
     points
@@ -115,4 +117,16 @@ fn over_steps(record: &Record, side: usize, value: Value) -> Vec<[f64; 2]> {
 fn by_distance(shown: &Shown, side: usize) -> Vec<[f64; 2]> {
     let gradient = shown.side(side).and_then(|side| side.gradient.as_ref());
     gradient.map_or_else(Vec::new, |gradient| gradient.points().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_has_a_range_before_the_first_value() {
+        assert_eq!(top(&[vec![], vec![]]), 1.0);
+        assert_eq!(top(&[vec![[0.0, 0.0]], vec![]]), 1.0);
+        assert_eq!(top(&[vec![[0.0, 0.25]], vec![[0.0, 3.5]]]), 3.5);
+    }
 }

@@ -8,7 +8,7 @@ use crate::race::{CLASSES, Side, Slice};
 use crate::texts::{ControlTexts, Named, fill};
 use crate::train::objective::{Objective, TimeDistribution};
 use crate::viewer::app_state::AppState;
-use crate::viewer::field::widgets::{choice, group, log_slider, row, slider};
+use crate::viewer::field::widgets::{choice, group, log_slider, ranged, row, slider};
 use crate::viewer::theme::{self, GRID};
 use eframe::egui::{self, Ui, emath::Numeric};
 use egui_material_icons::icons::ICON_FOLDER_OPEN;
@@ -23,7 +23,7 @@ impl RacePanel {
         ui.add_space(GRID / 2.0);
         ui.weak(&texts.shared);
         self.scene(ui, app, texts);
-        let sides = [("a", &mut self.settings.a), ("b", &mut self.settings.b)];
+        let sides = [("A", &mut self.settings.a), ("B", &mut self.settings.b)];
         for (letter, side) in sides {
             let name = fill(&texts.side, &[("letter", letter)]);
             ui.push_id(letter, |ui| {
@@ -126,7 +126,8 @@ fn whole<N: Numeric>(
     range: RangeInclusive<N>,
     logarithmic: bool,
 ) {
-    row(ui, &texts.name, &texts.help, |ui| {
+    let help = ranged(&texts.help, &range, 0);
+    row(ui, &texts.name, &help, |ui| {
         ui.spacing_mut().slider_width = (ui.available_width() - 9.0 * GRID).max(40.0);
         let slider = egui::Slider::new(value, range).logarithmic(logarithmic);
         // Other values, such as those of a test, are kept until they are edited.

@@ -1,11 +1,32 @@
 //! The axes of the charts: positions of tick marks, and formats of steps and values.
 
 use crate::format::thousands;
-use egui_plot::{GridInput, GridMark};
+use eframe::egui::{AsIdSalt, RichText, vec2};
+use egui_plot::{GridInput, GridMark, Plot};
 
 /// Minimum distance of tick marks along the axes, in points.
 pub(crate) const X_MARKS: f64 = 88.0;
 pub(crate) const Y_MARKS: f64 = 36.0;
+
+/// A chart that always shows all of its curves: no gesture moves or scales its axes, and a double-click undoes what
+/// earlier versions let them do, which is remembered. The horizontal one has a name.
+pub(crate) fn fixed<'a>(id: impl AsIdSalt, name: &str) -> Plot<'a> {
+    Plot::new(id)
+        .allow_scroll(false)
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_boxed_zoom(false)
+        .allow_axis_zoom_drag(false)
+        .include_x(0.0)
+        .include_y(0.0)
+        // The label of the highest mark stays below what is above the chart.
+        .set_margin_fraction(vec2(0.02, 0.08))
+        .x_axis_label(RichText::new(name).small())
+        .x_grid_spacer(|input| even_marks(&input, X_MARKS))
+        .y_grid_spacer(|input| even_marks(&input, 0.7 * Y_MARKS))
+        .x_axis_formatter(|mark, _| number_text(mark.value))
+        .y_axis_formatter(|mark, _| number_text(mark.value))
+}
 
 /// A step in the shortest exact form; empty if it is not whole.
 pub(crate) fn step_mark(step: f64) -> String {

@@ -167,7 +167,7 @@ impl Charts {
             ui.spacing_mut().slider_width = 14.0 * theme::GRID;
             let slider = egui::Slider::new(&mut self.smoothing, 0.0..=0.99).fixed_decimals(2);
             ui.add(slider).labelled_by(label.id).on_hover_text(
-                "Weight of the past in the moving average; the raw curve remains visible behind it",
+                "Weight of the past in the moving average, 0 to 0.99; the raw curve remains visible behind it",
             );
             ui.add_space(theme::GRID);
             theme::checkbox(ui, &mut self.log, "Log scale for the loss");

@@ -54,6 +54,42 @@ fn is_enabled(window: &Window, action: Action) -> bool {
 }
 
 #[test]
+fn the_window_fills_the_screen_and_gives_it_back() {
+    let mut window = done(1, Theme::Dark);
+    let context = window.ctx.clone();
+    for full in [false, true] {
+        for viewport in window.input_mut().viewports.values_mut() {
+            viewport.fullscreen = Some(full);
+        }
+        window.step();
+        let app = &mut window.state_mut().shared;
+        run(app, &context, Action::FullScreen.into());
+        window.step();
+        let root = &window.output().viewport_output[&egui::ViewportId::ROOT];
+        let asked = egui::ViewportCommand::Fullscreen(!full);
+        assert!(root.commands.contains(&asked), "{:?}", root.commands);
+    }
+}
+
+#[test]
+fn a_tab_shows_that_it_has_the_focus() {
+    for theme in [Theme::Dark, Theme::Light] {
+        let mut window = done(1, theme);
+        let tab = window.get_by_label("Charts").rect();
+        let edge = |window: &mut Window| {
+            let at = tab.left_center() + egui::vec2(1.0, 0.0);
+            let picture = window.render().unwrap();
+            picture.get_pixel(at.x as u32, at.y as u32)[0]
+        };
+        let before = edge(&mut window);
+        window.get_by_label("Charts").focus();
+        window.run_steps(2);
+        let after = edge(&mut window);
+        assert!(before.abs_diff(after) > 90, "{theme:?}: {before}, {after}");
+    }
+}
+
+#[test]
 fn an_empty_window_offers_nothing_about_a_photo_or_a_model() {
     let folder = tempfile::tempdir().unwrap();
     let mut empty = window(options(&[folder.path()], 1), Theme::Dark);

@@ -3,9 +3,11 @@
 use super::correct::{MIDDLE, correcting, mask, paint};
 use super::*;
 use crate::export::{Artifact, Look, Pictures};
+use crate::viewer::app_event::AppEvent;
 use crate::viewer::app_state::Dialogs;
 use crate::viewer::commands::{Action, Command, run::run};
 use crate::viewer::exports::PictureKind;
+use crate::viewer::lessons::Request;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// A picture that is there once the sender has gone.
@@ -238,4 +240,40 @@ fn an_export_never_replaces_the_photo_that_it_shows() {
         errors.iter().any(|line| line.contains("photo.png")),
         "{errors:?}"
     );
+}
+
+#[test]
+fn a_lesson_tells_only_of_its_own_animation() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = done(2, Theme::Dark);
+    let sender = begin_late(&mut window, &folder.path().join("other.gif"));
+    let ask = |window: &mut Window, request: Request| {
+        let app = &mut window.state_mut().shared;
+        app.emit(AppEvent::Lesson(request));
+        window.step();
+        until(window, "the card", |app| {
+            app.lessons.is_open() && complete(app) && app.still()
+        });
+        window.run_steps(2);
+    };
+    ask(&mut window, Request::Open(1));
+    let bar = egui::Role::ProgressIndicator;
+    assert!(window.query_by_role(bar).is_none());
+    drop(sender);
+    until(&mut window, "the other file", |app| {
+        app.shared.exports.written.is_some()
+    });
+    window.run_steps(2);
+    assert!(window.query_by_label_contains("other.gif").is_none());
+    let own = folder.path().join("own.gif");
+    window.state_mut().lessons.destination = Some(own.clone());
+    ask(&mut window, Request::Save(PictureKind::Gif));
+    until(&mut window, "the animation", |app| {
+        app.shared.exports.written.as_ref() == Some(&own)
+    });
+    window.run_steps(2);
+    assert!(window.query_by_label_contains("own.gif").is_some());
+    // Nothing of the next card is saved yet.
+    ask(&mut window, Request::Next);
+    assert!(window.query_by_label_contains("own.gif").is_none());
 }

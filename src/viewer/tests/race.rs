@@ -143,7 +143,7 @@ fn the_panel_speaks_the_chosen_language() {
     let controls = &texts.controls;
     let mut expected = vec![
         fill(&texts.toolbar.ended, &[("steps", "2")]),
-        fill(&controls.side, &[("letter", "b")]),
+        fill(&controls.side, &[("letter", "B")]),
         fill(&texts.figure.targets.name, &[("name", "vanilla")]),
         fill(&texts.figure.slice.name, &[("name", "reshaped")]),
     ];
