@@ -4,7 +4,7 @@
 //! The compiler's own functions for these instructions are not stable, so they are written as assembler here. Only Linux
 //! is known to hand out the registers: a process has to ask for them once.
 
-use super::bfloat16::{Lefts, Pairs, RUN, Sums};
+use super::rounded::{Lefts, Pairs, ROWS, RUN, Sums};
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 use std::marker::PhantomData;
@@ -45,7 +45,7 @@ struct Shapes {
 
 /// Four registers of sums, two of rows on the left, and two halves of a strip's rows.
 static SHAPES: Shapes = {
-    let (sums, pairs) = (super::bfloat16::ROWS as u8, RUN as u8);
+    let (sums, pairs) = (ROWS as u8, RUN as u8);
     Shapes {
         palette: 1,
         start: 0,

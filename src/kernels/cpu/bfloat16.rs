@@ -7,15 +7,12 @@
 use super::Matrix;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::amx::{self, Tiles};
+use super::rounded::{Aligned, COLUMNS, Lefts, Pairs, ROWS, RUN, Sums};
 use crate::simd::wide;
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-/// Columns of the right matrix that are multiplied at a time: two vectors.
-const COLUMNS: usize = 32;
-/// Rows of the left one: two vectors of sums for each are three quarters of the registers.
-pub(super) const ROWS: usize = 12;
 /// Rows that pass a strip of the right matrix while it is in the caches.
 const BLOCK: usize = 8 * ROWS;
 /// Strips that are packed together: as much of a row as a processor reads ahead.
@@ -39,23 +36,6 @@ fn has_vectors() -> bool {
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
-
-/// In memory that vectors of 64 bytes begin with: one that spans two lines of a cache takes twice the time.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-pub(super) struct Aligned<T>(T);
-
-/// Two consecutive rows of a right matrix; the first one's numbers are in the lower halves.
-pub(super) type Pairs = Aligned<[u32; COLUMNS]>;
-
-/// Pairs of a row of a left matrix that are stored together: 64 bytes, a vector.
-pub(super) const RUN: usize = 16;
-
-/// Some rows of a left matrix in `2 RUN` columns, two consecutive numbers of a row in each element. Missing numbers are 0.
-pub(super) type Lefts = Aligned<[[u32; RUN]; ROWS]>;
-
-/// The product of [`Lefts`] and a strip.
-pub(super) type Sums = Aligned<[[f32; COLUMNS]; ROWS]>;
 
 /// A right matrix `[depth, columns]`, rounded, as strips of [`COLUMNS`] columns; the last strip and an
 /// odd last row are filled up with zeros.

@@ -17,6 +17,7 @@ mod panels;
 pub(super) mod patches;
 pub(super) mod planes;
 mod potential;
+mod rounded;
 pub(super) mod swiglu;
 #[cfg(test)]
 mod testing;
