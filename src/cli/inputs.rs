@@ -35,8 +35,7 @@ const SIGNS: [char; 3] = ['*', '?', '['];
 /// counted on standard error, and subfolders that cannot be read listed there.
 ///
 /// # Errors
-/// A folder that cannot be read or holds no photo, a pattern without a match, or a list that cannot be
-/// read.
+/// A folder that cannot be read or holds no photo, a pattern without a match, or a list that cannot be read.
 pub(super) fn find(
     named: &[PathBuf],
     output: &Path,
@@ -55,11 +54,11 @@ pub(super) fn find(
     if let Some(note) = left_out(&finder.unreadable) {
         err!("{note}");
     }
+    finder.unread.list();
     added?;
     if finder.found.is_empty() {
         bail!("standard input names no photo: write one path per line");
     }
-    finder.unread.list();
     finder.leave_out_earlier();
     Ok((finder.found, finder.unread))
 }
@@ -141,6 +140,7 @@ impl Finder {
         &mut self,
         add: impl FnOnce(&mut Self) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
+        self.unread.begin();
         let before = self.found.len();
         add(self)?;
         let mut added = self.found.split_off(before);

@@ -52,11 +52,12 @@ impl Indexed {
     }
 }
 
-/// The most frequent colours of areas.
+/// The most frequent colours of areas, none if all are about as frequent: where every pixel is drawn magnified, none is
+/// of an area.
 fn of_areas(counts: &HashMap<[u8; 3], usize>, pixels: usize) -> Vec<[u8; 3]> {
     let mut frequent: Vec<_> = counts
         .iter()
-        .filter(|(_, count)| **count * AREA > pixels)
+        .filter(|(_, count)| **count * AREA > pixels && **count * counts.len() > 2 * pixels)
         .map(|(colour, count)| (Reverse(*count), *colour))
         .collect();
     frequent.sort_unstable();
@@ -140,13 +141,22 @@ mod tests {
         assert_eq!(single.pixels, [0; 6]);
     }
 
-    /// No colour is of an area where every pixel has its own.
+    /// No colour is of an area where every pixel has its own, however small the picture or large its pixels.
     #[test]
     fn noise_has_a_palette_of_its_own() {
-        let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([4 * x as u8, 4 * y as u8, 0]));
-        let indexed = Indexed::of(&picture);
-        assert_eq!(indexed.palette.len(), 3 * COLOURS);
-        let used: BTreeSet<u8> = indexed.pixels.iter().copied().collect();
-        assert!(used.len() > 128, "{} colours", used.len());
+        for magnified in [1, 8] {
+            let picture = RgbImage::from_fn(48 * magnified, 64 * magnified, |x, y| {
+                Rgb([(5 * (x / magnified)) as u8, (4 * (y / magnified)) as u8, 0])
+            });
+            let mut counts = HashMap::new();
+            for Rgb(colour) in picture.pixels() {
+                *counts.entry(*colour).or_default() += 1;
+            }
+            assert!(of_areas(&counts, picture.pixels().len()).is_empty());
+            let indexed = Indexed::of(&picture);
+            assert_eq!(indexed.palette.len(), 3 * COLOURS);
+            let used: BTreeSet<u8> = indexed.pixels.iter().copied().collect();
+            assert!(used.len() > 128, "{} colours", used.len());
+        }
     }
 }

@@ -69,22 +69,39 @@ const GRACE: Duration = Duration::from_secs(10);
 /// A system that refuses.
 pub fn serve(listener: TcpListener, service: Service, stop: impl Fn() -> bool) -> io::Result<()> {
     let limits = service.limits;
+    let (log, end_of_log) = Log::start()?;
+    let _written = Written::from(&log, end_of_log);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()?;
-    let (log, end_of_log) = Log::start()?;
-    let of_crashes = log.clone();
-    crash::print_with(Some(Box::new(move |line| of_crashes.add(line))));
     let service = Arc::new(service);
     let accepted = runtime.block_on(accept(listener, service.clone(), limits, log, stop));
     // Nobody asks any more: the engine ends its threads when it is dropped.
     drop(runtime);
     drop(service);
-    // It holds the last copy of the log.
-    crash::print_with(None);
-    end_of_log.wait();
     accepted
+}
+
+/// Sends the reports of crashes to the log, and waits for its last line on drop, after a panic of the server as well.
+struct Written(Option<log::End>);
+
+impl Written {
+    fn from(log: &Log, end: log::End) -> Self {
+        let log = log.clone();
+        crash::print_with(Some(Box::new(move |line| log.add(line))));
+        Self(Some(end))
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        // The printer holds the last copy of the log.
+        crash::print_with(None);
+        if let Some(end) = self.0.take() {
+            end.wait();
+        }
+    }
 }
 
 async fn accept(

@@ -111,6 +111,15 @@ fn window(
             if let Some(theme) = options.theme {
                 context.set_theme(theme);
             }
+            if size.is_some() {
+                // A remembered window that filled the screen does so again, whatever its builder asks for.
+                for command in [
+                    egui::ViewportCommand::Fullscreen(false),
+                    egui::ViewportCommand::Maximized(false),
+                ] {
+                    context.send_viewport_cmd(command);
+                }
+            }
             if let Some(state) = state.filter(|_| on_software)
                 && let Err(error) = software::install(context, state)
             {

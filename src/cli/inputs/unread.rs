@@ -7,31 +7,40 @@ use anyhow::bail;
 
 /// Why folders below the given ones could not be read. The photos elsewhere are still worked on.
 #[derive(Debug, Default)]
-pub(crate) struct Unread(Vec<anyhow::Error>);
+pub(crate) struct Unread {
+    errors: Vec<anyhow::Error>,
+    /// How many are of earlier arguments.
+    earlier: usize,
+}
 
 impl Unread {
     pub(super) fn add(&mut self, error: anyhow::Error) {
-        self.0.push(error);
+        self.errors.push(error);
     }
 
-    /// Takes the first, where nothing was found without them.
+    /// Begins another argument.
+    pub(super) fn begin(&mut self) {
+        self.earlier = self.errors.len();
+    }
+
+    /// Takes the first of this argument, where nothing was found without it.
     ///
     /// # Errors
     /// There is one.
     pub(super) fn first(&mut self) -> anyhow::Result<()> {
-        if self.0.is_empty() {
+        if self.earlier == self.errors.len() {
             return Ok(());
         }
-        Err(self.0.remove(0))
+        Err(self.errors.remove(self.earlier))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.errors.is_empty()
     }
 
     /// Lists the folders before the photos are worked on, which may be stopped.
     pub(super) fn list(&self) {
-        for error in &self.0 {
+        for error in &self.errors {
             err!("flowseg: {}", one_line(error));
         }
     }
@@ -41,12 +50,31 @@ impl Unread {
     /// # Errors
     /// There is a folder.
     pub(crate) fn report(self) -> anyhow::Result<()> {
-        match self.0.len() {
+        match self.errors.len() {
             0 => Ok(()),
             n => bail!(
                 "{} could not be read, with any photos there",
                 counted(n, "folder")
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+
+    #[test]
+    fn an_argument_fails_by_folders_of_its_own() {
+        let mut unread = Unread::default();
+        unread.add(anyhow!("of the first"));
+        unread.begin();
+        assert!(unread.first().is_ok());
+        unread.add(anyhow!("of the second"));
+        let error = unread.first().unwrap_err().to_string();
+        assert_eq!(error, "of the second");
+        let error = unread.report().unwrap_err().to_string();
+        assert!(error.contains("1 folder"), "{error}");
     }
 }

@@ -1,8 +1,8 @@
 //! The tile registers of Intel's AMX, eight matrices of at most 16 rows of 64 bytes, for products of matrices that are
 //! rounded to bfloat16: several times as many a second as with AVX-512 BF16.
 //!
-//! The compiler's own functions for these instructions are not stable, so they are written as assembler here. Only Linux
-//! is known to hand out the registers: a process has to ask for them once.
+//! The compiler's own functions for these instructions are not stable, so they are written as assembler here. A
+//! process has to ask the system for the registers once; only Linux is asked here.
 
 use super::rounded::{Lefts, Pairs, ROWS, RUN, Sums};
 use std::arch::asm;
@@ -57,8 +57,26 @@ static SHAPES: Shapes = {
     }
 };
 
+/// `asm!` that changes all tile registers.
+macro_rules! tile_asm {
+    ($($operands:tt)*) => {
+        asm!(
+            $($operands)*
+            out("tmm0") _,
+            out("tmm1") _,
+            out("tmm2") _,
+            out("tmm3") _,
+            out("tmm4") _,
+            out("tmm5") _,
+            out("tmm6") _,
+            out("tmm7") _,
+            options(nostack),
+        )
+    };
+}
+
 /// This thread's tile registers, in the shapes of [`SHAPES`]; released on drop, so that the system need not keep their
-/// 8 KiB when it changes threads.
+/// 8 KiB when it changes threads. A thread has one of these at a time.
 pub(super) struct Tiles {
     /// They are of the thread.
     stays: PhantomData<*const ()>,
@@ -71,7 +89,7 @@ impl Tiles {
         is_available().then(|| {
             // SAFETY: the processor has the instruction, and the operand is of its layout.
             unsafe {
-                asm!("ldtilecfg [{}]", in(reg) &raw const SHAPES, options(nostack, readonly, preserves_flags));
+                tile_asm!("ldtilecfg [{}]", in(reg) &raw const SHAPES,);
             }
             Self { stays: PhantomData }
         })
@@ -98,7 +116,7 @@ impl Tiles {
         // left, 16 rows of twice 64 bytes on the right, and 12 rows of twice 64 bytes of each of the sums, all within
         // the slices, of which only the sums are written.
         unsafe {
-            asm!(
+            tile_asm!(
                 "test {begins}, {begins}",
                 "jnz 3f",
                 "tileloadd tmm0, [{sums} + 2 * {row}]",
@@ -139,15 +157,6 @@ impl Tiles {
                 second = inout(reg) second.as_ptr() => _,
                 right = inout(reg) right.as_ptr() => _,
                 runs = inout(reg) runs => _,
-                out("tmm0") _,
-                out("tmm1") _,
-                out("tmm2") _,
-                out("tmm3") _,
-                out("tmm4") _,
-                out("tmm5") _,
-                out("tmm6") _,
-                out("tmm7") _,
-                options(nostack),
             );
         }
     }
@@ -158,7 +167,7 @@ impl Drop for Tiles {
     fn drop(&mut self) {
         // SAFETY: the processor has the instruction, and nothing else uses the registers.
         unsafe {
-            asm!("tilerelease", options(nomem, nostack, preserves_flags));
+            tile_asm!("tilerelease",);
         }
     }
 }

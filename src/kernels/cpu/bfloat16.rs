@@ -7,11 +7,12 @@
 use super::Matrix;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::amx::{self, Tiles};
-use super::rounded::{Aligned, COLUMNS, Lefts, Pairs, ROWS, RUN, Sums};
+use super::rounded::{
+    Aligned, COLUMNS, Lefts, Pairs, ROWS, RUN, Sums, pack_columns, pack_rows, runs,
+};
 use crate::simd::wide;
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
-use std::ops::Range;
 
 /// Rows that pass a strip of the right matrix while it is in the caches.
 const BLOCK: usize = 8 * ROWS;
@@ -137,12 +138,24 @@ fn by_tiles(
     depth: usize,
     lefts: &[Lefts],
     rows: usize,
-    mut put: impl FnMut(usize, usize, &[f32; COLUMNS]),
+    put: impl FnMut(usize, usize, &[f32; COLUMNS]),
 ) {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     if let Some(tiles) = Tiles::of_this_thread() {
         return by_tile_registers(&tiles, strips, depth, lefts, rows, put);
     }
+    by_vectors(strips, depth, lefts, rows, put);
+}
+
+/// [`by_tiles`] where a processor multiplies vectors.
+#[inline(always)]
+fn by_vectors(
+    strips: &[Pairs],
+    depth: usize,
+    lefts: &[Lefts],
+    rows: usize,
+    mut put: impl FnMut(usize, usize, &[f32; COLUMNS]),
+) {
     let mut sums = Aligned([[0.0; COLUMNS]; ROWS]);
     let lefts = lefts.chunks_exact(runs(depth));
     for (i, right) in strips.chunks_exact(depth.div_ceil(2)).enumerate() {
@@ -298,134 +311,6 @@ fn write(sums: &[f32; COLUMNS], row: &mut [MaybeUninit<f32>], column: usize) {
     }
 }
 
-/// The number of runs of a row.
-fn runs(depth: usize) -> usize {
-    depth.div_ceil(2 * RUN)
-}
-
-/// Rounds some columns of a matrix with `depth` rows to strips in memory that nothing has been written to.
-fn pack_columns(
-    matrix: Matrix<'_>,
-    depth: usize,
-    columns: Range<usize>,
-    strips: &mut [MaybeUninit<Pairs>],
-) {
-    assert!(matrix.row == 1 || matrix.column == 1);
-    let from = &matrix.data[columns.start * matrix.column..];
-    let pairs = depth.div_ceil(2);
-    wide!({
-        if matrix.column == 1 {
-            for i in 0..pairs {
-                let first = &from[2 * i * matrix.row..];
-                let second = from.get((2 * i + 1) * matrix.row..).unwrap_or_default();
-                let second = if 2 * i + 1 < depth { second } else { &[] };
-                for (s, strip) in strips.chunks_exact_mut(pairs).enumerate() {
-                    let column = s * COLUMNS;
-                    let used = COLUMNS.min(columns.len() - column);
-                    let first = first_numbers::<COLUMNS>(&first[column..], used);
-                    let second = second.get(column..).unwrap_or_default();
-                    let second = first_numbers::<COLUMNS>(second, used);
-                    let mut out = [0; COLUMNS];
-                    for (pair, (first, second)) in out.iter_mut().zip(first.iter().zip(&second)) {
-                        *pair = rounded_pair(*first, *second);
-                    }
-                    strip[i].write(Aligned(out));
-                }
-            }
-        } else {
-            // In parts that stay in the nearest cache.
-            const PART: usize = 32;
-            for (s, strip) in strips.chunks_exact_mut(pairs).enumerate() {
-                for (part, out) in strip.chunks_mut(PART).enumerate() {
-                    let first = 2 * PART * part;
-                    let rows = first..depth.min(first + 2 * PART);
-                    let mut packed = [Aligned([0; COLUMNS]); PART];
-                    for c in 0..COLUMNS.min(columns.len() - s * COLUMNS) {
-                        let column = &from[(s * COLUMNS + c) * matrix.column..][rows.clone()];
-                        let (twos, rest) = column.as_chunks::<2>();
-                        for (pairs, [first, second]) in packed.iter_mut().zip(twos) {
-                            pairs.0[c] = rounded_pair(*first, *second);
-                        }
-                        if let [last] = rest {
-                            packed[twos.len()].0[c] = rounded_pair(*last, 0.0);
-                        }
-                    }
-                    out.write_copy_of_slice(&packed[..out.len()]);
-                }
-            }
-        }
-    });
-}
-
-/// Rounds some rows, at most [`ROWS`], of a matrix with `depth` columns to memory that nothing has been written to.
-fn pack_rows(matrix: Matrix<'_>, depth: usize, rows: Range<usize>, out: &mut [MaybeUninit<Lefts>]) {
-    assert!(matrix.row == 1 || matrix.column == 1);
-    let used = rows.len();
-    let from = &matrix.data[rows.start * matrix.row..];
-    wide!({
-        for (run, out) in out.iter_mut().enumerate() {
-            let columns = 2 * RUN * run..depth.min(2 * RUN * (run + 1));
-            let mut lefts = [[0; RUN]; ROWS];
-            if matrix.column == 1 {
-                for (r, lefts) in lefts.iter_mut().take(used).enumerate() {
-                    let numbers = &from[r * matrix.row..][columns.clone()];
-                    let numbers = first_numbers::<{ 2 * RUN }>(numbers, numbers.len());
-                    for (pair, two) in lefts.iter_mut().zip(numbers.as_chunks::<2>().0) {
-                        *pair = rounded_pair(two[0], two[1]);
-                    }
-                }
-            } else {
-                for i in 0..RUN {
-                    let [first, second] = [0, 1].map(|j| {
-                        let k = columns.start + 2 * i + j;
-                        let column = if k < depth {
-                            &from[k * matrix.column..]
-                        } else {
-                            &[]
-                        };
-                        first_numbers::<ROWS>(column, used)
-                    });
-                    for (row, (first, second)) in lefts.iter_mut().zip(first.iter().zip(&second)) {
-                        row[i] = rounded_pair(*first, *second);
-                    }
-                }
-            }
-            out.write(Aligned(lefts));
-        }
-    });
-}
-
-/// The first `used` numbers of a slice, then zeros; zeros also for what it lacks.
-#[inline(always)]
-fn first_numbers<const W: usize>(from: &[f32], used: usize) -> [f32; W] {
-    match from.first_chunk::<W>() {
-        Some(whole) if used == W => *whole,
-        _ => {
-            let mut numbers = [0.0; W];
-            for (number, x) in numbers.iter_mut().zip(from).take(used) {
-                *number = *x;
-            }
-            numbers
-        }
-    }
-}
-
-#[inline(always)]
-fn rounded_pair(first: f32, second: f32) -> u32 {
-    rounded(first) >> 16 | rounded(second) & 0xffff_0000
-}
-
-/// A number whose upper half is the nearest bfloat16, the even one of two; NaN stays NaN.
-#[inline(always)]
-fn rounded(x: f32) -> u32 {
-    let bits = x.to_bits();
-    if x.is_nan() {
-        bits | 0x0040_0000
-    } else {
-        bits + 0x7fff + (bits >> 16 & 1)
-    }
-}
-
 /// `sums = left right`, for as many pairs as `right` has.
 fn tile(left: &[Lefts], right: &[Pairs], sums: &mut Sums) {
     #[cfg(target_arch = "x86_64")]
@@ -481,6 +366,7 @@ fn tile_by_instructions(left: &[Lefts], right: &[Pairs], out: &mut Sums) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rounded::rounded_pair;
     use super::super::testing::{Stored, numbers};
     use super::*;
     use half::bf16;
@@ -504,17 +390,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn numbers_are_rounded_like_elsewhere(bits in any::<[u32; 2]>()) {
-            let numbers = bits.map(f32::from_bits);
-            let pair = rounded_pair(numbers[0], numbers[1]);
-            for (x, half) in numbers.into_iter().zip([pair as u16, (pair >> 16) as u16]) {
-                let expected = bf16::from_f32(x);
-                let found = bf16::from_bits(half);
-                prop_assert!(found == expected || x.is_nan() && found.is_nan(), "{x}");
-            }
-        }
-
         #[test]
         fn products_agree_with_sums_in_double_precision(
             rows in prop_oneof![1usize..30, BLOCK..BLOCK + 30],
@@ -542,6 +417,33 @@ mod tests {
             for (((found, added), start), sum) in out.iter().zip(added).zip(start).zip(sums) {
                 prop_assert!((f64::from(*found) - sum).abs() < tolerance, "{found} {sum}");
                 prop_assert!((added - start - *found).abs() < 1e-5, "{added} {found}");
+            }
+        }
+
+        /// On a processor without tile registers, both are the same function.
+        #[test]
+        fn tile_registers_agree_with_vectors(
+            rows in 1usize..140,
+            depth in prop_oneof![1usize..70, 380usize..800],
+            columns in 1usize..70,
+        ) {
+            let a = Stored::new([rows, depth], false, 1);
+            let b = Stored::new([depth, columns], false, 2);
+            let strips = Strips::new(b.matrix(), [depth, columns]);
+            let count = rows.div_ceil(ROWS) * runs(depth);
+            let mut lefts = Vec::with_capacity(count);
+            let tiles = lefts.spare_capacity_mut().chunks_exact_mut(runs(depth)).enumerate();
+            for (i, lefts) in tiles.take(rows.div_ceil(ROWS)) {
+                pack_rows(a.matrix(), depth, i * ROWS..rows.min((i + 1) * ROWS), lefts);
+            }
+            // SAFETY: each of them has been written.
+            unsafe { lefts.set_len(count) };
+            let [mut found, mut expected] = [(); 2].map(|()| vec![[f32::NAN; COLUMNS]; rows * columns.div_ceil(COLUMNS)]);
+            let at = |row: usize, column: usize| row * columns.div_ceil(COLUMNS) + column / COLUMNS;
+            by_tiles(&strips.data, depth, &lefts, rows, |row, column, sums| found[at(row, column)] = *sums);
+            by_vectors(&strips.data, depth, &lefts, rows, |row, column, sums| expected[at(row, column)] = *sums);
+            for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+                prop_assert!((found - expected).abs() < 2e-7 * depth.max(100) as f32, "{found} {expected}");
             }
         }
 
