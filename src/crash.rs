@@ -48,7 +48,7 @@ pub(crate) fn log_panics() {
     set_hook(Box::new(move |panic| {
         if !is_expected(panic.payload_as_str().unwrap_or_default()) && is_told() {
             let described = described(panic);
-            if !is_printed(described.trim_end()) {
+            if !print_elsewhere(described.trim_end()) {
                 before(panic);
             }
             record(&described);
@@ -56,9 +56,9 @@ pub(crate) fn log_panics() {
     }));
 }
 
-/// Prints a line where [`print_with`] says, if it says so. It is locked for writing for a moment only, when a program
-/// begins or ends.
-fn is_printed(line: &str) -> bool {
+/// Prints a line where [`print_with`] says; `false` if it says nothing. It is locked for writing for a moment only, when
+/// a program begins or ends.
+fn print_elsewhere(line: &str) -> bool {
     let print = match PRINT.try_read() {
         Ok(print) => print,
         Err(TryLockError::Poisoned(print)) => print.into_inner(),
@@ -121,7 +121,7 @@ fn record(what: &str) {
         Ok(None) => return,
         Err(error) => format!("no log of the crash could be written: {error}"),
     };
-    if !is_printed(&line) {
+    if !print_elsewhere(&line) {
         let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
     }
 }

@@ -137,13 +137,18 @@ fn the_legend_names_the_classes_that_are_there() {
     assert!((0..512).all(|x| sheet.get_pixel(x, sheet.height() - 1).0 == [255; 3]));
 }
 
+/// The frames of an animation, as another program reads them.
+fn frames_of(path: &Path) -> Vec<Frame> {
+    let decoder = GifDecoder::new(BufReader::new(File::open(path).unwrap())).unwrap();
+    decoder.into_frames().collect_frames().unwrap()
+}
+
 #[test]
 fn an_animation_has_a_frame_a_state_in_exact_colours() {
     let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
     let path = folder.path().join("a.gif");
     write(Artifact::Gif, &flow.scene(Look::Map, 0.5), &path, &always).unwrap();
-    let decoder = GifDecoder::new(BufReader::new(File::open(&path).unwrap())).unwrap();
-    let frames = decoder.into_frames().collect_frames().unwrap();
+    let frames = frames_of(&path);
     assert_eq!(frames.len(), 3);
     for (frame, labels) in frames.iter().zip(&flow.labels) {
         let picture = frame.buffer();
@@ -185,8 +190,7 @@ fn every_pixel_of_an_animated_map_is_a_class_colour() {
     };
     let path = folder.path().join("a.gif");
     write(Artifact::Gif, &scene, &path, &always).unwrap();
-    let decoder = GifDecoder::new(BufReader::new(File::open(&path).unwrap())).unwrap();
-    let frames = decoder.into_frames().collect_frames().unwrap();
+    let frames = frames_of(&path);
     let picture = frames[0].buffer();
     // Magnified by a whole factor.
     let scale = picture.width() / 30;
@@ -221,8 +225,7 @@ fn pixels_that_have_arrived_have_exact_colours_in_an_animation_of_states() {
     };
     let path = folder.path().join("a.gif");
     write(Artifact::Gif, &scene, &path, &always).unwrap();
-    let decoder = GifDecoder::new(BufReader::new(File::open(&path).unwrap())).unwrap();
-    let frames = decoder.into_frames().collect_frames().unwrap();
+    let frames = frames_of(&path);
     let picture = frames[0].buffer();
     let scale = picture.width() / 64;
     let mut all = HashSet::new();

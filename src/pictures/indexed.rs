@@ -25,10 +25,7 @@ impl Indexed {
     /// and every other pixel gets the nearest colour of the palette: one that is chosen for all pixels alike would
     /// mix the colours of areas as well.
     pub(super) fn of(picture: &RgbImage) -> Self {
-        let mut counts: HashMap<[u8; 3], usize> = HashMap::new();
-        for Rgb(colour) in picture.pixels() {
-            *counts.entry(*colour).or_default() += 1;
-        }
+        let counts = counted(picture);
         let palette = if counts.len() <= COLOURS {
             let colours: BTreeSet<[u8; 3]> = counts.into_keys().collect();
             colours.into_iter().collect()
@@ -50,6 +47,15 @@ impl Indexed {
             palette: palette.concat(),
         }
     }
+}
+
+/// The number of pixels of each colour.
+fn counted(picture: &RgbImage) -> HashMap<[u8; 3], usize> {
+    let mut counts = HashMap::new();
+    for Rgb(colour) in picture.pixels() {
+        *counts.entry(*colour).or_default() += 1;
+    }
+    counts
 }
 
 /// The most frequent colours of areas, none if all are about as frequent: where every pixel is drawn magnified, none is
@@ -148,11 +154,7 @@ mod tests {
             let picture = RgbImage::from_fn(48 * magnified, 64 * magnified, |x, y| {
                 Rgb([(5 * (x / magnified)) as u8, (4 * (y / magnified)) as u8, 0])
             });
-            let mut counts = HashMap::new();
-            for Rgb(colour) in picture.pixels() {
-                *counts.entry(*colour).or_default() += 1;
-            }
-            assert!(of_areas(&counts, picture.pixels().len()).is_empty());
+            assert!(of_areas(&counted(&picture), picture.pixels().len()).is_empty());
             let indexed = Indexed::of(&picture);
             assert_eq!(indexed.palette.len(), 3 * COLOURS);
             let used: BTreeSet<u8> = indexed.pixels.iter().copied().collect();

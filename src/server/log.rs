@@ -67,7 +67,7 @@ impl Log {
 
 impl End {
     /// Waits until all lines are written, but not for ever.
-    pub(super) fn wait(self) {
+    pub(super) fn wait(&self) {
         // A line that is late is not waited for.
         let _ = self.0.recv_timeout(PATIENCE);
     }

@@ -84,13 +84,13 @@ pub fn serve(listener: TcpListener, service: Service, stop: impl Fn() -> bool) -
 }
 
 /// Sends the reports of crashes to the log, and waits for its last line on drop, after a panic of the server as well.
-struct Written(Option<log::End>);
+struct Written(log::End);
 
 impl Written {
     fn from(log: &Log, end: log::End) -> Self {
         let log = log.clone();
         crash::print_with(Some(Box::new(move |line| log.add(line))));
-        Self(Some(end))
+        Self(end)
     }
 }
 
@@ -98,9 +98,7 @@ impl Drop for Written {
     fn drop(&mut self) {
         // The printer holds the last copy of the log.
         crash::print_with(None);
-        if let Some(end) = self.0.take() {
-            end.wait();
-        }
+        self.0.wait();
     }
 }
 
