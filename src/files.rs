@@ -11,7 +11,8 @@
 //! - On Windows, where a file that another process has open can often not be replaced, it is tried
 //!   again for two seconds.
 //! - Temporary files are removed after an error and after Ctrl-C ([`remove_temporaries`]); on Unix, those that a
-//!   killed process left are removed by the next command that writes to the folder ([`create_output_folder`]).
+//!   killed process left at least a day ago are removed by the next command that writes to the folder
+//!   ([`create_output_folder`]).
 //!
 //! In a browser there is no disk: files are what the page has fetched or the user has opened, and what
 //! is written is offered as a download.

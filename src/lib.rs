@@ -100,7 +100,7 @@
 //! | `data` | reports the contents and problems of a data folder, or converts it to the plain layout |
 //! | `models`, `import`, `export-onnx` | lists models or edits a card; imports a PixNerd checkpoint; writes a model as an ONNX graph |
 //! | `devices`, `selftest` | lists devices; checks one |
-//! | `serve` | answers photos with masks over HTTP, or lends this machine's device to another machine |
+//! | `serve` | segments photos sent over HTTP, or lends this machine's device to another machine |
 //! | `completions`, `man` | prints shell completions and manual pages |
 //!
 //! # Formats
@@ -232,9 +232,9 @@
 //!
 //! # Devices
 //!
-//! Commands that compute take `--device`. `auto` is the best hardware GPU, or the CPU if the only
-//! adapter is a software one. `cpu` is Burn's CPU backend with this crate's fused operations; `wgpu:N`
-//! is an adapter that `flowseg devices` lists. Builds with the feature `cuda` also have `cuda:N`.
+//! Commands that compute take `--device`. `auto` is the best hardware GPU, or the CPU if there is none
+//! that works. `cpu` is Burn's CPU backend with this crate's fused operations; `wgpu:N` is an adapter
+//! that `flowseg devices` lists. Builds with the feature `cuda` also have `cuda:N`.
 //! Builds with the feature `remote` have `remote:ws://HOST:PORT`, a device lent by `flowseg serve` on
 //! another machine; the server listens on loopback only, unless both sides have `FLOWSEG_TOKEN`, and
 //! the connection is not encrypted, so use a trusted network or a tunnel.
@@ -277,7 +277,7 @@
 //! | run | one training run and its folder; a *stage* is a part of it with its own settings |
 //! | checkpoint | everything that a run needs to resume |
 //! | crop | the augmented part of a photo that training sees, a `view` in the code |
-//! | layout | how a data set arranges its files; a *split* is its training or validation part |
+//! | layout | how a data set arranges its files; a *split* is its training, validation or test part |
 //! | panel | a part of the window that owns its state |
 //! | command | a subcommand of `flowseg`; in the window, an entry of the table that keys, menus and buttons run |
 //! | worker | a named thread that computes in the background |

@@ -65,6 +65,12 @@ impl DeviceArgument {
     pub(super) fn open(&self) -> anyhow::Result<Opened> {
         open(&self.device)
     }
+
+    /// [`open`](Self::open) for a command that says by [`Compiling`](super::compiling::Compiling) when kernels
+    /// take long.
+    pub(super) fn open_quietly(&self) -> anyhow::Result<Opened> {
+        open_quietly(&self.device)
+    }
 }
 
 fn shift(text: &str) -> Result<f64, String> {
@@ -103,8 +109,8 @@ pub(super) struct SamplingArguments {
     /// Solver of the ODE
     #[arg(long, value_enum, default_value_t)]
     pub(super) solver: Solver,
-    /// Where the steps are, 0.001 to 1000: with 1 they are equally long; below, the first are longer and
-    /// the last shorter; above, the other way round
+    /// Spacing of the solver steps, 0.001 to 1000: with 1 they are equally long; below, the first are longer
+    /// and the last shorter; above, the other way round
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = shift)]
     pub(super) shift: f64,
     /// Seed of the noise, for models whose flow starts from noise
@@ -113,7 +119,7 @@ pub(super) struct SamplingArguments {
     #[command(flatten)]
     scale: ScaleArgument,
     /// Test-time augmentation: segment every photo at several sizes, such as 1,1.5,2, and add up the votes
-    /// of these passes, at the size of the factor nearest to 1, in any order; replaces --scale
+    /// of these passes at the size of the factor nearest to 1; the order does not matter; replaces --scale
     #[arg(long, value_name = "FACTOR,...", value_delimiter = ',', value_parser = scale, conflicts_with = "scale")]
     scales: Vec<f64>,
     /// Also segment the mirror image of every photo and add up the votes
@@ -186,19 +192,23 @@ impl DevicesArgument {
     }
 }
 
-/// Opens a device and prints its name.
+/// Opens a device and prints its name, and what a GPU that was not asked for may cost.
 pub(super) fn open(choice: &Choice) -> anyhow::Result<Opened> {
+    let opened = open_quietly(choice)?;
+    if *choice == Choice::Auto && !opened.is_cpu() {
+        err!(
+            "compiling kernels for it can take a minute on a new machine; --device cpu starts at once"
+        );
+    }
+    Ok(opened)
+}
+
+fn open_quietly(choice: &Choice) -> anyhow::Result<Opened> {
     let opened = device::open(choice.clone())?;
     crash::set_adapter(&opened.name);
     match &opened.note {
         Some(note) => err!("device: {opened} ({note})"),
         None => err!("device: {opened}"),
-    }
-    if *choice == Choice::Auto && !opened.is_cpu() {
-        err!(
-            "kernels for it are made before the first result, which can take a minute; \
-             --device cpu starts at once"
-        );
     }
     Ok(opened)
 }
@@ -221,7 +231,7 @@ impl ModelArgument {
 #[derive(clap::Args)]
 pub(super) struct PrecisionArgument {
     /// Number format of the matrix products: bfloat16 is faster on processors that have it (`flowseg
-    /// devices` says so) and on many graphics adapters, and changes a few pixels
+    /// devices` says so), changes a few pixels, and is refused by most graphics adapters
     #[arg(long, value_enum, default_value_t)]
     precision: MatmulPrecision,
 }
@@ -231,7 +241,10 @@ impl PrecisionArgument {
     pub(super) fn on(&self, device: &Device) -> anyhow::Result<MatmulPrecision> {
         let precision = self.precision;
         if !precision.supported(device) {
-            bail!("this device does not support --precision {precision}");
+            bail!(
+                "this device does not support --precision {precision}: leave it out, or choose another \
+                 --device"
+            );
         }
         if let Some(caution) = precision.caution(device) {
             err!("{caution}");

@@ -183,7 +183,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .map(|folder| Dataset::open(folder, &arguments.split))
         .transpose()?;
     let (items, unread) = planned(arguments, data.as_ref())?;
-    let opened = arguments.device.open()?;
+    let opened = arguments.device.open_quietly()?;
     let all_read = unread.is_empty();
     let work = || compare_all(arguments, data, &items, all_read, &opened.device);
     let ended = device::guarded(&opened.device, work);
@@ -249,9 +249,9 @@ fn compare_all(
     if is_stopped {
         let all = counted(items.len(), "photo");
         let tables = match (done.len(), failed) {
-            (0, _) => "there are no tables".to_owned(),
-            (_, 0) => "the tables are of these".to_owned(),
-            (done, _) => format!("the tables are of {done} of these"),
+            (0, _) => "no tables were written".to_owned(),
+            (_, 0) => "the tables cover these".to_owned(),
+            (done, _) => format!("the tables cover {done} of these"),
         };
         err!("stopped after {seen} of {all}: {tables}");
         return lost.map_or_else(|| Ok(Some(stop.status())), Err);

@@ -143,7 +143,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Err(error) = data.refuse_black_and_white() {
         tracing::warn!("{error}");
     }
-    let opened = arguments.device.open()?;
+    let opened = arguments.device.open_quietly()?;
     let work = || score(arguments, data, bad, &opened.device);
     let smaller = smaller(arguments.sampling.tiles);
     device::guarded(&opened.device, work).map_err(|failed| failed.needing_less_with(smaller))?

@@ -173,6 +173,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::config::keys;
 
     /// clap forgives that an argument lacks the one which it requires if a third excludes that one.
     #[test]
@@ -197,5 +198,27 @@ mod tests {
         }
         let complete = "flowseg models --edit scenes --card {} -o copy.safetensors";
         assert!(Arguments::try_parse_from(complete.split(' ')).is_ok());
+    }
+
+    #[test]
+    fn settings_are_indented_below_their_names_whatever_the_width() {
+        for width in [60, 100] {
+            let mut program = Arguments::command().term_width(width);
+            program.build();
+            let train = program.find_subcommand_mut("train").unwrap();
+            let help = train.render_long_help().to_string();
+            let settings = help.trim_end().lines();
+            let settings = settings.skip_while(|line| !line.starts_with("  model."));
+            let (names, meanings): (Vec<&str>, Vec<&str>) =
+                settings.partition(|line| !line.starts_with("      "));
+            let expected = keys().map(|key| format!("  {} = ", key.name));
+            assert_eq!(names.len(), keys().count());
+            for (name, expected) in names.iter().zip(expected) {
+                assert!(name.starts_with(&expected), "{name}");
+            }
+            for line in names.iter().chain(&meanings) {
+                assert!(line.len() <= width, "{line}");
+            }
+        }
     }
 }

@@ -157,7 +157,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let is_said = arguments.manifest.is_some() || formats.any(Format::says_origin);
     let checksum = is_said.then(|| Checksum::start(&arguments.model.model));
     let checksum = checksum.transpose()?;
-    let opened = arguments.device.open()?;
+    let opened = arguments.device.open_quietly()?;
     let precision = arguments.precision.on(&opened.device)?;
     let model = arguments
         .model

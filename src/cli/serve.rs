@@ -27,7 +27,7 @@ const OF_MASKS: [&str; 8] = [
     "timeout",
 ];
 
-/// Answer photos over HTTP with their masks
+/// Segment photos that are sent over HTTP
 ///
 /// POST the file of a photo to /segment (a TGA with Content-Type: image/x-tga); ?model=NAME, steps=N
 /// and format=F choose the model, the solver steps and the format. The answer is the mask as `flowseg
@@ -36,6 +36,8 @@ const OF_MASKS: [&str; 8] = [
 /// GET /models lists the models. GET /health answers 200, or 503 while the model cannot compute. Ctrl-C
 /// ends the server once all photos are answered, or 10 seconds after the last one is computed, whatever
 /// clients have not read.
+///
+/// Example: curl --data-binary @photo.jpg 'http://127.0.0.1:7879/segment?format=overlay' -o overlay.png
 ///
 /// Without --http, in a build with remote devices, it lends this machine's device to another machine,
 /// which uses it with `--device remote:ws://HOST:PORT`. Several devices are numbered from 0, as in
@@ -144,7 +146,7 @@ fn token(address: IpAddr, instead: &str) -> anyhow::Result<Option<String>> {
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| {
         format!(
-            "cannot listen on {address}: choose another address or port, or end what listens there"
+            "cannot listen on {address}: choose another address or port, or stop the program that uses it"
         )
     })
 }
@@ -156,7 +158,7 @@ fn masks(arguments: &Arguments, address: SocketAddr) -> anyhow::Result<()> {
         bail!("--http computes on one device: choose one with --device");
     };
     let page = arguments.web.as_deref().map(Page::open).transpose()?;
-    let stop = Stop::listen_until("the photos that are here")?;
+    let stop = Stop::listen_until("the photos already received")?;
     let listener = listen(address)?;
     let device = super::arguments::open(choice)?.device;
     let steps = arguments.steps.map(|steps| steps as usize);

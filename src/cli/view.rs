@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 pub(super) struct Arguments {
     /// Photos, folders of photos, model files, training runs or folders of runs, also as file: URIs; by
     /// default, procedural scenes that the program renders
-    #[arg(value_name = "IMAGE|FOLDER|RUN|MODEL")]
+    #[arg(value_name = "PHOTO|FOLDER|RUN|MODEL")]
     paths: Vec<PathBuf>,
-    /// A model file, a run folder, or the name of a built-in or installed model; by default a built-in one
-    /// for the photos
+    /// A model file, a run folder, or the name of a built-in or installed model; by default street, or scenes
+    /// for the procedural scenes, or the model of an opened run
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
     /// Solver steps, 1 to 100; by default what was last chosen in the window, or what the model
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     /// Show the Field panel: the vector field around the centroids
     #[arg(long)]
     field: bool,
-    /// A ready-made view of the field
+    /// A ready-made view of the field; fig1b by default
     #[arg(long, value_enum, requires = "field")]
     preset: Option<Preset>,
     /// Show the Train live panel, where two objectives race; with a number, start the default race and

@@ -65,7 +65,7 @@ pub(super) fn write(
     let others = unlisted(folder, &names);
     if let Some(first) = others.first() {
         err!(
-            "{} holds {} with names of ranks that {LIST} does not list, such as {}",
+            "{} also holds {} that {LIST} does not list, such as {}: remove them if they are from an earlier run",
             folder.display(),
             counted(others.len(), "picture"),
             terminal::name(first)

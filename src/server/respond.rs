@@ -197,7 +197,7 @@ async fn route(
         "/models" => Method::GET,
         "/segment" => Method::POST,
         _ => {
-            let message = "there are GET /health, GET /models and POST /segment";
+            let message = "no such path: use GET /health, GET /models or POST /segment";
             return Err(Problem::new(StatusCode::NOT_FOUND, message));
         }
     };
@@ -366,8 +366,11 @@ fn is_encoded(head: &Parts) -> bool {
 async fn receive(body: &mut Incoming, most: usize, size: &mut usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame
-            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the photo ended before its end"))?;
+        // The connection was closed, or a chunk is malformed.
+        let frame = frame.map_err(|_| {
+            let message = "the photo did not arrive whole: send it again";
+            Problem::new(StatusCode::BAD_REQUEST, message)
+        })?;
         let Some(data) = frame.data_ref() else {
             continue;
         };
@@ -382,7 +385,7 @@ async fn receive(body: &mut Incoming, most: usize, size: &mut usize) -> Result<V
 
 fn too_large(most: usize) -> Problem {
     let message = format!(
-        "the photo is larger than {:.1} MiB",
+        "the photo is larger than {:.1} MiB: send a smaller one, or start the server with a larger --max-body",
         most as f64 / f64::from(1 << 20)
     );
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message)

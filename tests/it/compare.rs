@@ -166,7 +166,7 @@ fn an_interrupted_comparison_writes_the_tables_of_what_is_done() {
     let done = report["photos"].as_array().unwrap().len();
     assert!((1..12).contains(&done), "{done}");
     let told = format!(
-        "stopped after {} of 13 photos: the tables are of {done} of these",
+        "stopped after {} of 13 photos: the tables cover {done} of these",
         done + 1
     );
     assert!(text.contains(&told), "{text}");

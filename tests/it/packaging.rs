@@ -118,7 +118,7 @@ fn manual_pages_describe_every_command_and_option() {
     }
     let settings = read("flowseg-train.1");
     let (_, table) = settings.split_once("\n.nf\n").unwrap();
-    assert!(table.contains("\n  train.steps "), "{table}");
+    assert!(table.contains("\n  train.steps = "), "{table}");
     // A page is not written over a folder, and then no other page is written either.
     for name in &expected {
         fs::remove_file(pages.join(name)).unwrap();

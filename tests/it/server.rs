@@ -6,7 +6,7 @@ use crate::common;
 use common::{fails, flowseg, photo};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -267,7 +267,7 @@ fn bad_requests_are_answered_in_one_line() {
         ("POST /segment?model=/etc/passwd", &bytes, 400, "/models"),
         ("GET /segment", b"", 405, "POST"),
         ("POST /models", b"", 405, "GET"),
-        ("GET /", b"", 404, "/segment"),
+        ("GET /", b"", 404, "no such path"),
         ("POST /segment/", &bytes, 404, "/segment"),
     ];
     for (line, body, status, word) in cases {
@@ -297,6 +297,7 @@ fn bad_requests_are_answered_in_one_line() {
         (answer.status, answer.error().contains("1.0 MiB")),
         (413, true)
     );
+    assert!(answer.error().contains("--max-body"));
     let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n110000\r\n").into_bytes();
     chunked.resize(chunked.len() + 0x10_0001, b'x');
     assert_eq!(server.send(&chunked).status, 413);
@@ -306,6 +307,15 @@ fn bad_requests_are_answered_in_one_line() {
     let answer = server.send(slow.as_bytes());
     assert_eq!(answer.status, 408, "{}", answer.head);
     assert!(start.elapsed() < Duration::from_secs(30));
+    // One that closes its side after half a photo, and one whose chunk has no length.
+    let mut stream = server.connect();
+    stream.write_all(slow.as_bytes()).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let malformed = format!("{head}Transfer-Encoding: chunked\r\n\r\nhalf\r\n");
+    for answer in [read_answer(stream), server.send(malformed.as_bytes())] {
+        assert_eq!(answer.status, 400, "{}", answer.head);
+        assert!(answer.error().contains("send it again"));
+    }
     // One that sends half a head and no more.
     let start = Instant::now();
     let mut stream = server.connect();

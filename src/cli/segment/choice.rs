@@ -16,8 +16,8 @@ pub(super) struct Choice {
         default_value = "index"
     )]
     formats: Vec<Format>,
-    /// Encoding of regions in COCO annotations, by default rle; with both, those that are named last
-    /// have a file of their own, such as annotations.polygons.json
+    /// Encoding of regions in COCO annotations, by default rle; with both, the first named is in
+    /// annotations.json and the second in a file of its own, such as annotations.polygons.json
     #[arg(long, value_name = "SHAPES,...", value_enum, value_delimiter = ',')]
     coco: Vec<Shapes>,
     /// The classes that a cut-out shows, by name or index

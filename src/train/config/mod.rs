@@ -247,14 +247,15 @@ impl Config {
     }
 }
 
-/// The settings as text for `--help`: name, default and meaning, one line each.
+/// The settings as text for `--help`: name and default, and below them the meaning, whose line is indented, so that
+/// the lines into which it is broken are as well.
 pub fn help() -> String {
     let defaults = Table::try_from(Config::default()).unwrap_or_default();
     let mut text = String::from(
         "Settings (TOML, or --set KEY=VALUE) and their defaults. [[stages]] tables override any of \
-         them for a part of the run; --set stages.1.train.steps=500 sets one stage's. A setting \
-         whose default below is preset or tokens in run, or is none without quotes, is left out by that word; \
-         ./none is a file of that name:\n",
+         them for a part of the run; --set stages.1.train.steps=500 sets one stage's. A bare word as \
+         the default (none, preset, tokens in run) means that the setting is unset; writing that word \
+         unsets it again (./none is a file called none):\n",
     );
     for key in keys() {
         let default = key
@@ -265,9 +266,8 @@ pub fn help() -> String {
             .or_else(|| Some(unset_word(key.name)?.to_owned()))
             .unwrap_or_default();
         text.push_str(&format!(
-            "  {:<26} {:<14} {}\n",
+            "  {} = {default}\n      {}\n",
             key.name,
-            default,
             key.help.trim()
         ));
     }

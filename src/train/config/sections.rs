@@ -208,7 +208,8 @@ section! {
         /// draws a new crop every time; otherwise model.encoder_rate must be 0.
         token_views: u64 = 0,
         /// Folder for files of tokens, which runs may share: runs with the same encoder, data, crops
-        /// and seed use the same file. Photos that were changed or copied since are other data.
+        /// and seed use the same file. A photo whose file was changed or copied since counts as
+        /// different data.
         token_cache: Option<PathBuf> = None,
         /// Memory for decoded photos, in MiB.
         cache_mib: usize = 1024,
