@@ -135,7 +135,7 @@ const flow = async (browser) => {
     await page.waitForTimeout(1000);
     await shoot(page, "export");
     const coming = page.waitForEvent("download", { timeout: 20000 });
-    const [x, y] = (process.env.FLOWSEG_EXPORT_AT ?? "640,244").split(",").map(Number);
+    const [x, y] = (process.env.FLOWSEG_EXPORT_AT ?? "640,230").split(",").map(Number);
     await page.mouse.click(x, y);
     const download = await coming;
     const bytes = await readFile(await download.path());
