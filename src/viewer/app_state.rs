@@ -31,7 +31,7 @@ use crate::files::Stamp;
 use crate::flow::Source;
 use crate::gpu::canvas::{Layer, Pipelines};
 use crate::inference::Sampling;
-use crate::job::Worker;
+use crate::job::{FlowSettings, Worker};
 use crate::models;
 use crate::texts::Texts;
 use burn::tensor::Device;
@@ -128,7 +128,7 @@ pub(super) struct AppState {
     classes: ShownClasses,
     pub playhead: Playhead,
     pub selection: SelectionHistory,
-    pub sampling: Sampling,
+    pub flow_settings: FlowSettings,
     /// The pane that layer keys apply to.
     pub active_pane: usize,
     pub hover: Hover,
@@ -182,9 +182,12 @@ impl AppState {
             .map_err(|error| errors.report(format!("cannot start a worker thread: {error}")))
             .ok();
         let wake = context.clone();
-        let sampling = Sampling {
-            solver: settings.solver,
-            ..Sampling::default()
+        let flow_settings = FlowSettings {
+            sampling: Sampling {
+                solver: settings.solver,
+                ..Sampling::default()
+            },
+            ..FlowSettings::default()
         };
         let mut app = Self {
             settings,
@@ -204,7 +207,7 @@ impl AppState {
                 playing: true,
             },
             selection: SelectionHistory::default(),
-            sampling,
+            flow_settings,
             active_pane: 0,
             hover: Hover::default(),
             brushing: false,
@@ -370,7 +373,7 @@ impl AppState {
             return;
         };
         self.phase = Phase::Opening;
-        worker.flow(item.photo(), self.sampling);
+        worker.flow(item.photo(), self.flow_settings);
         self.masks.retry(self.photos.place().0);
         self.queue_masks();
     }
@@ -393,7 +396,7 @@ impl AppState {
             return;
         }
         let settings = self.settings.masks;
-        let viewing = settings.viewing(&model.card, self.sampling);
+        let viewing = settings.viewing(&model.card, self.flow_settings);
         let (shown, _) = self.photos.place();
         let model = (model.name.as_str(), &model.card);
         let wanted = self.masks.wanted(shown, model, settings, &viewing);
@@ -423,7 +426,7 @@ impl AppState {
 
     /// The number of states of a complete flow.
     pub(super) fn state_count(&self) -> usize {
-        self.sampling.steps + 1
+        self.flow_settings.sampling.steps + 1
     }
 
     /// The position of the last state so far.
@@ -441,7 +444,8 @@ impl AppState {
     /// The position at which playing ends: that of the last state, which may be still to come.
     pub(super) fn end(&self) -> f32 {
         if self.busy() {
-            self.reachable().max(self.sampling.steps as f32)
+            self.reachable()
+                .max(self.flow_settings.sampling.steps as f32)
         } else {
             self.reachable()
         }
@@ -504,7 +508,8 @@ impl AppState {
     /// The source of the flow: the chosen one, by default that of the model's training.
     pub(super) fn source(&self) -> Source {
         let of_model = self.model.as_ref().map(|model| model.card.source);
-        self.sampling.source.or(of_model).unwrap_or_default()
+        let chosen = self.flow_settings.sampling.source;
+        chosen.or(of_model).unwrap_or_default()
     }
 
     /// The open photo and model, which no export may overwrite.

@@ -10,7 +10,7 @@ use crate::encoding::Centroids;
 use crate::gpu::GpuError;
 use crate::gpu::canvas::{Pipelines, Sources, Values};
 use crate::gpu::textures::{LabelTexture, Photo};
-use crate::inference::Sampling;
+use crate::job::FlowSettings;
 use image::RgbImage;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -58,8 +58,8 @@ pub(super) struct Flow {
     truth_picture: RefCell<Option<Arc<LabelTexture>>>,
     /// `[height, width]` of the states.
     pub size: [usize; 2],
-    /// How it was sampled; `None` if that is not compared with other settings.
-    pub sampling: Option<Sampling>,
+    /// How it was computed; `None` if that is not compared with other settings.
+    pub settings: Option<FlowSettings>,
     pub states: Vec<StoredState>,
     /// The step from which each pixel keeps its class, once the flow is complete.
     pub settled: Option<Vec<u16>>,
@@ -127,7 +127,7 @@ impl Flow {
             truth: opened.truth,
             truth_picture: RefCell::new(opened.truth_picture),
             size: opened.size,
-            sampling: None,
+            settings: None,
             states: Vec::new(),
             settled: None,
             foreseen: Vec::new(),

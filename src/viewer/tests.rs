@@ -243,7 +243,7 @@ fn a_loop_draws_the_last_state_before_it_begins_again() {
 fn a_flow_that_was_stopped_is_played_again_to_its_last_state() {
     let mut window = done(4, Theme::Dark);
     // As if it had been stopped half-way.
-    window.state_mut().shared.sampling.steps = 8;
+    window.state_mut().shared.flow_settings.sampling.steps = 8;
     window.state_mut().shared.go_to(7.0);
     assert_eq!(window.state().shared.playhead.position, 4.0);
     press(&mut window, Key::End);
@@ -318,7 +318,7 @@ fn the_hovered_pixel_is_forgotten_with_its_flow() {
     dock::reveal(&mut window.state_mut().layout, PanelKind::Runs);
     window.step();
     let app = &mut window.state_mut().shared;
-    app.sampling.scale = 0.5;
+    app.flow_settings.scale = 0.5;
     app.sample();
     until(&mut window, "the smaller flow", complete);
     let app = &window.state().shared;

@@ -9,7 +9,7 @@ use crate::viewer::exports::Exports;
 use crate::viewer::flow::Flow;
 use crate::viewer::open_model::OpenModel;
 use crate::viewer::photo_list::{Item, PhotoList};
-use crate::viewer::settings::STEPS;
+use crate::viewer::settings::steps_for;
 use crate::viewer::worker_events::WorkerEvent;
 use std::path::Path;
 use std::sync::Arc;
@@ -90,12 +90,8 @@ impl AppState {
                 if !name.is_empty() && !models::is_name(&name) {
                     self.settings.remember_model(name.as_ref());
                 }
-                self.sampling.steps = if card.prediction.is_one_step() {
-                    1
-                } else {
-                    let recommended = card.default_steps().min(*STEPS.end());
-                    self.settings.chosen_steps().unwrap_or(recommended)
-                };
+                let chosen = self.settings.chosen_steps();
+                self.flow_settings.sampling.steps = steps_for(&card, chosen);
                 // A file of the same name may have other weights now.
                 let same = self
                     .model
@@ -141,7 +137,7 @@ impl AppState {
                     self.queue_masks();
                 }
                 let mut flow = Flow::new(name, opened);
-                flow.sampling = Some(self.sampling);
+                flow.settings = Some(self.flow_settings);
                 self.flow = Some(flow);
                 if self.second_differs() {
                     self.sample_second();

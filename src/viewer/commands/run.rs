@@ -38,7 +38,7 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::GoTo(position) => app.go_to(position),
         Command::Sample(sampling) => resample(app, sampling),
         Command::SetScale(scale) => {
-            app.sampling.scale = scale;
+            app.flow_settings.scale = scale;
             app.selection.forget_pixels();
             app.playhead.playing = true;
             app.sample();
@@ -224,7 +224,7 @@ fn ask(app: &mut AppState, dialog: Dialog) {
 fn resample(app: &mut AppState, sampling: Sampling) {
     app.playhead.playing = true;
     let start = |sampling: Sampling| (sampling.source, sampling.seed);
-    let elsewhere = start(app.sampling) != start(sampling);
+    let elsewhere = start(app.flow_settings.sampling) != start(sampling);
     app.choose_sampling(sampling);
     app.sample();
     if elsewhere {

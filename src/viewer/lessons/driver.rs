@@ -129,7 +129,7 @@ impl Driver {
                 layout: layout.clone(),
                 field: panels.field.set_aside(),
                 camera: panels.canvas.camera,
-                app: app.set_aside(stage::sampling(app)),
+                app: app.set_aside(stage::flow_settings(app)),
             });
         }
     }

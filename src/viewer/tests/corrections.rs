@@ -146,7 +146,7 @@ fn corrections_are_found_after_what_was_set_aside_is_back() {
     let (mut window, root, _) = listing(folder.path());
     let app = &mut window.state_mut().shared;
     // As for a lesson.
-    let aside = app.set_aside(app.sampling);
+    let aside = app.set_aside(app.flow_settings);
     choose_folder(&mut window, &root);
     until(&mut window, "what is looked up", |app| {
         !app.shared.correct.busy()
@@ -487,7 +487,7 @@ fn canvas_and_list_agree_after_another_folder_is_chosen_in_a_lesson() {
     let mut window = saved_in(&first);
     let app = &mut window.state_mut().shared;
     // As for a lesson.
-    let aside = app.set_aside(app.sampling);
+    let aside = app.set_aside(app.flow_settings);
     let (_, labels) = labelled(&window, &second);
     choose_folder(&mut window, &second);
     settle(&mut window);
