@@ -273,7 +273,7 @@ fn languages(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         }
     });
     menu.response.on_hover_text(
-        "Of the lessons, the race and the Network panel; everything else is in English",
+        "Language of the lessons, the race and the Network panel; everything else is in English",
     );
 }
 

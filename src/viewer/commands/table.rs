@@ -146,7 +146,7 @@ pub(crate) const TABLE: &[Entry] = table! {
         Action::Compare, "Compare with a second result", [key(Key::K)], ICON_COMPARE_ARROWS;
         Action::Arrange(Arrangement::Single), "One view", [key(Key::F1)], ICON_CROP_SQUARE;
         Action::Arrange(Arrangement::SideBySide), "Two views", [key(Key::F2)], ICON_SPLITSCREEN_RIGHT;
-        Action::Arrange(Arrangement::Swipe), "Swipe divider", [key(Key::F3)], ICON_COMPARE;
+        Action::Arrange(Arrangement::Swipe), "Two views with a divider", [key(Key::F3)], ICON_COMPARE;
         Action::Arrange(Arrangement::Grid), "Four views", [key(Key::F4)], ICON_GRID_VIEW;
         Action::Fit, "Fit to view", [key(Key::F)], ICON_FIT_SCREEN;
         Action::ActualSize, "Actual pixels", [key(Key::O)], ICON_ASPECT_RATIO;
