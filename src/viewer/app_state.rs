@@ -164,11 +164,11 @@ impl AppState {
     ) -> Self {
         let mut errors = ErrorList::default();
         let doubt = DoubtMaps::start(context, pipelines.clone()).unwrap_or_else(|error| {
-            errors.report(format!("cannot start a worker thread: {error}"));
+            errors.report_no_thread(&error);
             DoubtMaps::none()
         });
         let classes = ShownClasses::start(context).unwrap_or_else(|error| {
-            errors.report(format!("cannot start a worker thread: {error}"));
+            errors.report_no_thread(&error);
             ShownClasses::default()
         });
         let mut converter = EventConverter::new(context.clone(), pipelines);
@@ -178,9 +178,7 @@ impl AppState {
             move |message, send| converter.convert(message, send),
             move || wake.request_repaint(),
         );
-        let worker = worker
-            .map_err(|error| errors.report(format!("cannot start a worker thread: {error}")))
-            .ok();
+        let worker = worker.map_err(|error| errors.report_no_thread(&error)).ok();
         let wake = context.clone();
         let flow_settings = FlowSettings {
             sampling: Sampling {
@@ -412,8 +410,7 @@ impl AppState {
         let (shown, _) = self.photos.place();
         let wake = self.wake.clone();
         if let Err(error) = self.masks.follow(shown, move || wake.request_repaint()) {
-            self.errors
-                .report(format!("cannot start a thread: {error}"));
+            self.errors.report_no_thread(&error);
         }
     }
 
@@ -500,8 +497,7 @@ impl AppState {
     /// Classifies paths and opens them.
     pub(super) fn open_paths(&mut self, paths: Vec<PathBuf>) {
         if let Err(error) = self.opener.open(paths) {
-            self.errors
-                .report(format!("cannot start a thread: {error}"));
+            self.errors.report_no_thread(&error);
         }
     }
 

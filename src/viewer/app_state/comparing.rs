@@ -96,8 +96,7 @@ impl AppState {
         match Second::start(context, self.device.clone(), choice, before.clone()) {
             Ok(second) => self.second = Some(second),
             Err(error) => {
-                let text = format!("cannot start a worker thread: {error}");
-                self.errors.report(text);
+                self.errors.report_no_thread(&error);
                 self.arrange_as(&before);
             }
         }
@@ -178,9 +177,7 @@ impl AppState {
         let (device, photos) = (self.device.clone(), &self.photos);
         match ClassPhotos::start(context, device, model, self.flow_settings, photos, class) {
             Ok(listed) => self.class_photos = Some(listed),
-            Err(error) => self
-                .errors
-                .report(format!("cannot start a worker thread: {error}")),
+            Err(error) => self.errors.report_no_thread(&error),
         }
     }
 

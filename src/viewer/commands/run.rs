@@ -100,7 +100,7 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::Save(file) => {
             let inputs = app.inputs();
             if let Err(error) = app.exports.save(file, inputs) {
-                app.errors.report(format!("cannot start a thread: {error}"));
+                app.errors.report_no_thread(&error);
             }
         }
     }
@@ -240,7 +240,7 @@ fn export(app: &mut AppState, artifact: Artifact, look: Look) {
     let name = app.photos.item().map(Item::stem);
     let name = name.unwrap_or_else(|| "flow".into());
     if let Err(error) = app.exports.ask(artifact, flow, &name) {
-        app.errors.report(format!("cannot start a thread: {error}"));
+        app.errors.report_no_thread(&error);
     }
 }
 
@@ -256,7 +256,7 @@ fn export_all(app: &mut AppState, artifact: Artifact) {
         return;
     };
     if let Err(error) = app.exports.ask_all(artifact, masks) {
-        app.errors.report(format!("cannot start a thread: {error}"));
+        app.errors.report_no_thread(&error);
     }
 }
 
