@@ -230,7 +230,7 @@ pub fn look_at<'a>(
     look: Look,
     sampling: Sampling,
 ) -> ([usize; 2], impl Iterator<Item = State> + use<'a>) {
-    let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
+    let [height, width] = data::size_of(photo);
     let size = network_size(model, width, height, look.scale);
     let input = look.input(&[photo], size, &model.network.device());
     (size, flow(model, input, sampling))
@@ -246,7 +246,7 @@ pub fn votes(
     look: Look,
     sampling: Sampling,
 ) -> Result<Votes, SegmentError> {
-    let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
+    let [height, width] = data::size_of(photo);
     let size = network_size(model, width, height, look.scale);
     check_votes([size], model.card.classes.len())?;
     let (size, flow) = look_at(model, photo, look, sampling);

@@ -172,7 +172,7 @@ fn attempted_with<T>(
 /// Decodes a photo, with its labels if they have classes of the model; `scale` is that of [`FlowSettings`].
 fn open(model: &Model, photo: Photo, scale: f64) -> Result<Opened, String> {
     let (photo, truth) = photo.labelled(&model.card.classes)?;
-    let (width, height) = (photo.width() as usize, photo.height() as usize);
+    let [height, width] = data::size_of(&photo);
     let fits = |truth: &Truth| [truth.labels.height, truth.labels.width] == [height, width];
     let truth = truth.filter(fits).map(Arc::new);
     let size = inference::network_size(model, width, height, scale);

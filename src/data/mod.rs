@@ -75,7 +75,7 @@ pub use mapping::LabelMapping;
 pub use natural::natural;
 pub use photo::{
     Frame, Frames, PHOTO_EXTENSIONS, decode_photo, frame_count, frame_name, has_photo_ending,
-    read_frames, read_photo, stored_size,
+    read_frames, read_photo, size_of, stored_size,
 };
 pub use report::{ClassShare, Report, SplitReport, inspect};
 pub use sample::Sample;

@@ -3,6 +3,7 @@
 use super::{
     FlowSettings, Mask, Message, Opened, Photo, SMALLER_INPUT, attempted_to_open, failure, open,
 };
+use crate::data;
 use crate::device::attempt;
 use crate::inference::{self, SegmentError, Viewing};
 use crate::model::{Model, tensors::read};
@@ -67,7 +68,7 @@ fn mask(
         Ok(photo) => photo,
         Err(error) => return Some(Err(error)),
     };
-    let to = [photo.height(), photo.width()].map(|side| side as usize);
+    let to = data::size_of(&photo);
     match inference::segment(model, &model.centroids(), &photo, viewing, stop) {
         Err(SegmentError::Stopped) => None,
         Err(error) => Some(Err(error.with_remedy(SMALLER_INPUT))),

@@ -370,7 +370,7 @@ fn answered(
     let segmented = inference::segment(&model, &centroids, &photo, &viewing, left);
     let segmented = segmented.map_err(|error| failed(&shared.failing, error))?;
     let network_size = segmented.size;
-    let size = [photo.height(), photo.width()].map(|side| side as usize);
+    let size = data::size_of(&photo);
     let (labels, votes) = segmented.into_labels(size, viewing.ignore_below);
     let colours = centroids.colours();
     let mask = Mask {

@@ -5,6 +5,7 @@
 use super::latest::Latest;
 use super::open_model::{OpenModel, load_same};
 use super::photo_list::{Item, PhotoList};
+use crate::data;
 use crate::eval::Confusion;
 use crate::inference::{self, Look};
 use crate::job::{FlowSettings, SMALLER_INPUT, attempted, attempted_to_open};
@@ -155,7 +156,7 @@ fn classes(model: &Model, item: &Item, settings: FlowSettings) -> Result<PhotoCl
     let votes = inference::votes(model, &photo, look, settings.sampling);
     let votes =
         votes.map_err(|error| format!("{}: {}", item.name(), error.with_remedy(SMALLER_INPUT)))?;
-    let size = [photo.height(), photo.width()].map(|side| side as usize);
+    let size = data::size_of(&photo);
     let labels = votes.labels(size);
     let count = model.card.classes.len();
     let iou = truth

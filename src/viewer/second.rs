@@ -13,7 +13,7 @@ use super::shown_classes::ShownClasses;
 use super::view::View;
 use super::worker_events::{EventConverter, WorkerEvent};
 use crate::compare::{self, Comparison, JointClasses, Side};
-use crate::data::Truth;
+use crate::data::{Truth, size_of};
 use crate::encoding::Centroids;
 use crate::files::Stamp;
 use crate::flow::Source;
@@ -75,11 +75,6 @@ impl Answer {
         let votes = Votes::of(&self.centroids, &self.x, self.size);
         Ok(votes.along(photo, self.radius).labels(size_of(photo)))
     }
-}
-
-/// `[height, width]`
-fn size_of(photo: &RgbImage) -> [usize; 2] {
-    [photo.height(), photo.width()].map(|side| side as usize)
 }
 
 struct Request {
