@@ -19,7 +19,7 @@ use crate::data::{self, ClassTable, SceneConfig, Truth};
 use crate::device::{Failed, attempt};
 use crate::inference::{self, Sampling};
 use crate::model::Model;
-use crate::panic_message::panic_message;
+use crate::panics::panic_message;
 use crate::sampler::State;
 use burn::tensor::{Device, Tensor};
 use image::RgbImage;

@@ -326,7 +326,7 @@ fn score(
             seed,
             ..Scoring::default()
         };
-        let mut seen = |seen: &eval::Seen| {
+        let mut seen = |seen: &eval::ScoredPhoto| {
             if seeds.len() > 1 {
                 agreement.add(seen);
             }

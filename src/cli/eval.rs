@@ -212,7 +212,7 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
         )
     });
     let mut compiling = Compiling::on(device);
-    let mut seen = |seen: &eval::Seen| {
+    let mut seen = |seen: &eval::ScoredPhoto| {
         drop(compiling.take());
         if seen.steps == last {
             progress.step(false);

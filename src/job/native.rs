@@ -7,7 +7,7 @@ use crate::data;
 use crate::device::attempt;
 use crate::inference::{self, SegmentError, Viewing};
 use crate::model::{Model, tensors::read};
-use crate::panic_message::panic_message;
+use crate::panics::panic_message;
 use burn::tensor::Device;
 use std::any::Any;
 use std::collections::{HashSet, VecDeque};

@@ -12,7 +12,7 @@ use crate::kernels::MatmulPrecision;
 use crate::labels;
 use crate::model::{Card, Model};
 use crate::models::{self, BUILT_IN, LoadError};
-use crate::panic_message::panic_message;
+use crate::panics::panic_message;
 use crate::votes::{Outlines, Votes};
 use burn::tensor::Device;
 use hyper::body::Bytes;

@@ -5,7 +5,7 @@
 //! probabilities; both keep the result accurate near a centroid.
 
 use crate::encoding::MOST_DIMS;
-use crate::potential::{NORM_FLOOR, Operator, Potential};
+use crate::potential::{GRADIENT_FLOOR, Operator, Potential};
 use crate::simd::{exp, ln, wide};
 use rayon::prelude::*;
 
@@ -182,7 +182,7 @@ fn lanes_gradient<const T: u8, const D: usize>(
         }
         if potential.operator == Operator::NormalizedGradient {
             let square: f32 = gradient.iter().map(|g| g[lane] * g[lane]).sum();
-            let norm = square.sqrt().max(NORM_FLOOR as f32);
+            let norm = square.sqrt().max(GRADIENT_FLOOR as f32);
             for axis in &mut gradient {
                 axis[lane] /= norm;
             }
