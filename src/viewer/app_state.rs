@@ -93,10 +93,18 @@ pub(super) struct Hover {
 #[derive(Clone, Copy, Default, PartialEq)]
 pub(super) struct Dialogs {
     pub help: bool,
-    pub export: bool,
-    /// Whether the export dialog lists the exports of all masks before those of the shown photo.
-    pub all_masks_first: bool,
+    /// What the export dialog lists first, if it is open.
+    pub export: Option<ExportFirst>,
     pub devices: bool,
+}
+
+/// What the export dialog lists first.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum ExportFirst {
+    /// The exports of the shown photo.
+    Photo,
+    /// Those of the masks of all photos.
+    AllMasks,
 }
 
 /// A model to be opened.

@@ -20,7 +20,7 @@ mod strokes;
 use super::app::App;
 use super::app_state::Devices;
 use super::panels::PanelKind;
-use super::{Options, dock, view};
+use super::{Front, Options, dock, view};
 use crate::device::Choice;
 use crate::gpu::canvas::Layer;
 use crate::model::Fit;
@@ -46,9 +46,7 @@ fn options(paths: &[&Path], steps: usize) -> Options {
         solver: None,
         steps: Some(steps),
         screenshot: None,
-        field: None,
-        race: None,
-        lesson: None,
+        front: Front::Photo,
         language: None,
         theme: None,
         size: None,

@@ -4,7 +4,7 @@ use super::{Action, Command, is_enabled};
 use crate::export::{Artifact, Look};
 use crate::inference::Sampling;
 use crate::viewer::app_event::{AppEvent, Zoom};
-use crate::viewer::app_state::{AppState, Dialogs};
+use crate::viewer::app_state::{AppState, Dialogs, ExportFirst};
 use crate::viewer::correct;
 use crate::viewer::exports::Exports;
 use crate::viewer::file_open::Dialog;
@@ -83,11 +83,8 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::ReportError(error) => app.errors.report(error),
         Command::ShowErrors(shown) => app.errors.open = shown,
         Command::DismissErrors(lines) => app.errors.dismiss(lines),
-        Command::OpenExportAll => open_export(app, true),
-        Command::CloseExport => {
-            app.dialogs.export = false;
-            app.dialogs.all_masks_first = false;
-        }
+        Command::OpenExportAll => open_export(app, ExportFirst::AllMasks),
+        Command::CloseExport => app.dialogs.export = None,
         Command::CloseDevices => app.dialogs.devices = false,
         Command::Export(artifact, look) => export(app, artifact, look),
         Command::ExportAll(artifact) => export_all(app, artifact),
@@ -130,7 +127,7 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
                 app.open_photo();
             }
         }
-        Action::Export => open_export(app, false),
+        Action::Export => open_export(app, ExportFirst::Photo),
         Action::Quit => context.send_viewport_cmd(ViewportCommand::Close),
         Action::Play => {
             if !app.playhead.playing && app.playhead.position >= app.end() {
@@ -244,9 +241,8 @@ fn export(app: &mut AppState, artifact: Artifact, look: Look) {
     }
 }
 
-fn open_export(app: &mut AppState, all_masks_first: bool) {
-    app.dialogs.export = true;
-    app.dialogs.all_masks_first = all_masks_first;
+fn open_export(app: &mut AppState, first: ExportFirst) {
+    app.dialogs.export = Some(first);
     // It would be taken for what is written next.
     app.exports.forget();
 }
