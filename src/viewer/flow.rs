@@ -4,7 +4,7 @@
 
 use super::canvas_renderer::CanvasRenderer;
 use super::mask_store::LabelPicture;
-use super::worker_events::{Host, OpenedPhoto, Thumbnails};
+use super::worker_events::{FlowEvent, Host, OpenedPhoto, Thumbnails};
 use crate::data::Truth;
 use crate::encoding::Centroids;
 use crate::gpu::GpuError;
@@ -148,6 +148,27 @@ impl Flow {
     pub(super) fn bytes_of_state(&self) -> usize {
         let first = self.states.first().and_then(|state| state.host.as_ref());
         first.map_or(12 * self.pixels(), |host| 4 * host.x.len())
+    }
+
+    /// Takes what is new about it.
+    pub(super) fn apply(&mut self, event: FlowEvent) {
+        match event {
+            FlowEvent::State { t, values } => self.push(t, values),
+            FlowEvent::Numbers {
+                step,
+                host,
+                thumbnails,
+            } => self.read(step, host, thumbnails),
+            FlowEvent::Finished {
+                settled,
+                foreseen,
+                mask,
+            } => {
+                self.settled = Some(settled);
+                self.foreseen = foreseen;
+                self.mask = mask.map(Arc::new);
+            }
+        }
     }
 
     /// Adds a state for drawing.

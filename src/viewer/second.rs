@@ -11,7 +11,7 @@ use super::platform;
 use super::settings::steps_for;
 use super::shown_classes::ShownClasses;
 use super::view::View;
-use super::worker_events::{EventConverter, WorkerEvent};
+use super::worker_events::{EventConverter, FlowEvent, WorkerEvent};
 use crate::compare::{self, Comparison, JointClasses, Side};
 use crate::data::{Truth, size_of};
 use crate::encoding::Centroids;
@@ -131,7 +131,7 @@ impl Second {
         before: View,
     ) -> std::io::Result<Self> {
         // Its classes are uploaded when shown, so the worker uploads nothing.
-        let mut converter = EventConverter::new(context.clone(), None);
+        let mut converter = EventConverter::new(None, None);
         let wake = context.clone();
         let worker = Worker::start(
             device,
@@ -221,21 +221,11 @@ impl Second {
             }
             WorkerEvent::Photo(opened) => self.flow = Some(Flow::new(photo.to_owned(), opened)),
             WorkerEvent::Preparing | WorkerEvent::Mask(..) => {}
-            WorkerEvent::State { t, values } => {
+            WorkerEvent::Flow(event) => {
+                self.busy &= !matches!(event, FlowEvent::Finished { .. });
                 if let Some(flow) = &mut self.flow {
-                    flow.push(t, values);
+                    flow.apply(event);
                 }
-            }
-            WorkerEvent::Numbers { step, host, .. } => {
-                if let Some(flow) = &mut self.flow {
-                    flow.read(step, host, None);
-                }
-            }
-            WorkerEvent::Finished { settled, .. } => {
-                if let Some(flow) = &mut self.flow {
-                    flow.settled = Some(settled);
-                }
-                self.busy = false;
             }
             WorkerEvent::Failed(text) => {
                 self.busy = false;

@@ -127,7 +127,7 @@ impl AppState {
         if let Some(worker) = &self.worker {
             worker.cancel();
         }
-        self.request.name.clear();
+        self.request.name = None;
         self.request.instead_of = None;
         self.phase = Phase::Idle;
         if let Some(second) = self.second.take() {
