@@ -235,7 +235,7 @@ fn the_result_of_a_fine_tuning_goes_with_its_folder_and_model() {
     let end = |window: &mut Window| {
         let fine_tuning = &mut window.state_mut().shared.correct.fine_tuning;
         fine_tuning.end_stopped();
-        fine_tuning.open = true;
+        fine_tuning.open();
         window.run_steps(2);
         assert!(window.query_by_label(RESULT).is_some());
     };
