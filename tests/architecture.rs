@@ -16,6 +16,7 @@ page:
 own_png:
 panics:
 potential:
+protobuf:
 random:
 run_format:
 sampler:
@@ -48,14 +49,14 @@ model: device encoding files flow kernels patches random text_file
 inference: data device encoding flow kernels labels model sampler votes
 inspect: encoding flow inference labels model
 models: files format model page run_format spelling
-onnx: data encoding flow inference kernels model random sampler votes
+onnx: data encoding flow inference kernels model protobuf random sampler votes
 eval: csv data encoding flow fonts inference labels model pictures sampler votes
 export: csv data encoding files fonts labels own_gif own_png pictures spelling trajectory votes
 compare: data encoding eval export fonts format labels pictures run_format sampler trajectory votes
 job: data device inference labels model page panics sampler
 server: crash data device export files inference kernels labels model models panics terminal votes
 train: assignment data device encoding eval files flow format kernels model models panics patches pictures \
-    potential random run_format text_file
+    potential protobuf random run_format text_file
 verify: data encoding eval files kernels labels model potential random
 race: csv data device encoding eval files flow fonts format inference labels model panics pictures potential \
     sampler text_file texts train vector_field
