@@ -167,6 +167,11 @@ impl Card {
         Self::of_metadata(&tensors::metadata(bytes)?)
     }
 
+    /// The card in the metadata of a model file.
+    ///
+    /// # Errors
+    /// [`ModelError::Foreign`] without one, [`ModelError::Metadata`] for text that is none, and those of
+    /// [`checked`](Self::checked).
     pub(super) fn of_metadata(metadata: &HashMap<String, String>) -> Result<Self, ModelError> {
         let json = metadata.get(METADATA_KEY).ok_or(ModelError::Foreign)?;
         let card: Card =

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 const LANES: usize = 16;
 const BLOCK: usize = LANES * 64;
 
+/// `grad Phi` (equation 11) at every pixel, for B (`batch`) images of d (`dims`) channels:
 /// `x: [B, d, pixels]` flattened, `labels: [B, pixels]`, `centroids: [N, 2 d]` split as by
 /// [`Centroids::split_f32`](crate::encoding::Centroids::split_f32); the result has the shape of
 /// `x`. A label outside `0..N` (an ignored pixel) gives a zero gradient.
