@@ -21,11 +21,10 @@ const PARTICLES: u32 = 400;
 /// How flows are computed during the lessons.
 pub(super) fn flow_settings(app: &AppState) -> FlowSettings {
     let model = app.model.as_ref();
-    let one_step = model.is_some_and(|model| model.card.prediction.is_one_step());
     FlowSettings {
         sampling: Sampling {
             solver: Solver::Euler,
-            steps: if one_step { 1 } else { STEPS },
+            steps: model.map_or(STEPS, |model| model.card.flow_steps(STEPS)),
             ..Sampling::default()
         },
         ..FlowSettings::default()
