@@ -369,8 +369,7 @@ impl Pipelines {
     /// class of every pixel, one u32 each.
     ///
     /// # Errors
-    /// If the driver reports an error, or a state is too large for one dispatch (over four million
-    /// pixels) or for a texture.
+    /// A driver error, or a state too large for one dispatch (over four million pixels) or a texture.
     pub fn decode(
         &self,
         classes: &Classes,
