@@ -10,7 +10,7 @@ use divan::counter::ItemsCount;
 use flowseg::device::{Choice, Graphics, open_for_window};
 use flowseg::encoding::Centroids;
 use flowseg::gpu::GpuError;
-use flowseg::gpu::canvas::{Layer, Look, Pipelines, Sources};
+use flowseg::gpu::canvas::{Layer, PaneView, Pipelines, Sources};
 use flowseg::gpu::field::{
     Arrows, Cloud, CloudState, CloudStyle, Detail, FieldScene, Particles, Renderer, Slice,
     Streamlines,
@@ -260,7 +260,7 @@ mod frame_of_a_flow {
             doubt: None,
             second: None,
         };
-        let look = Look {
+        let whole = PaneView {
             layer,
             origin: [0.0, 0.0],
             extent: WINDOW.map(|side| side as f32),
@@ -288,7 +288,7 @@ mod frame_of_a_flow {
             let (before, after) = (&sources.before, &sources.after);
             let labels = pipelines.decode(&classes, STATES, before, after, sources.share)?;
             sources.labels = Arc::new(labels);
-            let pane = pipelines.pane(&classes, &sources, &look)?;
+            let pane = pipelines.pane(&classes, &sources, &whole)?;
             let mut encoder = device.create_command_encoder(&Default::default());
             let attachment = wgpu::RenderPassColorAttachment {
                 view: &view,

@@ -6,7 +6,7 @@
 //! nor one of a GPU whose memory is full.
 
 use crate::files;
-use crate::panic_message::is_expected;
+use crate::panics::is_expected;
 use crate::terminal;
 use std::backtrace::Backtrace;
 use std::fmt::Write as _;

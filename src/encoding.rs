@@ -252,10 +252,12 @@ impl Centroids {
         Self::new(codes.collect(), self.dims)
     }
 
+    /// The number of classes N.
     pub fn len(&self) -> usize {
         self.points.len()
     }
 
+    /// Whether there are no classes.
     pub fn is_empty(&self) -> bool {
         self.points.is_empty()
     }
@@ -322,6 +324,7 @@ impl Centroids {
             .map_or([0; 3], |mu| mu.map(|v| to_byte(v as f32)))
     }
 
+    /// The [colours](Self::colour) of all classes, `[N]`.
     pub fn colours(&self) -> Vec<[u8; 3]> {
         (0..self.len()).map(|class| self.colour(class)).collect()
     }

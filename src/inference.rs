@@ -33,9 +33,6 @@ pub struct Sampling {
     pub seed: u64,
     /// Where the flow starts; `None` for what the model was trained with.
     pub source: Option<Source>,
-    /// The size that the network sees, as a factor of each side of the size it was trained at, within
-    /// [`SCALES`].
-    pub scale: f64,
 }
 
 impl Default for Sampling {
@@ -46,7 +43,6 @@ impl Default for Sampling {
             shift: 1.0,
             seed: 0,
             source: None,
-            scale: 1.0,
         }
     }
 }
@@ -75,7 +71,8 @@ pub fn network_size(model: &Model, width: usize, height: usize, scale: f64) -> [
 /// One look at a photo (a test-time augmentation); the votes of all looks are added up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Look {
-    /// The size that the network sees, see [`Sampling::scale`].
+    /// The size that the network sees, as a factor of each side of the size it was trained at, within
+    /// [`SCALES`].
     pub scale: f64,
     /// Whether the photo is mirrored left to right.
     pub mirrored: bool,
@@ -177,7 +174,7 @@ impl Encoded {
     }
 }
 
-/// [`flow`] from a given source `[B, 3, H, W]`.
+/// [`flow`] from a given source `[B, d, H, W]`.
 pub fn flow_from<'a>(
     model: &'a Model,
     source: Tensor<4>,
@@ -233,7 +230,7 @@ pub fn look_at<'a>(
     look: Look,
     sampling: Sampling,
 ) -> ([usize; 2], impl Iterator<Item = State> + use<'a>) {
-    let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
+    let [height, width] = data::size_of(photo);
     let size = network_size(model, width, height, look.scale);
     let input = look.input(&[photo], size, &model.network.device());
     (size, flow(model, input, sampling))
@@ -249,7 +246,7 @@ pub fn votes(
     look: Look,
     sampling: Sampling,
 ) -> Result<Votes, SegmentError> {
-    let [width, height] = [photo.width(), photo.height()].map(|side| side as usize);
+    let [height, width] = data::size_of(photo);
     let size = network_size(model, width, height, look.scale);
     check_votes([size], model.card.classes.len())?;
     let (size, flow) = look_at(model, photo, look, sampling);

@@ -19,7 +19,7 @@ use crate::data::{self, ClassTable, SceneConfig, Truth};
 use crate::device::{Failed, attempt};
 use crate::inference::{self, Sampling};
 use crate::model::Model;
-use crate::panic_message::panic_message;
+use crate::panics::panic_message;
 use crate::sampler::State;
 use burn::tensor::{Device, Tensor};
 use image::RgbImage;
@@ -70,6 +70,23 @@ impl Photo {
             Self::File(path) => (self.picture()?, data::labels_of(path, classes)),
             Self::Picture(picture) => (picture.clone(), None),
         })
+    }
+}
+
+/// How the flow of a photo is computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FlowSettings {
+    pub sampling: Sampling,
+    /// The size that the network sees, see [`Look::scale`](inference::Look::scale).
+    pub scale: f64,
+}
+
+impl Default for FlowSettings {
+    fn default() -> Self {
+        Self {
+            sampling: Sampling::default(),
+            scale: 1.0,
+        }
     }
 }
 
@@ -152,13 +169,13 @@ fn attempted_with<T>(
     attempt(work).unwrap_or_else(|panic| Err(failure(&panic_message(&*panic), device, smaller)))
 }
 
-/// Decodes a photo, with its labels if they have classes of the model.
-fn open(model: &Model, photo: Photo, sampling: Sampling) -> Result<Opened, String> {
+/// Decodes a photo, with its labels if they have classes of the model; `scale` is that of [`FlowSettings`].
+fn open(model: &Model, photo: Photo, scale: f64) -> Result<Opened, String> {
     let (photo, truth) = photo.labelled(&model.card.classes)?;
-    let (width, height) = (photo.width() as usize, photo.height() as usize);
+    let [height, width] = data::size_of(&photo);
     let fits = |truth: &Truth| [truth.labels.height, truth.labels.width] == [height, width];
     let truth = truth.filter(fits).map(Arc::new);
-    let size = inference::network_size(model, width, height, sampling.scale);
+    let size = inference::network_size(model, width, height, scale);
     let input = inference::input(&[&photo], size, &model.network.device());
     Ok(Opened {
         photo,
@@ -200,6 +217,13 @@ mod tests {
         }
     }
 
+    fn settings(steps: usize) -> FlowSettings {
+        FlowSettings {
+            sampling: sampling(steps),
+            ..FlowSettings::default()
+        }
+    }
+
     fn picture() -> Photo {
         Photo::Picture(Arc::new(RgbImage::new(30, 20)))
     }
@@ -209,7 +233,7 @@ mod tests {
         let worker = worker();
         worker.open_model(load());
         assert!(matches!(wait(&worker), Message::Model(_)));
-        worker.flow(picture(), sampling(3));
+        worker.flow(picture(), settings(3));
         let Message::Opened { size, truth, .. } = wait(&worker) else {
             panic!("expected the photo")
         };
@@ -252,9 +276,9 @@ mod tests {
         let worker = worker();
         worker.open_model(load());
         assert!(matches!(wait(&worker), Message::Model(_)));
-        worker.flow(picture(), sampling(100_000));
+        worker.flow(picture(), settings(100_000));
         assert!(matches!(wait(&worker), Message::Opened { .. }));
-        worker.flow(picture(), sampling(1));
+        worker.flow(picture(), settings(1));
         assert!(matches!(wait(&worker), Message::Opened { .. }));
         let Message::State(state, _) = wait(&worker) else {
             panic!("expected a state")
@@ -270,7 +294,7 @@ mod tests {
             Ok(testing::constant(model, &[1e20; 3]))
         }));
         assert!(matches!(wait(&worker), Message::Model(_)));
-        worker.flow(picture(), sampling(2));
+        worker.flow(picture(), settings(2));
         assert!(matches!(wait(&worker), Message::Opened { .. }));
         // The source is the photo.
         assert!(matches!(wait(&worker), Message::State(..)));
@@ -283,7 +307,7 @@ mod tests {
     #[test]
     fn failures_are_reported_and_the_worker_goes_on() {
         let worker = worker();
-        worker.flow(picture(), sampling(1));
+        worker.flow(picture(), settings(1));
         assert!(matches!(wait(&worker), Message::Failed(_)));
         worker.open_model(Box::new(|_| panic!("out of memory")));
         let Message::Failed(text) = wait(&worker) else {
@@ -293,7 +317,7 @@ mod tests {
         assert_eq!(text, told);
         worker.open_model(load());
         assert!(matches!(wait(&worker), Message::Model(_)));
-        worker.flow(Photo::File("no such photo.png".into()), sampling(1));
+        worker.flow(Photo::File("no such photo.png".into()), settings(1));
         let Message::Failed(text) = wait(&worker) else {
             panic!("expected an error")
         };
@@ -332,7 +356,7 @@ mod tests {
         let mut photos: Vec<_> = (0..5).map(|number| (number, picture())).collect();
         photos[2].1 = Photo::File("no such photo.png".into());
         // A request comes before the queue and is not part of it.
-        worker.flow(picture(), sampling(1));
+        worker.flow(picture(), settings(1));
         worker.queue(photos, viewing());
         let (mut done, mut finished) = (Vec::new(), false);
         while done.len() < 5 {
@@ -363,7 +387,7 @@ mod tests {
         slow.sampling.steps = 3000;
         worker.queue(vec![(7, picture())], slow);
         std::thread::sleep(std::time::Duration::from_millis(20));
-        worker.flow(picture(), sampling(1));
+        worker.flow(picture(), settings(1));
         assert!(matches!(wait(&worker), Message::Opened { .. }));
         let last = loop {
             match wait(&worker) {
@@ -378,7 +402,7 @@ mod tests {
         slow.sampling.steps = 1_000_000;
         worker.queue(vec![(8, picture())], slow);
         worker.queue(Vec::new(), viewing());
-        worker.flow(picture(), sampling(1));
+        worker.flow(picture(), settings(1));
         assert!(matches!(wait(&worker), Message::Opened { .. }));
     }
 
@@ -392,7 +416,7 @@ mod tests {
         worker.queue(vec![(8, picture()), (9, picture())], slow);
         worker.open_model(load());
         assert!(matches!(wait(&worker), Message::Model(_)));
-        worker.flow(picture(), sampling(1));
+        worker.flow(picture(), settings(1));
         assert!(matches!(wait(&worker), Message::Opened { .. }));
         while !matches!(wait(&worker), Message::Finished) {}
         worker.queue(vec![(5, picture())], viewing());
@@ -404,7 +428,7 @@ mod tests {
         let worker = worker();
         worker.open_model(load());
         assert!(matches!(wait(&worker), Message::Model(_)));
-        worker.flow(picture(), sampling(100_000));
+        worker.flow(picture(), settings(100_000));
         assert!(matches!(wait(&worker), Message::Opened { .. }));
         worker.cancel();
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -420,7 +444,7 @@ mod tests {
         };
         let held = Arc::downgrade(&model);
         drop(model);
-        worker.flow(picture(), sampling(100_000));
+        worker.flow(picture(), settings(100_000));
         assert!(matches!(wait(&worker), Message::Opened { .. }));
         assert!(held.upgrade().is_some());
         drop(worker);

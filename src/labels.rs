@@ -4,6 +4,7 @@ mod bilinear;
 mod render;
 
 pub use bilinear::bilinear;
+pub(crate) use bilinear::{Taps, taps};
 pub use render::{errors, mask};
 
 /// The label of a pixel that has no class: it is neither trained on nor scored.

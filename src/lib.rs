@@ -74,7 +74,7 @@
 //!
 //! | group | modules |
 //! |---|---|
-//! | shared helpers | [`files`], [`text_file`], [`csv`], [`fonts`], [`random`], `format`, `run_format`, `spelling`, `terminal`, `version`, `system_report`, `panic_message`, [`simd`]: vectorised elementary functions; [`allocator`]: settings of the allocator; `own_png`, `own_gif`: pictures that say that this program wrote them; `crash`: the log of a crash; `page`: the page in a browser; [`texts`]: texts in several languages |
+//! | shared helpers | [`files`], [`text_file`], [`csv`], [`fonts`], [`random`], `format`, `run_format`, `spelling`, `terminal`, `version`, `system_report`, `panics`, [`protobuf`], [`simd`]: vectorised elementary functions; [`allocator`]: settings of the allocator; `own_png`, `own_gif`: pictures that say that this program wrote them; `crash`: the log of a crash; `page`: the page in a browser; [`texts`]: texts in several languages |
 //! | method: plain numbers | [`encoding`], [`assignment`], [`labels`], [`potential`], [`vector_field`], [`votes`], [`trajectory`] |
 //! | data: no tensors | [`data`]; [`label_edit`]: strokes, fills and undo; [`pictures`]: composed pictures |
 //! | network | [`device`], [`kernels`], [`patches`], [`flow`], [`sampler`], [`model`]; [`models`]: models by name |
@@ -327,10 +327,11 @@ mod own_gif;
 mod own_png;
 #[cfg(target_arch = "wasm32")]
 mod page;
-mod panic_message;
+mod panics;
 pub mod patches;
 pub mod pictures;
 pub mod potential;
+pub mod protobuf;
 pub mod race;
 pub mod random;
 mod run_format;

@@ -121,7 +121,7 @@ impl Potential {
                 .map(|g| g * g)
                 .sum::<f64>()
                 .sqrt()
-                .max(NORM_FLOOR);
+                .max(GRADIENT_FLOOR);
             gradient = gradient.map(|g| g / norm);
         }
         let phi = if others < weights[target] {
@@ -139,7 +139,7 @@ impl Potential {
 
 /// [`Operator::NormalizedGradient`] does not scale gradients shorter than this up to unit length,
 /// so that the field stays zero where it is zero.
-pub const NORM_FLOOR: f64 = 1e-6;
+pub const GRADIENT_FLOOR: f64 = 1e-6;
 
 fn total_without(weights: &[f64], index: usize) -> f64 {
     weights

@@ -13,7 +13,7 @@ pub use blend::{Blend, Strips};
 pub use guided::Outlines;
 
 use crate::encoding::Centroids;
-use crate::labels::IGNORE;
+use crate::labels::{IGNORE, Taps, taps};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -241,9 +241,9 @@ struct Row<'a> {
 
 impl<'a> Row<'a> {
     fn new(rows: &Rows<'a>, row: usize, to: [usize; 2]) -> Self {
-        let (top, bottom, share) = tap(row, rows.size[0], to[0]);
+        let Taps { low, high, share } = taps(row, rows.size[0], to[0]);
         Self {
-            between: [rows.row(top), rows.row(bottom)],
+            between: [rows.row(low), rows.row(high)],
             share,
             classes: rows.classes,
             widths: [rows.size[1], to[1]],
@@ -265,7 +265,8 @@ impl<'a> Row<'a> {
     fn each(&self, column: usize, mut f: impl FnMut(usize, f32)) {
         let [from, to] = self.widths;
         let ([top, bottom], fy) = (self.between, self.share);
-        let (left, right, fx) = tap(column, from, to);
+        let across = taps(column, from, to);
+        let (left, right, fx) = (across.low, across.high, across.share);
         let corner = |row: &'a [f32], column: usize| &row[column * self.classes..][..self.classes];
         let corners = [
             corner(top, left),
@@ -286,15 +287,6 @@ impl<'a> Row<'a> {
             f(class, share);
         }
     }
-}
-
-/// The two of `from` samples to interpolate between for sample `i` of `to`, and the weight of the
-/// second.
-fn tap(i: usize, from: usize, to: usize) -> (usize, usize, f32) {
-    let at = (i as f32 + 0.5) * from as f32 / to as f32 - 0.5;
-    let at = at.clamp(0.0, (from - 1) as f32);
-    let low = at as usize;
-    (low, (low + 1).min(from - 1), at - low as f32)
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ fonts:
 format:
 page:
 own_png:
-panic_message:
+panics:
 potential:
+protobuf:
 random:
 run_format:
 sampler:
@@ -25,7 +26,7 @@ terminal:
 text_file:
 texts:
 version:
-device: panic_message
+device: panics
 encoding: simd
 own_gif: own_png
 files: csv own_gif own_png page
@@ -33,8 +34,8 @@ system_report: device page version
 assignment: encoding
 labels: encoding
 trajectory: labels
-crash: files panic_message terminal
-data: assignment files format labels own_png panic_message text_file
+crash: files panics terminal
+data: assignment files format labels own_png panics text_file
 votes: data encoding labels
 label_edit: labels
 kernels: device encoding potential simd
@@ -48,23 +49,23 @@ model: device encoding files flow kernels patches random text_file
 inference: data device encoding flow kernels labels model sampler votes
 inspect: encoding flow inference labels model
 models: files format model page run_format spelling
-onnx: data encoding flow inference kernels model random sampler votes
+onnx: data encoding flow inference kernels model protobuf random sampler votes
 eval: csv data encoding flow fonts inference labels model pictures sampler votes
 export: csv data encoding files fonts labels own_gif own_png pictures spelling trajectory votes
 compare: data encoding eval export fonts format labels pictures run_format sampler trajectory votes
-job: data device inference labels model page panic_message sampler
-server: crash data device export files inference kernels labels model models panic_message terminal votes
-train: assignment data device encoding eval files flow format kernels model models panic_message patches pictures \
-    potential random run_format text_file
+job: data device inference labels model page panics sampler
+server: crash data device export files inference kernels labels model models panics terminal votes
+train: assignment data device encoding eval files flow format kernels model models panics patches pictures \
+    potential protobuf random run_format text_file
 verify: data encoding eval files kernels labels model potential random
-race: csv data device encoding eval files flow fonts format inference labels model panic_message pictures potential \
+race: csv data device encoding eval files flow fonts format inference labels model panics pictures potential \
     sampler text_file texts train vector_field
 viewer: compare crash csv data device encoding eval export files flow fonts format gpu inference inspect job label_edit \
-    labels model models page panic_message patches pictures potential race runs sampler system_report texts train trajectory \
+    labels model models page panics patches pictures potential race runs sampler system_report texts train trajectory \
     vector_field votes
 ablate: csv data device eval files flow fonts format inference model run_format text_file train votes
 cli: ablate compare crash csv data device encoding eval export files flow format inference inspect kernels labels model \
-    models onnx panic_message pictures race run_format sampler server system_report terminal text_file texts train trajectory verify \
+    models onnx panics pictures race run_format sampler server system_report terminal text_file texts train trajectory verify \
     version viewer votes
 main: allocator cli viewer
 ";

@@ -43,7 +43,7 @@ const SQRT: u32 = 1u;
 const LINEAR: u32 = 2u;
 const NORMALIZED_GRADIENT: u32 = 3u;
 
-const NORM_FLOOR: f32 = 1e-6;
+const GRADIENT_FLOOR: f32 = 1e-6;
 
 fn offset_from(x: vec3f, k: u32) -> vec3f {
     return (x - centroids[k].high) - centroids[k].low;
@@ -115,7 +115,7 @@ fn potential_at(x: vec3f) -> PotentialAt {
     let total = others + own;
     here.gradient = (2.0 * inverse_tau / total) * (others * pull - push);
     if transform == NORMALIZED_GRADIENT {
-        here.gradient /= max(length(here.gradient), NORM_FLOOR);
+        here.gradient /= max(length(here.gradient), GRADIENT_FLOOR);
     }
     if others < own {
         here.phi = log_one_plus(others / own);

@@ -272,15 +272,6 @@ fn scored_at_once(job: &Job, scale: f64) -> usize {
     ((trained_at_once as f64 / area) as usize).max(1)
 }
 
-/// The numbers of steps that a model is scored at: only the first for a classifier, which always takes one.
-fn scored_steps<'a>(steps: &'a [usize], card: &Card) -> &'a [usize] {
-    if card.prediction.is_one_step() {
-        &steps[..steps.len().min(1)]
-    } else {
-        steps
-    }
-}
-
 /// Whether a model's masks depend on the seed of the noise: not if its flow starts at the photo, and not those of a
 /// classifier, whose decision does not depend on the state.
 fn depends_on_noise(card: &Card) -> bool {
@@ -319,14 +310,14 @@ fn score(
     let data = photos.scored.clone().within(&own);
     let data = data.as_ref().unwrap_or(&photos.scored);
     let classes = model.card.classes.len();
-    let scored_at = scored_steps(&settings.steps, &model.card);
+    let scored_at = model.card.scored_steps(&settings.steps);
     let mut sums = vec![Confusion::of(data.known_classes()); scored_at.len()];
     let mut agreement = Agreement::default();
     let seeds = noise_seeds(&settings.noise_seeds, &model.card);
     let known = known_agreement(&settings.noise_seeds, &model.card);
     for &seed in seeds {
         let scoring = Scoring {
-            steps: scored_at.to_vec(),
+            steps: scored_at.clone(),
             resolutions: vec![settings.resolution],
             batch: scored_at_once(job, settings.scale),
             samples: settings.samples,
@@ -335,7 +326,7 @@ fn score(
             seed,
             ..Scoring::default()
         };
-        let mut seen = |seen: &eval::Seen| {
+        let mut seen = |seen: &eval::ScoredPhoto| {
             if seeds.len() > 1 {
                 agreement.add(seen);
             }
@@ -397,16 +388,6 @@ mod tests {
             assert_eq!(known_agreement(&[4, 5], &without), Some(1.0));
             assert_eq!(known_agreement(&[4], &without), None);
         }
-    }
-
-    #[test]
-    fn a_classifier_is_scored_at_one_number_of_steps() {
-        let steps = |prediction| {
-            let card = card(Source::Image, prediction);
-            scored_steps(&[5, 1, 10], &card).to_vec()
-        };
-        assert_eq!(steps(Prediction::Logits), [5]);
-        assert_eq!(steps(Prediction::Velocity), [5, 1, 10]);
     }
 
     #[test]

@@ -339,8 +339,7 @@ impl Work {
         let contender = |model: &OsStr, name: &str, steps: Option<u64>, solver| {
             let given = model.to_string_lossy().into_owned();
             let model = models::load(model, device)?;
-            let steps = steps.map_or(model.card.default_steps(), |steps| steps as usize);
-            let steps = model.card.flow_steps(steps);
+            let steps = model.card.solver_steps(steps.map(|steps| steps as usize));
             anyhow::Ok(Contender {
                 caption: compare::caption(name, steps, solver),
                 name: given,

@@ -19,7 +19,7 @@ use crate::export::Selection;
 use crate::files::{self, Plan};
 use crate::format::counted;
 use crate::inference::Tiling;
-use crate::model::{Card, Model};
+use crate::model::Model;
 use crate::models;
 use crate::pictures;
 use crate::terminal::{self, out};
@@ -157,21 +157,6 @@ fn smaller(tiles: Tiling) -> &'static str {
     }
 }
 
-/// The numbers of steps to score, each once: those that the model takes where these are asked for, or by default.
-fn scored_steps(card: &Card, asked: &[u64]) -> Vec<usize> {
-    let mut steps = Vec::new();
-    for &number in asked {
-        let number = card.flow_steps(number as usize);
-        if !steps.contains(&number) {
-            steps.push(number);
-        }
-    }
-    if steps.is_empty() {
-        steps.push(card.default_steps());
-    }
-    steps
-}
-
 /// Names what votes that do not fit into memory need.
 fn advised(error: EvalError) -> Error {
     match error {
@@ -190,12 +175,16 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
     let without = indices("--without", &arguments.without, &model.card.classes)?;
     let cell = indices("--cell", &arguments.cell, &model.card.classes)?;
     let cell = <[usize; 2]>::try_from(cell).ok();
-    let steps = scored_steps(&model.card, &arguments.steps);
+    let asked: Vec<usize> = arguments
+        .steps
+        .iter()
+        .map(|&steps| steps as usize)
+        .collect();
     let sampling = &arguments.sampling;
     let scoring = Scoring {
         solver: sampling.solver,
         shift: sampling.shift,
-        steps,
+        steps: model.card.scored_steps(&asked),
         resolutions: arguments.resolution.all(),
         batch: arguments.batch as usize,
         seed: sampling.seed,
@@ -223,7 +212,7 @@ fn score(arguments: &Arguments, data: Dataset, bad: usize, device: &Device) -> a
         )
     });
     let mut compiling = Compiling::on(device);
-    let mut seen = |seen: &eval::Seen| {
+    let mut seen = |seen: &eval::ScoredPhoto| {
         drop(compiling.take());
         if seen.steps == last {
             progress.step(false);
@@ -563,20 +552,7 @@ fn print_cell(photos: &Photos, data: &Dataset, cell: [&str; 2]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Prediction;
     use crate::inference::SegmentError;
-    use crate::model::testing;
-
-    #[test]
-    fn a_classifier_is_scored_once_at_its_one_step() {
-        let of = |prediction, asked: &[u64]| {
-            let model = testing::tiny(&["a", "b"], [8, 8], |card| card.prediction = prediction);
-            scored_steps(&model.card, asked)
-        };
-        assert_eq!(of(Prediction::Logits, &[1, 5, 10]), [1]);
-        assert_eq!(of(Prediction::Logits, &[]), [1]);
-        assert_eq!(of(Prediction::Velocity, &[5, 1, 5]), [5, 1]);
-    }
 
     #[test]
     fn a_lack_of_memory_names_options_that_help() {

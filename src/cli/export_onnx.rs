@@ -93,7 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let steps = arguments.steps.map(|steps| steps as usize);
     let graph = match arguments.graph {
         Kind::Flow => Graph::Flow {
-            steps: steps.unwrap_or(model.card.default_steps()),
+            steps: model.card.solver_steps(steps),
         },
         Kind::Velocity => Graph::Velocity,
         Kind::Encoder => Graph::Encoder,

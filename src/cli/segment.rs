@@ -417,9 +417,7 @@ fn work<'a>(arguments: &Arguments, model: &'a Model, tables: &Tables) -> anyhow:
             sampling: Sampling {
                 solver: sampling.solver,
                 shift: sampling.shift,
-                steps: model
-                    .card
-                    .flow_steps(steps.unwrap_or(model.card.default_steps())),
+                steps: model.card.solver_steps(steps),
                 seed: sampling.seed,
                 ..Sampling::default()
             },

@@ -6,7 +6,7 @@ use super::inputs;
 use crate::files::Plan;
 use crate::sampler::Solver;
 use crate::texts::Language;
-use crate::viewer::{self, Theme, field::Preset};
+use crate::viewer::{self, Front, Theme, field::Preset};
 use anyhow::bail;
 use std::path::{Path, PathBuf};
 
@@ -91,11 +91,25 @@ fn check_screenshot(path: &Path, shown: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is in front; clap lets only one of them be chosen.
+fn front(arguments: &Arguments) -> Front {
+    if let Some(number) = arguments.lesson {
+        Front::Lesson(number as usize)
+    } else if let Some(pause_after) = arguments.race {
+        Front::Race { pause_after }
+    } else if arguments.field {
+        Front::Field(arguments.preset.unwrap_or(Preset::Fig1b))
+    } else {
+        Front::Photo
+    }
+}
+
 pub(super) fn run(mut arguments: Arguments) -> anyhow::Result<()> {
     arguments.paths = inputs::expand(arguments.paths);
     if let Some(path) = &arguments.screenshot {
         check_screenshot(path, &arguments.paths)?;
     }
+    let front = front(&arguments);
     let options = viewer::Options {
         device: arguments.device.device,
         model: arguments.model,
@@ -103,11 +117,7 @@ pub(super) fn run(mut arguments: Arguments) -> anyhow::Result<()> {
         solver: arguments.solver,
         steps: arguments.steps.map(|steps| steps as usize),
         screenshot: arguments.screenshot,
-        field: arguments
-            .field
-            .then(|| arguments.preset.unwrap_or(Preset::Fig1b)),
-        race: arguments.race,
-        lesson: arguments.lesson.map(|number| number as usize),
+        front,
         language: arguments.language,
         theme: arguments.theme,
         size: arguments.size,

@@ -161,7 +161,7 @@ fn pictures_in(list: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::Seen;
+    use crate::eval::ScoredPhoto;
     use crate::inference::Segmented;
     use crate::votes::Votes;
 
@@ -196,7 +196,7 @@ mod tests {
         let centroids = Centroids::kronecker(3);
         let sample = data.load(0).unwrap();
         let mut worst = Worst::new(1, WorstBy::Iou);
-        worst.add(&Seen {
+        worst.add(&ScoredPhoto {
             index: 0,
             steps: 1,
             sample: &sample,

@@ -140,7 +140,7 @@ fn panics_of_decoders_are_not_logged_and_use_up_no_report() {
 #[test]
 #[ignore = "panics in a process of its own"]
 fn decoders_panic() {
-    use crate::panic_message::{caught, caught_quietly};
+    use crate::panics::{caught, caught_quietly};
     log_panics();
     for _ in 0..2 * REPORTS {
         let damaged = || -> Result<(), String> { panic!("a damaged file") };
@@ -162,7 +162,7 @@ fn only_the_panics_that_work_expects_are_not_logged() {
 #[test]
 #[ignore = "panics in a process of its own"]
 fn work_panics() {
-    use crate::panic_message::{caught, expecting};
+    use crate::panics::{caught, expecting};
     log_panics();
     for message in ["a full memory", "a fault in between"] {
         let work = || -> Result<(), String> { panic!("{message}") };

@@ -5,6 +5,7 @@
 //! loop, each a pure function of seed, step and data set, so that a resumed run sees what an
 //! uninterrupted one would have seen. This module does not depend on networks or on the method.
 
+mod appearance;
 pub mod augment;
 pub mod balance;
 mod black_and_white;
@@ -31,7 +32,6 @@ pub mod layout;
 mod limits;
 pub mod list;
 pub mod loader;
-mod looks;
 pub mod mapping;
 pub mod mixtures;
 mod natural;
@@ -75,7 +75,7 @@ pub use mapping::LabelMapping;
 pub use natural::natural;
 pub use photo::{
     Frame, Frames, PHOTO_EXTENSIONS, decode_photo, frame_count, frame_name, has_photo_ending,
-    read_frames, read_photo, stored_size,
+    read_frames, read_photo, size_of, stored_size,
 };
 pub use report::{ClassShare, Report, SplitReport, inspect};
 pub use sample::Sample;

@@ -7,9 +7,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::appearance::{self, Appearance, from_hsv, noise, soft_step};
 use super::classes::ClassTable;
 use super::error::DataError;
-use super::looks::{self, Look, from_hsv, noise, soft_step};
 use super::sample::Sample;
 use crate::labels::IGNORE;
 use crate::labels::LabelMap;
@@ -103,7 +103,7 @@ pub(super) fn split(config: SceneConfig, split: &str) -> Result<(SceneConfig, us
     })?;
     Ok((
         SceneConfig {
-            seed: looks::hash(config.seed, at as u64, 0),
+            seed: appearance::hash(config.seed, at as u64, 0),
             ..config
         },
         SPLITS[at].1,
@@ -117,10 +117,10 @@ pub(super) fn split_names() -> [&'static str; 2] {
 
 /// `background`, then a description of each class's appearance.
 pub(super) fn class_table(classes: usize) -> ClassTable {
-    let looks = (1..classes).map(Look::name);
+    let shapes = (1..classes).map(Appearance::name);
     ClassTable::new(
         std::iter::once("background".to_owned())
-            .chain(looks)
+            .chain(shapes)
             .collect(),
     )
 }
@@ -142,7 +142,7 @@ pub(super) fn scene_name(index: u64) -> String {
 pub fn render(config: &SceneConfig, index: u64) -> Sample {
     let config = config.clamped();
     let [height, width] = config.size;
-    let mut rng = ChaCha8Rng::seed_from_u64(looks::hash(config.seed, index, 1));
+    let mut rng = ChaCha8Rng::seed_from_u64(appearance::hash(config.seed, index, 1));
     let angle = rng.random_range(-2.4f32..-0.7);
     let light = [angle.cos(), angle.sin()];
     let mut canvas = Canvas::background(&config, &mut rng);
@@ -158,7 +158,7 @@ pub fn render(config: &SceneConfig, index: u64) -> Sample {
             y as f32 / height as f32 - 0.5,
         ];
         let lit = 1.0 + 0.22 * (across[0] * light[0] + across[1] * light[1]);
-        let speck = looks::unit(looks::hash(u64::from(x), u64::from(y), grain)) - 0.5;
+        let speck = appearance::unit(appearance::hash(u64::from(x), u64::from(y), grain)) - 0.5;
         let pixel = canvas.colours[y as usize * width + x as usize];
         Rgb(pixel.map(|c| ((c * lit + 0.06 * config.texture * speck) * 255.0).round() as u8))
     });
@@ -177,7 +177,7 @@ pub fn render(config: &SceneConfig, index: u64) -> Sample {
 /// One object in a scene, in pixels.
 struct Object {
     class: u16,
-    look: Look,
+    appearance: Appearance,
     centre: [f32; 2],
     radius: f32,
     sin_cos: (f32, f32),
@@ -191,15 +191,15 @@ impl Object {
         let [height, width] = config.size.map(|side| side as f32);
         let short = height.min(width);
         let class = rng.random_range(1..config.classes as u32) as u16;
-        let look = Look::of(usize::from(class));
+        let appearance = Appearance::of(usize::from(class));
         Self {
             class,
-            look,
+            appearance,
             centre: [rng.random_range(0.0..width), rng.random_range(0.0..height)],
             radius: (short * rng.random_range(0.13f32..0.3)).max(1.0),
             sin_cos: rng.random_range(0.0..std::f32::consts::TAU).sin_cos(),
             phase: rng.random_range(0.0..std::f32::consts::TAU),
-            period: (short * look.period).max(2.5),
+            period: (short * appearance.period).max(2.5),
             salt: rng.random(),
         }
     }
@@ -213,7 +213,7 @@ impl Object {
 
     /// Signed distance to the outline in pixels.
     fn distance(&self, local: [f32; 2]) -> f32 {
-        self.look
+        self.appearance
             .distance(local.map(|c| c / self.radius), self.phase)
             * self.radius
     }
@@ -328,14 +328,14 @@ fn surface(
     texture: f32,
 ) -> [f32; 3] {
     let colour = object
-        .look
+        .appearance
         .colour(local.map(|c| c / object.period), texture, object.salt);
     let (nx, ny) = (
         (x - object.centre[0]) / object.radius,
         (y - object.centre[1]) / object.radius,
     );
     let towards = nx * light[0] + ny * light[1];
-    let round = object.look.roundness();
+    let round = object.appearance.roundness();
     let shade = 0.92 + (0.14 + 0.22 * round) * towards;
     // A highlight where a ball would reflect the light.
     let off = (nx - 0.45 * light[0]).hypot(ny - 0.45 * light[1]);

@@ -1,7 +1,7 @@
 //! Failures of a device at work.
 
 use super::on_cpu;
-use crate::panic_message::{expecting, panic_message};
+use crate::panics::{expecting, panic_message};
 use burn::tensor::Device;
 use std::any::Any;
 use std::fmt;

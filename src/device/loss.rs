@@ -175,7 +175,7 @@ pub(super) fn simulate(device: &wgpu::Device) {
 mod tests {
     use super::*;
     use crate::device::Choice;
-    use crate::panic_message::panic_message;
+    use crate::panics::panic_message;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::time::Instant;
 

@@ -1,7 +1,10 @@
+//! A device that computations run on, with what to call it.
+
 use super::backend::on_cpu;
 use burn::tensor::Device;
 use std::fmt;
 
+/// A device that is ready for tensors.
 pub struct Opened {
     /// For tensors.
     pub device: Device,

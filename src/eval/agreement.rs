@@ -1,6 +1,6 @@
 //! How often predictions of several runs over the same photos agree.
 
-use super::Seen;
+use super::ScoredPhoto;
 use super::label_runs::{LabelRuns, from_runs, runs};
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub struct Agreement {
 impl Agreement {
     /// Adds a prediction. The first one of a photo at a number of steps is the reference for later
     /// ones.
-    pub fn add(&mut self, seen: &Seen) {
+    pub fn add(&mut self, seen: &ScoredPhoto) {
         let key = (seen.index, seen.steps);
         match self.first.get(&key) {
             None => {
@@ -59,7 +59,7 @@ mod tests {
         };
         let mut agreement = Agreement::default();
         let mut add = |steps, prediction: [u16; 4]| {
-            agreement.add(&Seen {
+            agreement.add(&ScoredPhoto {
                 index: 0,
                 steps,
                 sample: &sample,

@@ -88,6 +88,7 @@ impl Confusion {
         self.counts[row].iter().sum::<u64>() + self.unpredicted[truth]
     }
 
+    /// The scores of the pixels counted so far; classes that labels cannot have are without an IoU.
     pub fn scores(&self) -> Scores {
         let n = self.classes;
         let mut right = 0;

@@ -26,5 +26,5 @@ pub use matrix::{MatrixError, to_csv, to_png};
 pub use photos::{PhotoScores, Photos};
 pub use reliability::reliability_png;
 pub(crate) use run::spread;
-pub use run::{Outcome, Resolution, Scoring, Seen, score};
+pub use run::{Outcome, Resolution, ScoredPhoto, Scoring, score};
 pub use worst::{Ranked, Worst, WorstBy};

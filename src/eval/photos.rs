@@ -1,7 +1,7 @@
 //! The scores of every photo: which photos have pixels in a cell of the confusion matrix, and which
 //! have a low score for a class.
 
-use super::Seen;
+use super::ScoredPhoto;
 use super::confusion::own_scores;
 use crate::csv;
 use crate::data::Dataset;
@@ -44,7 +44,7 @@ impl Photos {
     }
 
     /// Adds a scored photo.
-    pub fn add(&mut self, seen: &Seen) {
+    pub fn add(&mut self, seen: &ScoredPhoto) {
         let (truth, prediction) = (&seen.sample.labels.data, seen.at_label_size());
         let classes = self.classes.len();
         let own = own_scores(truth, &prediction, seen.known);
@@ -150,7 +150,7 @@ mod tests {
         // One pixel of class c, which the data set does not have. The votes say c everywhere.
         let mask = row(&[0, 1, 1, 2]);
         let coarse = Votes::for_labels(&[2], 3, [1, 1]);
-        photos.add(&Seen {
+        photos.add(&ScoredPhoto {
             index: 0,
             steps: 1,
             sample: &sample,
@@ -174,7 +174,7 @@ mod tests {
         // Photos may be scored out of order.
         for index in [2, 0, 3, 1] {
             let sample = sample(format!("p{index}"), &truths[index]);
-            photos.add(&Seen {
+            photos.add(&ScoredPhoto {
                 index,
                 steps: 1,
                 sample: &sample,

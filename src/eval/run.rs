@@ -148,7 +148,7 @@ impl Outcome {
 }
 
 /// A scored photo, at one number of steps.
-pub struct Seen<'a> {
+pub struct ScoredPhoto<'a> {
     pub index: usize,
     pub steps: usize,
     pub sample: &'a Sample,
@@ -162,7 +162,7 @@ pub struct Seen<'a> {
     pub segmented: &'a Segmented,
 }
 
-impl Seen<'_> {
+impl ScoredPhoto<'_> {
     /// The prediction at the size of the labels.
     pub fn at_label_size(&self) -> Vec<u16> {
         let own = [self.sample.labels.height, self.sample.labels.width];
@@ -185,7 +185,7 @@ pub fn score(
     model: &Model,
     data: &Dataset,
     scoring: &Scoring,
-    seen: &mut dyn FnMut(&Seen),
+    seen: &mut dyn FnMut(&ScoredPhoto),
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<Outcome>, EvalError> {
     same_classes(&model.card.classes, &data.classes().names)?;
@@ -280,7 +280,7 @@ struct Run<'a> {
     /// Which classes labels of the data set can have.
     known: Vec<bool>,
     outcomes: Vec<Outcome>,
-    seen: &'a mut dyn FnMut(&Seen),
+    seen: &'a mut dyn FnMut(&ScoredPhoto),
 }
 
 impl Run<'_> {
@@ -384,7 +384,7 @@ impl Run<'_> {
     fn add(&mut self, number: usize, index: usize, sample: &Sample, segmented: &Segmented) {
         let size = segmented.size;
         let (prediction, probability) = segmented.decide(size);
-        let seen = Seen {
+        let seen = ScoredPhoto {
             index,
             steps: self.scoring.steps[number],
             sample,

@@ -73,7 +73,7 @@ fn neither_batch_nor_company_changes_a_prediction() {
                 samples,
                 ..Scoring::default()
             };
-            let mut keep = |s: &Seen| {
+            let mut keep = |s: &ScoredPhoto| {
                 labels.insert(s.index, s.prediction.to_vec());
             };
             score(&model, &data(7), &scoring, &mut keep, &|| false).unwrap();
@@ -157,7 +157,7 @@ fn a_scale_changes_what_the_network_sees() {
             looks: Look::all(&[scale], false),
             ..Scoring::default()
         };
-        let mut seen = |seen: &Seen| sizes.push(seen.size);
+        let mut seen = |seen: &ScoredPhoto| sizes.push(seen.size);
         score(&model, &data(2), &scoring, &mut seen, &|| false).unwrap();
         sizes
     };
@@ -175,7 +175,8 @@ fn several_looks_are_one_vote_at_the_first_size() {
             ..Scoring::default()
         };
         let mut found = Vec::new();
-        let mut seen = |seen: &Seen| found.push((seen.index, seen.size, seen.prediction.to_vec()));
+        let mut seen =
+            |seen: &ScoredPhoto| found.push((seen.index, seen.size, seen.prediction.to_vec()));
         score(&model, &data(3), &scoring, &mut seen, &|| false).unwrap();
         found
     };
@@ -204,7 +205,7 @@ fn one_window_scores_as_the_whole_photo_does() {
                 ..Scoring::default()
             };
             let mut sizes = Vec::new();
-            let mut seen = |seen: &Seen| sizes.push(seen.size);
+            let mut seen = |seen: &ScoredPhoto| sizes.push(seen.size);
             let outcomes = score(&model, &data(3), &scoring, &mut seen, &|| false).unwrap();
             (outcomes, sizes)
         };

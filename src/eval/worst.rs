@@ -1,6 +1,6 @@
 //! The photos with the worst scores.
 
-use super::Seen;
+use super::ScoredPhoto;
 use super::confusion::own_scores;
 use super::label_runs::{LabelRuns, from_runs, runs};
 use crate::data::{DataError, Dataset};
@@ -52,7 +52,7 @@ impl Worst {
     }
 
     /// Adds a scored photo, at the labels' resolution.
-    pub fn add(&mut self, seen: &Seen) {
+    pub fn add(&mut self, seen: &ScoredPhoto) {
         let prediction = seen.at_label_size();
         let Some(own) = own_scores(&seen.sample.labels.data, &prediction, seen.known) else {
             return;
@@ -129,7 +129,7 @@ mod tests {
                 data: vec![label; side * side],
             },
         };
-        worst.add(&Seen {
+        worst.add(&ScoredPhoto {
             index,
             steps: 1,
             sample: &sample,

@@ -162,8 +162,9 @@ pub struct Sources {
     pub second: Option<Arc<Second>>,
 }
 
+/// What a pane shows, and where.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct PaneView {
     pub layer: Layer,
     /// The picture's top left corner, in framebuffer pixels.
     pub origin: [f32; 2],
@@ -368,8 +369,7 @@ impl Pipelines {
     /// class of every pixel, one u32 each.
     ///
     /// # Errors
-    /// If the driver reports an error, or a state is too large for one dispatch (over four million
-    /// pixels) or for a texture.
+    /// A driver error, or a state too large for one dispatch (over four million pixels) or a texture.
     pub fn decode(
         &self,
         classes: &Classes,
@@ -457,12 +457,12 @@ impl Pipelines {
         &self,
         classes: &Classes,
         sources: &Sources,
-        look: &Look,
+        view: &PaneView,
     ) -> Result<Pane, GpuError> {
-        let fitted = || self.fitted(classes, sources, look);
+        let fitted = || self.fitted(classes, sources, view);
         let fitted = self.software.then(fitted).transpose()?;
-        let (sources, look) = fitted.as_ref().map_or((sources, look), |(s, l)| (s, l));
-        self.pane_on(self.format, classes, sources, look, self.software)
+        let (sources, view) = fitted.as_ref().map_or((sources, view), |(s, l)| (s, l));
+        self.pane_on(self.format, classes, sources, view, self.software)
     }
 
     /// Prepares a pane for drawing on a texture of a format. `whole_levels` reads the photo from one mip level, which
@@ -475,23 +475,23 @@ impl Pipelines {
         target: wgpu::TextureFormat,
         classes: &Classes,
         sources: &Sources,
-        look: &Look,
+        view: &PaneView,
         whole_levels: bool,
     ) -> Result<Pane, GpuError> {
         let (truth, second) = (sources.truth.as_deref(), sources.second.as_deref());
         let corrected = sources.corrected.as_deref();
         let [height, width] = sources.size;
-        let level = sources.photo.level(look.extent);
+        let level = sources.photo.level(view.extent);
         let shrunk = level > 0.0;
         let level = if whole_levels { level.floor() } else { level };
         let uniform = CanvasUniform {
-            origin: look.origin,
-            extent: look.extent,
+            origin: view.origin,
+            extent: view.extent,
             size: [width as u32, height as u32],
             second: second.map_or([0, 0], |second| second.size),
-            opacity: look.opacity,
+            opacity: view.opacity,
             share: sources.share,
-            lit: look.lit.map_or(-1, |class| class as i32),
+            lit: view.lit.map_or(-1, |class| class as i32),
             level,
             classes: classes.coloured,
             padding: [0; 3],
@@ -522,14 +522,14 @@ impl Pipelines {
                 wgpu::BindingResource::TextureView(&corrected.unwrap_or(&self.nothing).view),
             ];
             let pipeline = self.of_pane(PaneKind {
-                layer: look.layer,
-                known: match look.layer {
+                layer: view.layer,
+                known: match view.layer {
                     Layer::Truth | Layer::Error => truth.is_some(),
                     Layer::Probability | Layer::Margin | Layer::Entropy => sources.doubt.is_some(),
                     Layer::Second | Layer::Disagreement => second.is_some(),
                     Layer::Photo | Layer::Raw | Layer::Map | Layer::Overlay => true,
                 },
-                fine: look.fine,
+                fine: view.fine,
                 whole: corrected.is_some(),
                 shrunk,
                 target,

@@ -1,7 +1,7 @@
 //! Photos and masks at the size of their pictures on the screen. A software adapter takes longer to filter the photo, and
 //! to find the outlines between the network's pixels, than for the rest of a pane, and would do so for every frame.
 
-use super::canvas::{Classes, Layer, Look, Pipelines, Sources, lock};
+use super::canvas::{Classes, Layer, PaneView, Pipelines, Sources, lock};
 use super::draw::pass_on;
 use super::textures::{Fitted, Photo, texture};
 use super::{GpuError, guarded};
@@ -20,7 +20,7 @@ const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 
 impl Pipelines {
     /// The same sources with a photo and a mask of the size of the picture, where these take less time to draw, and the
-    /// look with the picture on whole pixels, each of which is then one of theirs.
+    /// view with the picture on whole pixels, each of which is then one of theirs.
     ///
     /// # Errors
     /// If the driver reports an error.
@@ -28,12 +28,12 @@ impl Pipelines {
         &self,
         classes: &Classes,
         sources: &Sources,
-        look: &Look,
-    ) -> Result<(Sources, Look), GpuError> {
+        view: &PaneView,
+    ) -> Result<(Sources, PaneView), GpuError> {
         forget_closed(&self.photos);
         forget_closed(&self.masks);
-        let (mut fitted, mut on_pixels) = (sources.clone(), *look);
-        let size = look.extent.map(|side| side.round() as u32);
+        let (mut fitted, mut on_pixels) = (sources.clone(), *view);
+        let size = view.extent.map(|side| side.round() as u32);
         let [width, height] = size;
         let longest = width.max(height);
         if !(1..=MOST_PIXELS).contains(&width.saturating_mul(height))
@@ -41,15 +41,15 @@ impl Pipelines {
         {
             return Ok((fitted, on_pixels));
         }
-        on_pixels.origin = look.origin.map(f32::round);
+        on_pixels.origin = view.origin.map(f32::round);
         on_pixels.extent = size.map(|side| side as f32);
-        let shows_photo = !matches!(look.layer, Layer::Raw | Layer::Map | Layer::Truth);
+        let shows_photo = !matches!(view.layer, Layer::Raw | Layer::Map | Layer::Truth);
         if shows_photo && sources.photo.level(on_pixels.extent) > 0.0 {
             let draw = || self.reduced_photo(classes, sources, size);
             fitted.photo = kept(&self.photos, &sources.photo, size, draw)?;
         }
-        let shows_outlines = match look.layer {
-            Layer::Map | Layer::Overlay | Layer::Error | Layer::Disagreement => look.fine,
+        let shows_outlines = match view.layer {
+            Layer::Map | Layer::Overlay | Layer::Error | Layer::Disagreement => view.fine,
             _ => false,
         };
         if shows_outlines
@@ -74,7 +74,7 @@ impl Pipelines {
         sources: &Sources,
         size: [u32; 2],
     ) -> Result<Photo, GpuError> {
-        let look = Look {
+        let whole = PaneView {
             layer: Layer::Photo,
             origin: [0.0; 2],
             extent: size.map(|side| side as f32),
@@ -82,7 +82,7 @@ impl Pipelines {
             opacity: 1.0,
             lit: None,
         };
-        let pane = self.pane_on(FORMAT, classes, sources, &look, false)?;
+        let pane = self.pane_on(FORMAT, classes, sources, &whole, false)?;
         guarded(&self.device, "reducing the photo", || {
             let usage =
                 wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::TEXTURE_BINDING;

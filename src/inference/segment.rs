@@ -141,11 +141,6 @@ pub fn check_votes(
     Ok(())
 }
 
-/// Height and width.
-fn dimensions(photo: &RgbImage) -> [usize; 2] {
-    [photo.height(), photo.width()].map(|side| side as usize)
-}
-
 /// Segments a photo. `stop` is called before every solver step.
 ///
 /// # Errors
@@ -201,7 +196,7 @@ pub fn segment_counting(
     let factor = (bytes(height) as f64 / COARSE as f64).sqrt();
     let coarse = tiles.canvas().map(|side| (side as f64 / factor) as usize);
     let least = viewing.ignore_below * viewing.looks.len() as f32;
-    let [height, width] = dimensions(photo);
+    let [height, width] = data::size_of(photo);
     let mut strips = Strips::new(blend, [height, width], least, coarse);
     for row in 0..tiles.grid()[0] {
         viewer.add_row(&tiles, row, strips.blend())?;
@@ -229,7 +224,7 @@ struct Viewer<'a> {
 
 impl Viewer<'_> {
     fn tiles(&self, look: Look) -> Tiles {
-        let photo = dimensions(self.photo);
+        let photo = data::size_of(self.photo);
         Tiles::new(self.model, photo, look.scale, self.viewing.tiling)
     }
 

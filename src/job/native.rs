@@ -1,10 +1,13 @@
 //! On a thread.
 
-use super::{Mask, Message, Opened, Photo, SMALLER_INPUT, attempted_to_open, failure, open};
+use super::{
+    FlowSettings, Mask, Message, Opened, Photo, SMALLER_INPUT, attempted_to_open, failure, open,
+};
+use crate::data;
 use crate::device::attempt;
-use crate::inference::{self, Sampling, SegmentError, Viewing};
+use crate::inference::{self, SegmentError, Viewing};
 use crate::model::{Model, tensors::read};
-use crate::panic_message::panic_message;
+use crate::panics::panic_message;
 use burn::tensor::Device;
 use std::any::Any;
 use std::collections::{HashSet, VecDeque};
@@ -17,13 +20,18 @@ const QUEUE: usize = 4;
 
 /// Segments a photo, sending the source and then the state after every step. Stops when `send` returns
 /// false.
-fn flow(model: &Model, photo: Photo, sampling: Sampling, send: &mut dyn FnMut(Message) -> bool) {
+fn flow(
+    model: &Model,
+    photo: Photo,
+    settings: FlowSettings,
+    send: &mut dyn FnMut(Message) -> bool,
+) {
     let Opened {
         photo,
         truth,
         size,
         input,
-    } = match open(model, photo, sampling) {
+    } = match open(model, photo, settings.scale) {
         Ok(opened) => opened,
         Err(error) => {
             send(Message::Failed(error));
@@ -33,7 +41,7 @@ fn flow(model: &Model, photo: Photo, sampling: Sampling, send: &mut dyn FnMut(Me
     if !send(Message::Opened { photo, truth, size }) {
         return;
     }
-    for state in inference::flow(model, input, sampling) {
+    for state in inference::flow(model, input, settings.sampling) {
         let values = read(state.x.clone());
         if let Err(error) = inference::check_finite(model, &values) {
             send(Message::Failed(error.to_string()));
@@ -60,7 +68,7 @@ fn mask(
         Ok(photo) => photo,
         Err(error) => return Some(Err(error)),
     };
-    let to = [photo.height(), photo.width()].map(|side| side as usize);
+    let to = data::size_of(&photo);
     match inference::segment(model, &model.centroids(), &photo, viewing, stop) {
         Err(SegmentError::Stopped) => None,
         Err(error) => Some(Err(error.with_remedy(SMALLER_INPUT))),
@@ -73,7 +81,7 @@ fn mask(
 
 enum Task {
     Model(LoadModel),
-    Flow(Photo, Sampling),
+    Flow(Photo, FlowSettings),
 }
 
 /// The request that a message answers.
@@ -267,8 +275,8 @@ impl<M: Send + 'static> Worker<M> {
     }
 
     /// Segments a photo, replacing the running request.
-    pub fn flow(&self, photo: Photo, sampling: Sampling) {
-        self.requests.put(Some(Task::Flow(photo, sampling)));
+    pub fn flow(&self, photo: Photo, settings: FlowSettings) {
+        self.requests.put(Some(Task::Flow(photo, settings)));
     }
 
     /// Computes the masks of photos in this order when idle, replacing an earlier queue. The answers
@@ -335,7 +343,7 @@ fn work(
                 send(Message::Failed(error));
             }
         },
-        Task::Flow(photo, sampling) => {
+        Task::Flow(photo, settings) => {
             let Some(model) = model.clone() else {
                 send(Message::Failed("open a model first".into()));
                 return;
@@ -348,7 +356,7 @@ fn work(
                 };
                 send(message) && (!first || send(Message::Preparing))
             };
-            flow(&model, photo, sampling, &mut of_flow);
+            flow(&model, photo, settings, &mut of_flow);
         }
     }
 }

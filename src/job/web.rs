@@ -2,8 +2,8 @@
 //!
 //! Every state is read back without blocking before it is reported.
 
-use super::{Message, Opened, Photo, SMALLER_INPUT, failure, open};
-use crate::inference::{self, Sampling, Viewing};
+use super::{FlowSettings, Message, Opened, Photo, SMALLER_INPUT, failure, open};
+use crate::inference::{self, Viewing};
 use crate::model::{Model, tensors::read};
 use crate::page::{self, Task as Turns};
 use crate::sampler::State;
@@ -23,7 +23,7 @@ pub type Wanted = Box<dyn Fn() -> bool>;
 
 enum Task {
     Model(LoadModel),
-    Flow(Photo, Sampling),
+    Flow(Photo, FlowSettings),
 }
 
 type Convert<M> = Box<dyn FnMut(Message, &mut dyn FnMut(M) -> bool) -> bool>;
@@ -88,8 +88,8 @@ impl<M: 'static> Worker<M> {
     }
 
     /// Segments a photo, replacing the running request.
-    pub fn flow(&self, photo: Photo, sampling: Sampling) {
-        self.put(Some(Task::Flow(photo, sampling)));
+    pub fn flow(&self, photo: Photo, settings: FlowSettings) {
+        self.put(Some(Task::Flow(photo, settings)));
     }
 
     /// A page makes no masks of a queue.
@@ -167,7 +167,7 @@ impl<M: 'static> Request<M> {
         }
         let done = match task {
             Task::Model(load) => self.open_model(load).await,
-            Task::Flow(photo, sampling) => self.flow(photo, sampling).await,
+            Task::Flow(photo, settings) => self.flow(photo, settings).await,
         };
         if let Err(error) = done {
             self.send(Message::Failed(error));
@@ -187,7 +187,7 @@ impl<M: 'static> Request<M> {
         Ok(())
     }
 
-    async fn flow(&self, photo: Photo, sampling: Sampling) -> Result<(), String> {
+    async fn flow(&self, photo: Photo, settings: FlowSettings) -> Result<(), String> {
         let model = self.shared.borrow().model.clone();
         let model = model.ok_or("open a model first")?;
         let Opened {
@@ -195,7 +195,7 @@ impl<M: 'static> Request<M> {
             truth,
             size,
             input,
-        } = open(&model, photo, sampling)?;
+        } = open(&model, photo, settings.scale)?;
         if !self.send(Message::Opened { photo, truth, size }) {
             return Ok(());
         }
@@ -204,7 +204,7 @@ impl<M: 'static> Request<M> {
             self.send(Message::Preparing);
         }
         page::next_turn().await;
-        for state in inference::flow(&model, input, sampling) {
+        for state in inference::flow(&model, input, settings.sampling) {
             if !self.is_current() {
                 return Ok(());
             }

@@ -261,7 +261,7 @@ pub fn potential_gradient(
 /// One AdamW update of a parameter and its two moments, all of the same shape and outside any
 /// graph. `number: [1]` counts the updates from 1. The gradient is multiplied by `scale: [1]`; 0
 /// skips the update, even if the gradient is NaN. Both stay on the device to avoid a
-/// synchronisation.
+/// synchronisation. Returns the parameter and its moments, the mean and the mean square of gradients.
 pub fn adamw_update<const R: usize>(
     parameter: Tensor<R>,
     gradient: Tensor<R>,
@@ -301,7 +301,7 @@ pub fn moving_average<const R: usize>(
     fused!(UpdateOps::moving_average(average, value, keep))
 }
 
-/// The sum of squares of all elements, outside any graph.
+/// The sum of squares of all elements, `[1]`, outside any graph.
 pub fn square_sum<const R: usize>(x: Tensor<R>) -> Tensor<1> {
     fused!(UpdateOps::square_sum(x))
 }

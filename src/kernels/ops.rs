@@ -85,6 +85,8 @@ pub trait UpdateOps: Backend {
 /// Decisions, outside any graph.
 #[backend_extension(Flex)]
 pub trait DecisionOps: Backend {
+    /// The classes as numbers, `[patches, P]`: `features: [patches, P, E]`, `weight: [E, N]`, `shares: [P, K]`,
+    /// `values: [patches, K, N]`.
     fn argmax(
         features: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -117,6 +119,8 @@ pub trait FieldOps: Backend {
         norm: FloatTensor<Self>,
         precision: MatmulPrecision,
     ) -> FloatTensor<Self>;
+    /// The gradients of `z: [patches, P, E]`, `weights: [patches, 2 E M]` and `norm: [E]`, in this order and in their
+    /// shapes, given that of the output, `grad: [patches, P, E]`.
     #[fusion(meta = gradients_like_inputs)]
     fn neural_field_backward(
         z: FloatTensor<Self>,

@@ -13,7 +13,11 @@ pub fn bilinear(labels: &[u16], from: [usize; 2], to: [usize; 2]) -> Vec<u16> {
     if labels.is_empty() || scaled.is_empty() {
         return scaled;
     }
-    let (rows, columns) = (taps(from[0], to[0]), taps(from[1], to[1]));
+    let taps = |axis: usize| -> Vec<Taps> {
+        let of_pixel = |i| taps(i, from[axis], to[axis]);
+        (0..to[axis]).map(of_pixel).collect()
+    };
+    let (rows, columns) = (taps(0), taps(1));
     let lines = scaled.par_chunks_mut(to[1]).zip(&rows);
     lines.with_min_len(16).for_each(|(scaled, row)| {
         let line = |y: usize| &labels[y * from[1]..][..from[1]];
@@ -35,27 +39,25 @@ pub fn bilinear(labels: &[u16], from: [usize; 2], to: [usize; 2]) -> Vec<u16> {
     scaled
 }
 
-/// The two pixels of the map between which a pixel is, along an axis.
-struct Taps {
-    low: usize,
-    high: usize,
-    /// The weight of the higher one.
-    share: f32,
+/// The two samples that a sample of another size is interpolated between, along an axis.
+pub(crate) struct Taps {
+    pub low: usize,
+    pub high: usize,
+    /// The weight of the higher one, 0 to 1.
+    pub share: f32,
 }
 
-fn taps(from: usize, to: usize) -> Vec<Taps> {
+/// The taps of sample `i` of `to` among `from` samples, at least one.
+pub(crate) fn taps(i: usize, from: usize, to: usize) -> Taps {
     let last = from - 1;
-    let of_pixel = |i| {
-        let at = (i as f32 + 0.5) * from as f32 / to as f32 - 0.5;
-        let at = at.clamp(0.0, last as f32);
-        let low = at as usize;
-        Taps {
-            low,
-            high: (low + 1).min(last),
-            share: at - low as f32,
-        }
-    };
-    (0..to).map(of_pixel).collect()
+    let at = (i as f32 + 0.5) * from as f32 / to as f32 - 0.5;
+    let at = at.clamp(0.0, last as f32);
+    let low = at as usize;
+    Taps {
+        low,
+        high: (low + 1).min(last),
+        share: at - low as f32,
+    }
 }
 
 /// The label with the largest share; of equal ones the first.

@@ -21,6 +21,7 @@ pub struct TimeEmbedder {
 }
 
 impl TimeEmbedder {
+    /// Weights are drawn in the order of the fields.
     pub(super) fn init(width: usize, init: &mut Initializer) -> Self {
         Self {
             linear1: init.linear(256, width, true),
@@ -43,6 +44,7 @@ pub struct Attention {
 }
 
 impl Attention {
+    /// Weights are drawn in the order of the fields, the norms' are 1.
     fn init(config: &NetworkConfig, init: &mut Initializer) -> Self {
         let d = config.hidden_size;
         Self {
@@ -73,6 +75,7 @@ pub struct SwiGlu {
 }
 
 impl SwiGlu {
+    /// Weights are drawn in the order of the fields.
     fn init(config: &NetworkConfig, init: &mut Initializer) -> Self {
         let (d, inner) = (config.hidden_size, config.mlp_width());
         Self {
@@ -97,7 +100,8 @@ pub struct Block {
 }
 
 impl Block {
-    /// The modulation is initialised to zero, so that the block starts as the identity.
+    /// The modulation is initialised to zero, so that the block starts as the identity. The other weights are drawn in
+    /// the order of the fields.
     pub(super) fn init(config: &NetworkConfig, init: &mut Initializer) -> Self {
         let d = config.hidden_size;
         Self {
@@ -171,6 +175,7 @@ pub struct FieldBlock {
 }
 
 impl FieldBlock {
+    /// Only the generator's weights are drawn.
     pub(super) fn init(config: &NetworkConfig, init: &mut Initializer) -> Self {
         Self {
             generator: init.linear(config.hidden_size, config.field_weights(), true),

@@ -110,6 +110,26 @@ impl Card {
         self.flow_steps(recommended.clamp(1, MOST_SOLVER_STEPS))
     }
 
+    /// The steps that the model's flow takes where so many are asked for, or by default; see
+    /// [`flow_steps`](Self::flow_steps).
+    pub fn solver_steps(&self, asked: Option<usize>) -> usize {
+        self.flow_steps(asked.unwrap_or_else(|| self.default_steps()))
+    }
+
+    /// The steps of every flow that is scored, in the order asked for and none twice; by default those of one flow.
+    pub fn scored_steps(&self, asked: &[usize]) -> Vec<usize> {
+        let mut scored = Vec::new();
+        for steps in asked.iter().map(|&steps| self.flow_steps(steps)) {
+            if !scored.contains(&steps) {
+                scored.push(steps);
+            }
+        }
+        if scored.is_empty() {
+            scored.push(self.default_steps());
+        }
+        scored
+    }
+
     /// The radius of the filter that moves outlines: what the model recommends, else half a patch.
     pub fn filter_radius(&self) -> usize {
         let half = self.network.patch_size / 2;
@@ -147,6 +167,11 @@ impl Card {
         Self::of_metadata(&tensors::metadata(bytes)?)
     }
 
+    /// The card in the metadata of a model file.
+    ///
+    /// # Errors
+    /// [`ModelError::Foreign`] without one, [`ModelError::Metadata`] for text that is none, and those of
+    /// [`checked`](Self::checked).
     pub(super) fn of_metadata(metadata: &HashMap<String, String>) -> Result<Self, ModelError> {
         let json = metadata.get(METADATA_KEY).ok_or(ModelError::Foreign)?;
         let card: Card =
@@ -383,6 +408,25 @@ mod tests {
             card.filter_radius = Some(recommended);
             assert_eq!(card.filter_radius(), expected);
         }
+    }
+
+    #[test]
+    fn a_classifier_is_scored_once_at_its_one_step() {
+        let mut card = Card::of_network(&NetworkConfig::miniature());
+        card.sampling_steps = Some(7);
+        assert_eq!(
+            (card.solver_steps(None), card.solver_steps(Some(50))),
+            (7, 50)
+        );
+        assert_eq!(card.scored_steps(&[5, 1, 5]), [5, 1]);
+        assert_eq!(card.scored_steps(&[]), [7]);
+        card.prediction = Prediction::Logits;
+        assert_eq!(
+            (card.solver_steps(None), card.solver_steps(Some(50))),
+            (1, 1)
+        );
+        assert_eq!(card.scored_steps(&[1, 5, 10]), [1]);
+        assert_eq!(card.scored_steps(&[]), [1]);
     }
 
     #[test]

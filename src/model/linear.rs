@@ -16,6 +16,7 @@ pub struct Linear {
 }
 
 impl Linear {
+    /// A layer with `weight: [in, out]` and `bias: [out]`.
     pub(super) fn new(weight: Param<Tensor<2>>, bias: Option<Param<Tensor<1>>>) -> Self {
         Self {
             weight,
@@ -24,7 +25,7 @@ impl Linear {
         }
     }
 
-    /// Applies the layer. All leading axes are folded into one product.
+    /// `x: [.., in]` to `[.., out]`. All leading axes are folded into one product.
     pub fn forward<const R: usize>(&self, x: Tensor<R>, precision: MatmulPrecision) -> Tensor<R> {
         let mut shape = x.dims();
         let [from, to] = self.weight.dims();

@@ -226,6 +226,10 @@ pub fn names(config: &NetworkConfig) -> Vec<(String, String, bool)> {
     names
 }
 
+/// A matrix `[rows, columns]` as `[columns, rows]`.
+///
+/// # Errors
+/// [`ImportError::Odd`] with the name, for a tensor that is not a matrix.
 pub(super) fn transposed(tensor: HostTensor, name: &str) -> Result<HostTensor, ImportError> {
     let [rows, columns] = tensor.shape[..] else {
         return Err(ImportError::Odd(name.to_owned()));

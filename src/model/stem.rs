@@ -27,7 +27,8 @@ pub struct Stem {
 pub(crate) const BLOCK: usize = 4;
 
 impl Stem {
-    /// A stem of width `width` (S) for pixels of `pixel_width` (E) features.
+    /// A stem of width `width` (S) for pixels of `pixel_width` (E) features. Weights are drawn in the order of the
+    /// fields.
     pub(super) fn init(width: usize, pixel_width: usize, init: &mut Initializer) -> Self {
         Self {
             half: init.linear(9 * 4 * 3, width, true),
@@ -37,6 +38,7 @@ impl Stem {
         }
     }
 
+    /// The number of parameters of such a stem.
     pub(super) fn parameters(width: usize, pixel_width: usize) -> usize {
         let linear = |from: usize, to: usize| from * to + to;
         linear(9 * 4 * 3, width)

@@ -349,10 +349,12 @@ pub fn to_safetensors(
 pub struct ModulePath(Vec<String>);
 
 impl ModulePath {
+    /// Goes into a submodule.
     pub fn enter(&mut self, name: &str) {
         self.0.push(name.to_owned());
     }
 
+    /// Goes back to the module around it.
     pub fn exit(&mut self) {
         self.0.pop();
     }

@@ -68,6 +68,7 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
+    /// Nothing is drawn: the weights are 1, the biases 0.
     fn init(width: usize, init: &mut Initializer) -> Self {
         Self {
             weight: init.ones(width),
@@ -100,6 +101,7 @@ pub struct VitBlock {
 }
 
 impl VitBlock {
+    /// Weights are drawn in the order of the fields; norms and scales are 1.
     fn init(config: &VitConfig, init: &mut Initializer) -> Self {
         let w = config.width;
         Self {
@@ -163,6 +165,7 @@ pub struct Vit {
 }
 
 impl Vit {
+    /// Weights are drawn in the order of the fields. The products are in single precision.
     pub fn init(config: &VitConfig, init: &mut Initializer) -> Self {
         let (w, p) = (config.width, config.patch_size);
         Self {

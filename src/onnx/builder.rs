@@ -1,7 +1,8 @@
 //! Graphs built node by node.
 
-use super::proto::{self, Attribute, Axis, Element, Message};
+use super::proto::{self, Attribute, Axis, Element};
 use crate::model::tensors::{HostTensor, Tensors, exact_bytes_of_rows};
+use crate::protobuf::Message;
 use std::collections::HashMap;
 use std::rc::Rc;
 

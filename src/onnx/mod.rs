@@ -21,12 +21,13 @@ use crate::flow::{Prediction, Source};
 use crate::model::config::PHOTO_CHANNELS;
 use crate::model::tensors::export;
 use crate::model::{Fit, METADATA_KEY, Model};
+use crate::protobuf::Message;
 use crate::sampler;
 use crate::votes::EPSILON;
 use builder::{Builder, Value};
 use grid::Size;
 use network::Scene;
-use proto::{Attribute, Axis, Element, Message};
+use proto::{Attribute, Axis, Element};
 use serde_json::json;
 
 /// The version of ONNX's operators: the first whose `Resize` can antialias.

@@ -7,7 +7,7 @@ use super::scenes::{HeldOut, Snapshot};
 use crate::data::{Batch, Dataset};
 use crate::device::{Failure, attempt};
 use crate::model::tensors::read;
-use crate::panic_message::panic_message;
+use crate::panics::panic_message;
 use crate::train::config::{Config, Stage};
 use crate::train::state::TrainState;
 use crate::train::supervision::Supervision;

@@ -12,7 +12,7 @@ use crate::kernels::MatmulPrecision;
 use crate::labels;
 use crate::model::{Card, Model};
 use crate::models::{self, BUILT_IN, LoadError};
-use crate::panic_message::panic_message;
+use crate::panics::panic_message;
 use crate::votes::{Outlines, Votes};
 use burn::tensor::Device;
 use hyper::body::Bytes;
@@ -356,7 +356,7 @@ fn answered(
     let _segmenting = admit(u64::from(photo.width()) * u64::from(photo.height()))?;
     let steps = order.steps.or(shared.steps);
     let sampling = Sampling {
-        steps: steps_of(&model.card, steps),
+        steps: model.card.solver_steps(steps),
         ..Sampling::default()
     };
     let centroids = model.centroids();
@@ -370,7 +370,7 @@ fn answered(
     let segmented = inference::segment(&model, &centroids, &photo, &viewing, left);
     let segmented = segmented.map_err(|error| failed(&shared.failing, error))?;
     let network_size = segmented.size;
-    let size = [photo.height(), photo.width()].map(|side| side as usize);
+    let size = data::size_of(&photo);
     let (labels, votes) = segmented.into_labels(size, viewing.ignore_below);
     let colours = centroids.colours();
     let mask = Mask {
@@ -383,11 +383,6 @@ fn answered(
         Answer::Json => Ok(summary(&mask, network_size, sampling.steps)),
         Answer::File(format) => file(format, &mask, &votes),
     }
-}
-
-/// The solver steps that a model takes where so many are asked for, or none are named.
-fn steps_of(card: &Card, wanted: Option<usize>) -> usize {
-    card.flow_steps(wanted.unwrap_or(card.default_steps()))
 }
 
 /// A photo that the model did not segment; `failing` is set where it is the computation that fails.
@@ -533,7 +528,7 @@ mod tests {
         let of = |prediction| {
             let card = testing::tiny(&["a", "b"], [8, 8], |card| card.prediction = prediction).card;
             let listed = described("model", &card, false)["steps"].as_u64();
-            (listed, steps_of(&card, None), steps_of(&card, Some(50)))
+            (listed, card.solver_steps(None), card.solver_steps(Some(50)))
         };
         assert_eq!(of(Prediction::Velocity), (Some(10), 10, 50));
         assert_eq!(of(Prediction::Logits), (Some(1), 1, 1));

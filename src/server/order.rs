@@ -1,6 +1,7 @@
 //! What a request asks for.
 
 use crate::export::Format;
+use crate::model::MOST_SOLVER_STEPS;
 use clap::ValueEnum;
 
 /// What becomes of a photo.
@@ -34,8 +35,6 @@ const FORMATS: [Format; 9] = [
     Format::Colours,
     Format::Probability,
 ];
-/// The most solver steps.
-const MOST_STEPS: usize = 1000;
 
 fn name_of(format: Format) -> String {
     let value = format.to_possible_value();
@@ -101,8 +100,8 @@ impl Order {
 fn steps_of(value: &str) -> Result<usize, String> {
     let steps = value.parse().ok();
     steps
-        .filter(|steps| (1..=MOST_STEPS).contains(steps))
-        .ok_or_else(|| format!("steps is {value:?}: use a number from 1 to {MOST_STEPS}"))
+        .filter(|steps| (1..=MOST_SOLVER_STEPS).contains(steps))
+        .ok_or_else(|| format!("steps is {value:?}: use a number from 1 to {MOST_SOLVER_STEPS}"))
 }
 
 fn answer_of(value: &str) -> Result<Answer, String> {

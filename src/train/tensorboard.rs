@@ -6,25 +6,26 @@
 //! since 2022 and 2023, so the few fields that scalars need are written here.
 
 use crate::files::{self, FileError};
+use crate::protobuf::Message;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use web_time::{SystemTime, UNIX_EPOCH};
 
 // Field numbers of `tensorflow.Event`.
-const WALL_TIME: u64 = 1;
-const STEP: u64 = 2;
-const FILE_VERSION: u64 = 3;
-const SUMMARY: u64 = 5;
-const SESSION_LOG: u64 = 7;
+const WALL_TIME: u8 = 1;
+const STEP: u8 = 2;
+const FILE_VERSION: u8 = 3;
+const SUMMARY: u8 = 5;
+const SESSION_LOG: u8 = 7;
 // Of `tensorflow.Summary`, and of the values in it.
-const VALUE: u64 = 1;
-const TAG: u64 = 1;
-const SIMPLE_VALUE: u64 = 2;
+const VALUE: u8 = 1;
+const TAG: u8 = 1;
+const SIMPLE_VALUE: u8 = 2;
 // Of `tensorflow.SessionLog`.
-const STATUS: u64 = 1;
+const STATUS: u8 = 1;
 /// `SessionLog.SessionStatus.START`: events of earlier files at this step or later are dropped.
-const START: u64 = 1;
+const START: i64 = 1;
 
 pub(super) struct EventFile {
     path: PathBuf,
@@ -44,9 +45,13 @@ impl EventFile {
         let name = |n| format!("events.out.tfevents.{:010}.{n:04}.flowseg", now() as u64);
         let (path, file) = files::create_first_free(folder, (0..).map(name))?;
         let mut events = Self { path, file };
-        events.write(&event(0).text(FILE_VERSION, "brain.Event:2"))?;
-        let start = Fields::default().integer(STATUS, START);
-        events.write(&event(step + 1).message(SESSION_LOG, &start))?;
+        let mut first = event(0);
+        first.bytes(FILE_VERSION, b"brain.Event:2");
+        events.write(first)?;
+        let (mut log, mut start) = (Message::default(), event(step + 1));
+        log.int(STATUS, START);
+        start.message(SESSION_LOG, &log);
+        events.write(start)?;
         Ok(events)
     }
 
@@ -59,22 +64,24 @@ impl EventFile {
         step: u64,
         values: impl IntoIterator<Item = (String, f64)>,
     ) -> Result<(), FileError> {
-        let summary = values
-            .into_iter()
-            .fold(Fields::default(), |summary, (tag, value)| {
-                let scalar = Fields::default()
-                    .text(TAG, &tag)
-                    .float(SIMPLE_VALUE, value as f32);
-                summary.message(VALUE, &scalar)
-            });
-        self.write(&event(step).message(SUMMARY, &summary))
+        let mut summary = Message::default();
+        for (tag, value) in values {
+            let mut scalar = Message::default();
+            scalar
+                .bytes(TAG, tag.as_bytes())
+                .float(SIMPLE_VALUE, value as f32);
+            summary.message(VALUE, &scalar);
+        }
+        let mut event = event(step);
+        event.message(SUMMARY, &summary);
+        self.write(event)
     }
 
     /// One write per record, so that concurrent readers never see part of a record, nor is one left
     /// by a kill.
-    fn write(&mut self, event: &Fields) -> Result<(), FileError> {
+    fn write(&mut self, event: Message) -> Result<(), FileError> {
         self.file
-            .write_all(&record(&event.0))
+            .write_all(&record(&event.into_bytes()))
             .map_err(|source| FileError::Write {
                 path: self.path.clone(),
                 source,
@@ -89,57 +96,10 @@ fn now() -> f64 {
 }
 
 /// An event of a step, with the current time.
-fn event(step: u64) -> Fields {
-    Fields::default()
-        .double(WALL_TIME, now())
-        .integer(STEP, step)
-}
-
-/// Fields of a protobuf message in their wire format: a key of number and kind, then the value.
-#[derive(Default)]
-struct Fields(Vec<u8>);
-
-impl Fields {
-    fn integer(self, field: u64, value: u64) -> Self {
-        self.variable(field << 3).variable(value)
-    }
-
-    fn double(self, field: u64, value: f64) -> Self {
-        self.variable(field << 3 | 1).bytes(&value.to_le_bytes())
-    }
-
-    fn float(self, field: u64, value: f32) -> Self {
-        self.variable(field << 3 | 5).bytes(&value.to_le_bytes())
-    }
-
-    fn text(self, field: u64, text: &str) -> Self {
-        let length = text.len() as u64;
-        self.variable(field << 3 | 2)
-            .variable(length)
-            .bytes(text.as_bytes())
-    }
-
-    fn message(self, field: u64, message: &Self) -> Self {
-        let length = message.0.len() as u64;
-        self.variable(field << 3 | 2)
-            .variable(length)
-            .bytes(&message.0)
-    }
-
-    /// Varint encoding: seven bits per byte, the lowest first; the top bit means that more follow.
-    fn variable(mut self, mut value: u64) -> Self {
-        while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
-        self
-    }
-
-    fn bytes(mut self, bytes: &[u8]) -> Self {
-        self.0.extend_from_slice(bytes);
-        self
-    }
+fn event(step: u64) -> Message {
+    let mut event = Message::default();
+    event.double(WALL_TIME, now()).int(STEP, step as i64);
+    event
 }
 
 /// Length, masked sum of the length, data, masked sum of the data; little endian.

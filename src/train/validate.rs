@@ -4,7 +4,7 @@ use super::TrainError;
 use super::config::Config;
 use super::folder::RunFolder;
 use crate::data::Dataset;
-use crate::eval::{self, Confusion, EvalError, Resolution, Scoring, Seen};
+use crate::eval::{self, Confusion, EvalError, Resolution, ScoredPhoto, Scoring};
 use crate::model::Model;
 use crate::run_format::{self, SAMPLES, ValidationLine};
 use crate::{files, pictures};
@@ -35,7 +35,7 @@ pub(super) fn validate(
         .collect();
     let centroids = model.centroids();
     let mut strips: Vec<(String, RgbImage)> = Vec::new();
-    let mut keep = |seen: &Seen| {
+    let mut keep = |seen: &ScoredPhoto| {
         if shown.contains(&seen.index) {
             let [height, width] = seen.size.map(|side| side as u32);
             let photo = imageops::resize(&seen.sample.image, width, height, FilterType::Triangle);

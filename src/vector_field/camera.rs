@@ -85,6 +85,7 @@ impl Camera {
         }
     }
 
+    /// The position of the eye, [`distance`](Self::distance) before the pivot.
     pub fn eye(&self) -> Vec3 {
         let [_, _, forward] = self.basis();
         self.pivot - self.distance() * forward

@@ -110,6 +110,7 @@ impl CentroidTable {
         }
     }
 
+    /// The number of centroids N.
     pub(crate) fn len(&self) -> usize {
         self.points.len()
     }

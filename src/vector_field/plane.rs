@@ -46,6 +46,7 @@ impl Plane {
         })
     }
 
+    /// The unit normal, `u x v`.
     pub fn normal(&self) -> Vec3 {
         self.u.cross(self.v)
     }

@@ -13,7 +13,7 @@ use super::frame_stats::FrameStats;
 use super::lessons::{Driver, Parts, Request};
 use super::memory::Memory;
 use super::open_model::OpenModel;
-use super::options::Options;
+use super::options::{Front, Options};
 use super::panel::Panel;
 use super::panels::{PanelKind, Panels};
 use super::photo_list::PhotoList;
@@ -104,31 +104,34 @@ impl App {
         if !models.is_empty() {
             dock::reveal(&mut layout, PanelKind::Model);
         }
-        if let Some(preset) = options.field {
-            panels.field.preset(preset);
-            dock::reveal(&mut layout, PanelKind::Field);
-        }
-        if let Some(steps) = options.race {
-            panels.race.show_after(steps);
-            dock::reveal(&mut layout, PanelKind::Race);
-        }
         let mut lessons = Driver::default();
         // A picture shows where the particles end.
         lessons.hurry = options.screenshot.is_some();
-        let mut parts = Parts {
-            app: &mut shared,
-            panels: &mut panels,
-            layout: &mut layout,
-        };
-        if let Some(number) = options.lesson {
-            lessons.act(Request::Open(number.saturating_sub(1)), &mut parts);
+        match options.front {
+            Front::Photo => {}
+            Front::Field(preset) => {
+                panels.field.preset(preset);
+                dock::reveal(&mut layout, PanelKind::Field);
+            }
+            Front::Race { pause_after } => {
+                panels.race.show_after(pause_after);
+                dock::reveal(&mut layout, PanelKind::Race);
+            }
+            Front::Lesson(number) => {
+                let mut parts = Parts {
+                    app: &mut shared,
+                    panels: &mut panels,
+                    layout: &mut layout,
+                };
+                lessons.act(Request::Open(number.saturating_sub(1)), &mut parts);
+            }
         }
         Self {
             shared,
             panels,
             layout,
-            field_in_front: options.field.is_some(),
-            front_stays: options.race.is_some() && has_paths,
+            field_in_front: matches!(options.front, Front::Field(_)),
+            front_stays: matches!(options.front, Front::Race { .. }) && has_paths,
             capture: None,
             lessons,
             frames: FrameStats::default(),
@@ -332,7 +335,7 @@ impl App {
         let shown = self.shared.dialogs;
         let dialogs: [(bool, &mut dyn Panel, f32, Command); 2] = [
             (
-                shown.export,
+                shown.export.is_some(),
                 &mut self.panels.export,
                 44.0,
                 Command::CloseExport,

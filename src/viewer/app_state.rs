@@ -3,6 +3,7 @@
 
 mod aside;
 mod comparing;
+mod opening;
 mod receive;
 mod status_text;
 mod stopping;
@@ -17,7 +18,7 @@ use super::exports_all::AllMasks;
 use super::file_open::FileOpener;
 use super::flow::Flow;
 use super::mask_queue::{MaskQueue, MaskState};
-use super::open_model::{OpenModel, stamp};
+use super::open_model::OpenModel;
 use super::photo_list::{Item, PhotoList};
 use super::platform;
 use super::second::Second;
@@ -31,7 +32,7 @@ use crate::files::Stamp;
 use crate::flow::Source;
 use crate::gpu::canvas::{Layer, Pipelines};
 use crate::inference::Sampling;
-use crate::job::Worker;
+use crate::job::{FlowSettings, Worker};
 use crate::models;
 use crate::texts::Texts;
 use burn::tensor::Device;
@@ -93,16 +94,25 @@ pub(super) struct Hover {
 #[derive(Clone, Copy, Default, PartialEq)]
 pub(super) struct Dialogs {
     pub help: bool,
-    pub export: bool,
-    /// Whether the export dialog lists the exports of all masks before those of the shown photo.
-    pub all_masks_first: bool,
+    /// What the export dialog lists first, if it is open.
+    pub export: Option<ExportFirst>,
     pub devices: bool,
+}
+
+/// What the export dialog lists first.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum ExportFirst {
+    /// The exports of the shown photo.
+    Photo,
+    /// Those of the masks of all photos.
+    AllMasks,
 }
 
 /// A model to be opened.
 #[derive(Default)]
 struct ModelRequest {
-    name: String,
+    /// `None` once it is open.
+    name: Option<String>,
     /// See [`OpenModel::file`].
     file: Option<Stamp>,
     /// Whether the user chose it.
@@ -128,7 +138,7 @@ pub(super) struct AppState {
     classes: ShownClasses,
     pub playhead: Playhead,
     pub selection: SelectionHistory,
-    pub sampling: Sampling,
+    pub flow_settings: FlowSettings,
     /// The pane that layer keys apply to.
     pub active_pane: usize,
     pub hover: Hover,
@@ -164,27 +174,28 @@ impl AppState {
     ) -> Self {
         let mut errors = ErrorList::default();
         let doubt = DoubtMaps::start(context, pipelines.clone()).unwrap_or_else(|error| {
-            errors.report(format!("cannot start a worker thread: {error}"));
+            errors.report_no_thread(&error);
             DoubtMaps::none()
         });
         let classes = ShownClasses::start(context).unwrap_or_else(|error| {
-            errors.report(format!("cannot start a worker thread: {error}"));
+            errors.report_no_thread(&error);
             ShownClasses::default()
         });
-        let mut converter = EventConverter::new(context.clone(), pipelines);
+        let mut converter = EventConverter::new(Some(context.clone()), pipelines);
         let wake = context.clone();
         let worker = Worker::start(
             device.clone(),
             move |message, send| converter.convert(message, send),
             move || wake.request_repaint(),
         );
-        let worker = worker
-            .map_err(|error| errors.report(format!("cannot start a worker thread: {error}")))
-            .ok();
+        let worker = worker.map_err(|error| errors.report_no_thread(&error)).ok();
         let wake = context.clone();
-        let sampling = Sampling {
-            solver: settings.solver,
-            ..Sampling::default()
+        let flow_settings = FlowSettings {
+            sampling: Sampling {
+                solver: settings.solver,
+                ..Sampling::default()
+            },
+            ..FlowSettings::default()
         };
         let mut app = Self {
             settings,
@@ -204,7 +215,7 @@ impl AppState {
                 playing: true,
             },
             selection: SelectionHistory::default(),
-            sampling,
+            flow_settings,
             active_pane: 0,
             hover: Hover::default(),
             brushing: false,
@@ -245,112 +256,6 @@ impl AppState {
         self.events.push(event);
     }
 
-    /// Opens a model that the user chose: it stays open whichever photo is shown.
-    pub(super) fn choose_model(&mut self, name: &str) {
-        self.stop_returning();
-        self.request.instead_of.get_or_insert(self.request.by_user);
-        self.request.by_user = true;
-        self.exports.forget();
-        self.open_model(name);
-    }
-
-    /// Goes on with the open model, if any, after another one could not be opened.
-    fn keep_model(&mut self) {
-        let failed = std::mem::take(&mut self.request.name);
-        if let Some(by_user) = self.request.instead_of.take() {
-            self.request.by_user = by_user;
-        }
-        self.stop_returning();
-        let Some(model) = &self.model else { return };
-        // Photos may have been opened while the other model was to come.
-        let suitable = suitable_model(&self.photos);
-        if !self.request.by_user && model.name != suitable && failed != suitable {
-            self.open_model(suitable);
-            return;
-        }
-        if self.is_sampled() {
-            self.queue_masks();
-        } else {
-            self.sample();
-        }
-    }
-
-    /// Gives up what was to be put back once its model is open, except for what belongs to the list.
-    fn stop_returning(&mut self) {
-        if let Some(aside) = self.returning.take() {
-            self.resume_list(*aside);
-        }
-    }
-
-    /// Opens a model that the user chose, and shows photos.
-    pub(super) fn show_by(&mut self, model: &str, photos: PhotoList) {
-        self.choose_model(model);
-        self.show(photos);
-    }
-
-    /// Opens a model by its name or path. Sampling restarts once it is open; until then, nothing is
-    /// painted that would be lost.
-    fn open_model(&mut self, name: &str) {
-        let Some(worker) = &self.worker else { return };
-        self.correct.leave_photo();
-        self.request.name = name.to_owned();
-        self.request.file = stamp(name);
-        self.phase = Phase::Loading;
-        worker.open_model(platform::load_model(name.to_owned(), self.wake.clone()));
-    }
-
-    /// Shows other photos. Unless the user chose a model, one that suits them is opened.
-    pub(super) fn show(&mut self, photos: PhotoList) {
-        let suitable = suitable_model(&photos);
-        self.stop_returning();
-        self.photos = photos;
-        self.exports.forget();
-        self.masks.reset(self.photos.items().len(), false);
-        self.class_photos = None;
-        self.errors.follow(self.photos.item());
-        let open = if self.is_loading() {
-            Some(self.request.name.as_str())
-        } else {
-            self.model.as_ref().map(|model| model.name.as_str())
-        };
-        if self.request.by_user || open == Some(suitable) {
-            self.open_photo();
-        } else {
-            self.flow = None;
-            self.open_model(suitable);
-        }
-        self.emit(AppEvent::PhotosShown);
-        if self.photos.wanted {
-            self.segment_all(true);
-            self.emit(AppEvent::PhotosListed);
-        }
-    }
-
-    /// Shows a pasted picture; see [`Command::PasteImage`](super::commands::Command::PasteImage).
-    pub(super) fn paste(&mut self, image: &egui::ColorImage, number: u64) {
-        match PhotoList::pasted(image) {
-            Some(photos) => {
-                self.opener.outdate_photos(number);
-                self.show(photos);
-            }
-            None => self.errors.report("the picture on the clipboard is empty"),
-        }
-    }
-
-    pub(super) fn open_photo(&mut self) {
-        self.stop_returning();
-        if let Some(path) = self.photos.file().map(ToOwned::to_owned) {
-            self.settings.remember(&path);
-        }
-        self.errors.follow(self.photos.item());
-        self.flow = None;
-        self.selection.forget_pixels();
-        self.emit(AppEvent::PhotoOpened);
-        self.playhead.playing = true;
-        self.sample();
-        self.sample_second();
-    }
-
     /// Whether a model is being opened.
     pub(crate) fn is_loading(&self) -> bool {
         matches!(self.phase, Phase::Loading)
@@ -370,7 +275,7 @@ impl AppState {
             return;
         };
         self.phase = Phase::Opening;
-        worker.flow(item.photo(), self.sampling);
+        worker.flow(item.photo(), self.flow_settings);
         self.masks.retry(self.photos.place().0);
         self.queue_masks();
     }
@@ -393,7 +298,7 @@ impl AppState {
             return;
         }
         let settings = self.settings.masks;
-        let viewing = settings.viewing(&model.card, self.sampling);
+        let viewing = settings.viewing(&model.card, self.flow_settings);
         let (shown, _) = self.photos.place();
         let model = (model.name.as_str(), &model.card);
         let wanted = self.masks.wanted(shown, model, settings, &viewing);
@@ -409,8 +314,7 @@ impl AppState {
         let (shown, _) = self.photos.place();
         let wake = self.wake.clone();
         if let Err(error) = self.masks.follow(shown, move || wake.request_repaint()) {
-            self.errors
-                .report(format!("cannot start a thread: {error}"));
+            self.errors.report_no_thread(&error);
         }
     }
 
@@ -423,7 +327,7 @@ impl AppState {
 
     /// The number of states of a complete flow.
     pub(super) fn state_count(&self) -> usize {
-        self.sampling.steps + 1
+        self.flow_settings.sampling.steps + 1
     }
 
     /// The position of the last state so far.
@@ -441,7 +345,8 @@ impl AppState {
     /// The position at which playing ends: that of the last state, which may be still to come.
     pub(super) fn end(&self) -> f32 {
         if self.busy() {
-            self.reachable().max(self.sampling.steps as f32)
+            self.reachable()
+                .max(self.flow_settings.sampling.steps as f32)
         } else {
             self.reachable()
         }
@@ -496,15 +401,15 @@ impl AppState {
     /// Classifies paths and opens them.
     pub(super) fn open_paths(&mut self, paths: Vec<PathBuf>) {
         if let Err(error) = self.opener.open(paths) {
-            self.errors
-                .report(format!("cannot start a thread: {error}"));
+            self.errors.report_no_thread(&error);
         }
     }
 
     /// The source of the flow: the chosen one, by default that of the model's training.
     pub(super) fn source(&self) -> Source {
         let of_model = self.model.as_ref().map(|model| model.card.source);
-        self.sampling.source.or(of_model).unwrap_or_default()
+        let chosen = self.flow_settings.sampling.source;
+        chosen.or(of_model).unwrap_or_default()
     }
 
     /// The open photo and model, which no export may overwrite.

@@ -1,7 +1,7 @@
 //! The bar at the top, the status line at the bottom, and the list of keyboard shortcuts.
 
 use super::app_state::AppState;
-use super::commands::{self, Action, Command, Entry, TABLE};
+use super::commands::{self, Action, Command, Entry, Group, TABLE};
 use super::photo_list::{Item, PhotoList, SAMPLES};
 use super::platform;
 use super::theme::{self, GRID, ICON};
@@ -13,7 +13,13 @@ use eframe::egui;
 use egui_material_icons::icons;
 
 /// The menus of the top bar, where the platform offers anything of them.
-const MENUS: [&str; 5] = ["File", "Edit", "Correct", "View", "Help"];
+const MENUS: [Group; 5] = [
+    Group::File,
+    Group::Edit,
+    Group::Correct,
+    Group::View,
+    Group::Help,
+];
 /// The buttons beside them.
 const BUTTONS: [Action; 5] = [
     Action::OpenPhotos,
@@ -38,13 +44,13 @@ pub(super) fn top(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>
         }
         if room.menus {
             for group in menus() {
-                ui.menu_button(group, |ui| menu(app, ui, group, commands));
+                ui.menu_button(group.title(), |ui| menu(app, ui, group, commands));
             }
         } else {
             let button = egui::Button::new(theme::icon(icons::ICON_MENU));
             let all = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
                 for group in menus() {
-                    ui.menu_button(group, |ui| menu(app, ui, group, commands));
+                    ui.menu_button(group.title(), |ui| menu(app, ui, group, commands));
                 }
             });
             theme::named(all.0, "Menu", "Menu");
@@ -64,8 +70,8 @@ pub(super) fn top(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>
     });
 }
 
-fn menus() -> impl Iterator<Item = &'static str> {
-    let offers = |group: &&str| {
+fn menus() -> impl Iterator<Item = Group> {
+    let offers = |group: &Group| {
         let mut entries = TABLE.iter().filter(|entry| entry.group == *group);
         entries.any(Entry::is_offered)
     };
@@ -93,7 +99,7 @@ impl Room {
         let padding = 2.0 * ui.spacing().button_padding.x;
         let heading = width("FlowSeg", egui::TextStyle::Heading) + GAP + GRID;
         let menus: f32 = menus()
-            .map(|group| width(group, egui::TextStyle::Button) + padding + GAP)
+            .map(|group| width(group.title(), egui::TextStyle::Button) + padding + GAP)
             .sum();
         let icon = ICON + padding + GAP;
         let offered = |action: &&Action| commands::entry(**action).is_some_and(Entry::is_offered);
@@ -227,7 +233,7 @@ fn themes(ui: &mut egui::Ui) {
     }
 }
 
-fn menu(app: &AppState, ui: &mut egui::Ui, group: &str, commands: &mut Vec<Command>) {
+fn menu(app: &AppState, ui: &mut egui::Ui, group: Group, commands: &mut Vec<Command>) {
     ui.set_min_width(30.0 * GRID);
     for entry in TABLE
         .iter()
@@ -251,11 +257,11 @@ fn menu(app: &AppState, ui: &mut egui::Ui, group: &str, commands: &mut Vec<Comma
             ui.close();
         }
     }
-    if group == "File" {
+    if group == Group::File {
         ui.separator();
         files(app, ui, commands);
     }
-    if group == "View" {
+    if group == Group::View {
         ui.separator();
         languages(app, ui, commands);
     }
@@ -273,7 +279,7 @@ fn languages(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         }
     });
     menu.response.on_hover_text(
-        "Of the lessons, the race and the Network panel; everything else is in English",
+        "Language of the lessons, the race and the Network panel; everything else is in English",
     );
 }
 
@@ -405,19 +411,19 @@ fn columns_of_keys(ui: &mut egui::Ui) {
     ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = 3.0 * GRID;
-        for groups in [
-            &["File", "Edit", "Help"][..],
-            &["Flow", "Mouse"],
-            &["Correct", FIELD],
-            &["View"],
+        use Section::{Field, Mouse, Of};
+        for sections in [
+            &[Of(Group::File), Of(Group::Edit), Of(Group::Help)][..],
+            &[Of(Group::Flow), Mouse],
+            &[Of(Group::Correct), Field],
+            &[Of(Group::View)],
         ] {
             ui.vertical(|ui| {
-                for group in groups
-                    .iter()
-                    .filter(|group| platform::DESKTOP || **group != "Correct")
-                {
-                    keys(ui, group);
-                    ui.add_space(GRID);
+                for section in sections {
+                    if platform::DESKTOP || *section != Of(Group::Correct) {
+                        keys(ui, *section);
+                        ui.add_space(GRID);
+                    }
                 }
             });
         }
@@ -439,9 +445,6 @@ const MOUSE: [(&str, &str); 9] = [
     (CLASS_PHOTOS, "right-click in the list"),
 ];
 
-/// The group of the mouse in the Field panel.
-const FIELD: &str = "Field";
-
 /// The mouse in the Field panel.
 const IN_FIELD: [(&str, &str); 7] = [
     ("Turn", "drag"),
@@ -460,28 +463,56 @@ const CORRECTING: [(&str, &str); 3] = [
     ("Pan", "right-drag"),
 ];
 
-fn keys(ui: &mut egui::Ui, group: &str) {
-    theme::section(ui, group);
+/// A section of the list of keyboard shortcuts.
+#[derive(Clone, Copy, PartialEq)]
+enum Section {
+    Of(Group),
+    /// The mouse over the photo and the list of classes.
+    Mouse,
+    /// The mouse in the Field panel.
+    Field,
+}
+
+impl Section {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Of(group) => group.title(),
+            Self::Mouse => "Mouse",
+            Self::Field => "Field",
+        }
+    }
+
+    /// Input that is not in the table.
+    fn further(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Mouse => &MOUSE,
+            Self::Field => &IN_FIELD,
+            Self::Of(Group::Correct) => &CORRECTING,
+            Self::Of(_) => &[],
+        }
+    }
+}
+
+fn keys(ui: &mut egui::Ui, section: Section) {
+    theme::section(ui, section.title());
     let context = ui.ctx().clone();
     let of_table = TABLE
         .iter()
-        .filter(|entry| entry.group == group && entry.is_offered())
+        .filter(|entry| section == Section::Of(entry.group) && entry.is_offered())
         .filter(|entry| !entry.keys.is_empty())
         .map(|entry| {
             let keys = entry.keys.iter().map(|keys| commands::text(&context, keys));
             (entry.name, keys.collect::<Vec<_>>().join(", "))
         });
-    let of_mouse = MOUSE
-        .iter()
-        .filter(|(name, _)| group == "Mouse" && (platform::DESKTOP || *name != CLASS_PHOTOS))
-        .chain(CORRECTING.iter().filter(|_| group == "Correct"))
-        .chain(IN_FIELD.iter().filter(|_| group == FIELD))
+    let further = section.further().iter();
+    let further = further
+        .filter(|(name, _)| platform::DESKTOP || *name != CLASS_PHOTOS)
         .map(|(name, how)| (*name, (*how).to_owned()));
-    egui::Grid::new(group)
+    egui::Grid::new(section.title())
         .num_columns(2)
         .spacing([2.0 * GRID, 0.0])
         .show(ui, |ui| {
-            for (name, keys) in of_table.chain(of_mouse) {
+            for (name, keys) in of_table.chain(further) {
                 ui.label(name);
                 ui.monospace(keys);
                 ui.end_row();

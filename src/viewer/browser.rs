@@ -4,7 +4,7 @@ use super::app::App;
 use super::app_state::{AppState, Devices};
 use super::drawing_on;
 use super::memory::Memory;
-use super::options::{Options, Theme};
+use super::options::{Front, Options, Theme};
 use crate::device::{self, Choice, DeviceError, Loss};
 use crate::page;
 use eframe::egui;
@@ -52,9 +52,11 @@ fn options() -> Result<Options, String> {
         solver: None,
         steps: number("steps").map(|steps| steps.clamp(1, 100)),
         screenshot: None,
-        field: page::parameter("field").map(|_| super::field::Preset::Fig1b),
-        race: None,
-        lesson: number("lesson"),
+        front: match (number("lesson"), page::parameter("field")) {
+            (Some(lesson), _) => Front::Lesson(lesson),
+            (None, Some(_)) => Front::Field(super::field::Preset::Fig1b),
+            (None, None) => Front::Photo,
+        },
         language: None,
         theme: match page::parameter("theme").as_deref() {
             Some("dark") => Some(Theme::Dark),

@@ -2,7 +2,7 @@
 
 use crate::encoding::Centroids;
 use crate::gpu::GpuError;
-use crate::gpu::canvas::{Classes, Layer, Look, Pane, Pipelines, Sources};
+use crate::gpu::canvas::{Classes, Layer, Pane, PaneView, Pipelines, Sources};
 use eframe::egui::{self, Rect};
 use eframe::egui_wgpu::{self, CallbackTrait, RenderState};
 use eframe::wgpu;
@@ -91,7 +91,7 @@ impl CanvasRenderer {
             return Ok(());
         };
         let scale = ui.pixels_per_point();
-        let look = Look {
+        let view = PaneView {
             layer: style.layer,
             origin: [target.min.x * scale, target.min.y * scale],
             extent: [target.width() * scale, target.height() * scale],
@@ -99,7 +99,7 @@ impl CanvasRenderer {
             opacity: style.opacity,
             lit: style.lit,
         };
-        let pane = self.pipelines.pane(classes, sources, &look)?;
+        let pane = self.pipelines.pane(classes, sources, &view)?;
         let paint = Paint {
             pipelines: self.pipelines.clone(),
             pane,

@@ -5,8 +5,9 @@ use super::commands::Command;
 use super::flow::Flow;
 use super::open_model::OpenModel;
 use super::panel::Panel;
-use super::runs::axes::{fixed, number_text};
+use super::runs::axes::{DIGITS, fixed};
 use super::theme::{self, GRID};
+use crate::format::tick;
 use crate::trajectory;
 use eframe::egui;
 use egui_plot::{Line, PlotPoints, VLine};
@@ -164,7 +165,7 @@ fn chart(
         .include_x(1.0)
         .y_axis_min_width(5.0 * GRID)
         .y_axis_formatter(move |mark, _| {
-            let number = number_text(mark.value);
+            let number = tick(mark.value, DIGITS);
             if unit.is_empty() {
                 number
             } else {

@@ -5,9 +5,10 @@
 use super::latest::Latest;
 use super::open_model::{OpenModel, load_same};
 use super::photo_list::{Item, PhotoList};
+use crate::data;
 use crate::eval::Confusion;
-use crate::inference::{self, Look, Sampling};
-use crate::job::{SMALLER_INPUT, attempted, attempted_to_open};
+use crate::inference::{self, Look};
+use crate::job::{FlowSettings, SMALLER_INPUT, attempted, attempted_to_open};
 use crate::labels;
 use crate::model::Model;
 use burn::tensor::Device;
@@ -57,13 +58,13 @@ impl ClassPhotos {
         context: &egui::Context,
         device: Device,
         model: &OpenModel,
-        sampling: Sampling,
+        settings: FlowSettings,
         photos: &PhotoList,
         class: usize,
     ) -> std::io::Result<Self> {
         let (name, file) = (model.name.clone(), model.file.clone());
         let load = move |device: &Device| load_same(&name, file.as_ref(), device);
-        let answer = answers(device, sampling, load);
+        let answer = answers(device, settings, load);
         Ok(Self {
             class,
             items: photos.items().to_vec(),
@@ -128,7 +129,7 @@ impl ClassPhotos {
 /// Answers requests with the model that `load` opens for the first one.
 fn answers(
     device: Device,
-    sampling: Sampling,
+    settings: FlowSettings,
     load: impl Fn(&Device) -> Result<Model, String>,
 ) -> impl FnMut(Request) -> Answer {
     let mut opened = None;
@@ -140,22 +141,22 @@ fn answers(
                 Err(error) => return (request.index, Err(error)),
             },
         };
-        let found = attempted(&device, || classes(loaded, &request.item, sampling));
+        let found = attempted(&device, || classes(loaded, &request.item, settings));
         (request.index, found)
     }
 }
 
 /// Segments a photo and measures its classes at its own size.
-fn classes(model: &Model, item: &Item, sampling: Sampling) -> Result<PhotoClasses, String> {
+fn classes(model: &Model, item: &Item, settings: FlowSettings) -> Result<PhotoClasses, String> {
     let (photo, truth) = item.photo().labelled(&model.card.classes)?;
     let look = Look {
-        scale: sampling.scale,
+        scale: settings.scale,
         ..Look::default()
     };
-    let votes = inference::votes(model, &photo, look, sampling);
+    let votes = inference::votes(model, &photo, look, settings.sampling);
     let votes =
         votes.map_err(|error| format!("{}: {}", item.name(), error.with_remedy(SMALLER_INPUT)))?;
-    let size = [photo.height(), photo.width()].map(|side| side as usize);
+    let size = data::size_of(&photo);
     let labels = votes.labels(size);
     let count = model.card.classes.len();
     let iou = truth
@@ -178,7 +179,7 @@ mod tests {
     #[test]
     fn a_model_that_fills_the_memory_is_told_and_not_waited_for() {
         let load = |_: &Device| -> Result<Model, String> { panic!("out of memory") };
-        let mut answer = answers(Device::flex(), Sampling::default(), load);
+        let mut answer = answers(Device::flex(), FlowSettings::default(), load);
         for index in 0..2 {
             let item = PhotoList::samples(0).items()[index].clone();
             let told = "the device failed (its memory is full): try a smaller model";

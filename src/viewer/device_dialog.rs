@@ -4,7 +4,7 @@ use super::app_state::AppState;
 use super::commands::Command;
 use super::latest::Latest;
 use super::panel::Panel;
-use super::platform::DESKTOP;
+use super::platform::{DESKTOP, no_thread};
 use super::theme::{self, GRID};
 use crate::{device, system_report};
 use eframe::egui;
@@ -29,8 +29,7 @@ impl DeviceDialog {
             if self.reporter.is_none() {
                 let ask = |()| system_report::text(&device::adapters());
                 let started = Latest::start("flowseg-devices", context, ask);
-                self.reporter =
-                    Some(started.map_err(|error| format!("cannot start a thread: {error}"))?);
+                self.reporter = Some(started.map_err(|error| no_thread(&error))?);
             }
             if let Some(reporter) = &mut self.reporter {
                 reporter.ask(());

@@ -2,7 +2,7 @@
 //! missing.
 
 use crate::device::DeviceError;
-use crate::panic_message::panic_message;
+use crate::panics::panic_message;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

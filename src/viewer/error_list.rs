@@ -2,9 +2,11 @@
 
 use super::commands::Command;
 use super::photo_list::Item;
+use super::platform;
 use super::theme::{self, GRID};
 use eframe::egui;
 use egui_material_icons::icons;
+use std::io;
 use std::ops::Range;
 use std::time::Duration;
 use web_time::Instant;
@@ -46,6 +48,11 @@ impl ErrorList {
             self.dismiss(0..1);
         }
         self.open = true;
+    }
+
+    /// Reports that the system cannot start another thread.
+    pub(super) fn report_no_thread(&mut self, error: &io::Error) {
+        self.report(platform::no_thread(error));
     }
 
     pub(super) fn first(&self) -> Option<&str> {
@@ -167,6 +174,14 @@ mod tests {
         errors.withdraw("another");
         assert_eq!(errors.lines().len(), MOST - 1);
         assert!(!errors.lines().contains(&last));
+    }
+
+    #[test]
+    fn a_lack_of_threads_names_a_remedy() {
+        let mut errors = ErrorList::default();
+        errors.report_no_thread(&io::Error::other("no more processes"));
+        let told = "cannot start a thread (no more processes): close other programs";
+        assert_eq!(errors.first(), Some(told));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The export dialog.
 
-use super::app_state::AppState;
+use super::app_state::{AppState, ExportFirst};
 use super::commands::{Command, exports_list};
 use super::exports_all::AllMasks;
 use super::flow::Flow;
@@ -29,7 +29,7 @@ impl Panel for ExportDialog {
             return;
         }
         let progress = app.exports.progress();
-        let all_first = app.dialogs.all_masks_first;
+        let all_first = app.dialogs.export == Some(ExportFirst::AllMasks);
         if all && all_first {
             all_masks(ui, app, commands);
         }

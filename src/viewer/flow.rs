@@ -4,13 +4,13 @@
 
 use super::canvas_renderer::CanvasRenderer;
 use super::mask_store::LabelPicture;
-use super::worker_events::{Host, OpenedPhoto, Thumbnails};
+use super::worker_events::{FlowEvent, Host, OpenedPhoto, Thumbnails};
 use crate::data::Truth;
 use crate::encoding::Centroids;
 use crate::gpu::GpuError;
 use crate::gpu::canvas::{Pipelines, Sources, Values};
 use crate::gpu::textures::{LabelTexture, Photo};
-use crate::inference::Sampling;
+use crate::job::FlowSettings;
 use image::RgbImage;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -58,8 +58,8 @@ pub(super) struct Flow {
     truth_picture: RefCell<Option<Arc<LabelTexture>>>,
     /// `[height, width]` of the states.
     pub size: [usize; 2],
-    /// How it was sampled; `None` if that is not compared with other settings.
-    pub sampling: Option<Sampling>,
+    /// How it was computed; `None` if that is not compared with other settings.
+    pub settings: Option<FlowSettings>,
     pub states: Vec<StoredState>,
     /// The step from which each pixel keeps its class, once the flow is complete.
     pub settled: Option<Vec<u16>>,
@@ -127,7 +127,7 @@ impl Flow {
             truth: opened.truth,
             truth_picture: RefCell::new(opened.truth_picture),
             size: opened.size,
-            sampling: None,
+            settings: None,
             states: Vec::new(),
             settled: None,
             foreseen: Vec::new(),
@@ -148,6 +148,27 @@ impl Flow {
     pub(super) fn bytes_of_state(&self) -> usize {
         let first = self.states.first().and_then(|state| state.host.as_ref());
         first.map_or(12 * self.pixels(), |host| 4 * host.x.len())
+    }
+
+    /// Takes what is new about it.
+    pub(super) fn apply(&mut self, event: FlowEvent) {
+        match event {
+            FlowEvent::State { t, values } => self.push(t, values),
+            FlowEvent::Numbers {
+                step,
+                host,
+                thumbnails,
+            } => self.read(step, host, thumbnails),
+            FlowEvent::Finished {
+                settled,
+                foreseen,
+                mask,
+            } => {
+                self.settled = Some(settled);
+                self.foreseen = foreseen;
+                self.mask = mask.map(Arc::new);
+            }
+        }
     }
 
     /// Adds a state for drawing.

@@ -1,7 +1,8 @@
 //! The masks of the listed photos, which the worker makes in the background.
 
 use super::mask_store::{LabelPicture, StoredMask};
-use crate::inference::{Look, Sampling, Tiling, Viewing};
+use crate::inference::{Look, Tiling, Viewing};
+use crate::job::FlowSettings;
 use crate::model::Card;
 use crate::votes::Outlines;
 use serde::{Deserialize, Serialize};
@@ -26,16 +27,16 @@ pub(super) struct MaskSettings {
 
 impl MaskSettings {
     /// The passes and tiles for a model with this card.
-    pub(super) fn viewing(self, card: &Card, sampling: Sampling) -> Viewing {
+    pub(super) fn viewing(self, card: &Card, settings: FlowSettings) -> Viewing {
         let once = Look {
-            scale: sampling.scale,
+            scale: settings.scale,
             ..Look::default()
         };
         let best = Look::best(card).filter(|_| self.best);
         Viewing {
             looks: best.unwrap_or_else(|| vec![once]),
             tiling: self.tiling,
-            sampling,
+            sampling: settings.sampling,
             outlines: self.outlines,
             ignore_below: 0.0,
         }
@@ -397,11 +398,11 @@ mod tests {
     #[test]
     fn the_shown_photo_comes_first_and_none_twice() {
         let (card, plain) = (card(true), MaskSettings::default());
-        let viewing = plain.viewing(&card, Sampling::default());
+        let viewing = plain.viewing(&card, FlowSettings::default());
         let mut queue = MaskQueue::default();
         queue.reset(5, false);
         let wanted = |queue: &mut MaskQueue, settings: MaskSettings| {
-            let viewing = settings.viewing(&card, Sampling::default());
+            let viewing = settings.viewing(&card, FlowSettings::default());
             queue.wanted(3, ("m", &card), settings, &viewing)
         };
         // A mask that equals the flow's last state is not made separately.
@@ -421,9 +422,11 @@ mod tests {
         queue.all = false;
         assert_eq!(wanted(&mut queue, best), [3]);
         assert_eq!(viewing.looks.len(), 1);
-        assert_eq!(best.viewing(&card, Sampling::default()).looks.len(), 4);
+        assert_eq!(best.viewing(&card, FlowSettings::default()).looks.len(), 4);
         // Without recommended looks there is a single one.
-        let looks = best.viewing(&self::card(false), Sampling::default()).looks;
+        let looks = best
+            .viewing(&self::card(false), FlowSettings::default())
+            .looks;
         assert_eq!(looks.len(), 1);
         queue.reset(0, true);
         assert!(wanted(&mut queue, plain).is_empty());
@@ -439,7 +442,7 @@ mod tests {
                 best,
                 ..MaskSettings::default()
             };
-            let viewing = settings.viewing(&card, Sampling::default());
+            let viewing = settings.viewing(&card, FlowSettings::default());
             queue.wanted(0, (model, &card), settings, &viewing);
         };
         wanted(&mut queue, "m", false);
@@ -504,7 +507,7 @@ mod tests {
                 best,
                 ..MaskSettings::default()
             };
-            let viewing = settings.viewing(&card, Sampling::default());
+            let viewing = settings.viewing(&card, FlowSettings::default());
             queue.wanted(0, ("m", &card), settings, &viewing)
         };
         let tally = |made, older, failed| Tally {
@@ -578,7 +581,7 @@ mod tests {
         assert!(queue.is_running());
         queue.bytes = MOST_BYTES;
         assert!(!queue.is_running());
-        let viewing = MaskSettings::default().viewing(&card, Sampling::default());
+        let viewing = MaskSettings::default().viewing(&card, FlowSettings::default());
         queue.made = Some(("m".into(), Arc::new(viewing.clone())));
         assert!(
             queue

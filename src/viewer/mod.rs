@@ -85,7 +85,7 @@ mod worker_events;
 pub use browser::open;
 #[cfg(not(target_arch = "wasm32"))]
 pub use desktop::open;
-pub use options::{Options, Theme};
+pub use options::{Front, Options, Theme};
 
 use crate::device::Graphics;
 use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupExisting};

@@ -47,7 +47,7 @@ impl Panel for ModelPanel {
 impl ModelPanel {
     fn scale(&mut self, app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         theme::section(ui, "Scale of the input");
-        let mut scale = self.scale.unwrap_or(app.sampling.scale);
+        let mut scale = self.scale.unwrap_or(app.flow_settings.scale);
         let slider = egui::Slider::new(&mut scale, SCALE)
             .step_by(0.25)
             .suffix(" x");
@@ -55,7 +55,7 @@ impl ModelPanel {
                     detail and take more time; far from 1, the input is unlike any in training";
         let response = ui.add(slider).on_hover_text(ranged(help, &SCALE, 1));
         self.scale = Some(scale).filter(|_| response.dragged() || response.has_focus());
-        if self.scale.is_none() && scale != app.sampling.scale {
+        if self.scale.is_none() && scale != app.flow_settings.scale {
             commands.push(Command::SetScale(scale));
         }
         if let Some(flow) = &app.flow {

@@ -1,3 +1,5 @@
+//! The open model: its card and its classes' points and colours; the worker has its network.
+
 use crate::data;
 use crate::encoding::Centroids;
 use crate::files::Stamp;

@@ -25,6 +25,19 @@ impl From<Theme> for egui::ThemePreference {
     }
 }
 
+/// What is in front when the window opens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Front {
+    #[default]
+    Photo,
+    /// A preset view of the field.
+    Field(Preset),
+    /// The race, paused after this many training steps of the default race; 0 for one that has not begun.
+    Race { pause_after: u64 },
+    /// A lesson, counted from 1.
+    Lesson(usize),
+}
+
 /// The settings that the window opens with.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -40,12 +53,7 @@ pub struct Options {
     pub steps: Option<usize>,
     /// Where to write a screenshot once nothing changes any more. The window then closes.
     pub screenshot: Option<PathBuf>,
-    /// A preset view of the field to show instead of the photo.
-    pub field: Option<Preset>,
-    /// Show the race, after this many training steps of the default race; 0 for one that has not begun.
-    pub race: Option<u64>,
-    /// A lesson to begin, counted from 1.
-    pub lesson: Option<usize>,
+    pub front: Front,
     /// The language; by default the one chosen last.
     pub language: Option<Language>,
     /// The theme; by default the one used last.

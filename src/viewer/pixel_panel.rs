@@ -110,7 +110,7 @@ fn numbers(ui: &mut egui::Ui, info: &PixelInfo) {
             let place = format!("column {x}, row {y}");
             row(
                 "Pixel",
-                "Of the photo, from 0, at the centre of the network's pixel",
+                "Column and row in the photo, from 0, of the centre of the network's pixel",
                 place,
             );
             row(
@@ -124,7 +124,7 @@ fn numbers(ui: &mut egui::Ui, info: &PixelInfo) {
                 info.velocity.clone().map_or_else(none, vector),
             );
             row(
-                "Target x1",
+                "Predicted target",
                 "Where it ends if it goes on as in this step: x + (1 - t) v",
                 info.prediction.clone().map_or_else(none, vector),
             );

@@ -1,6 +1,6 @@
 //! A window whose graphics device is lost closes, and is opened again with what it showed.
 
-use super::options::Options;
+use super::options::{Front, Options};
 use super::photo_list::PhotoList;
 use crate::device::Choice;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -83,9 +83,7 @@ pub(super) fn until_closed(
         options = Options {
             model: kept.model,
             paths: Vec::new(),
-            field: None,
-            race: None,
-            lesson: None,
+            front: Front::Photo,
             ..options
         };
         shown = Some(Shown {
@@ -110,7 +108,7 @@ mod tests {
     fn options() -> Options {
         Options {
             device: Choice::Auto,
-            race: Some(3),
+            front: Front::Race { pause_after: 3 },
             ..Options::default()
         }
     }
@@ -129,12 +127,15 @@ mod tests {
         let ended = until_closed(options(), Instant::now, |options, handover, shown| {
             devices.push(options.device.clone());
             match devices.len() {
-                1 => assert!(shown.is_none() && options.race == Some(3)),
+                1 => {
+                    assert!(shown.is_none());
+                    assert_eq!(options.front, Front::Race { pause_after: 3 });
+                }
                 number => {
                     let shown = shown.unwrap();
                     assert_eq!(shown.photos.place().0, 2);
                     assert_eq!(options.model.as_deref(), Some("scenes"));
-                    assert!(options.race.is_none());
+                    assert_eq!(options.front, Front::Photo);
                     assert!(shown.notice.contains("(a reset)"), "{}", shown.notice);
                     assert_eq!(shown.notice.contains("The CPU is used"), number == 3);
                 }

@@ -8,19 +8,19 @@ use super::latest::Latest;
 use super::open_model::{OpenModel, stamp};
 use super::photo_list::Item;
 use super::platform;
-use super::settings::STEPS;
+use super::settings::steps_for;
 use super::shown_classes::ShownClasses;
 use super::view::View;
-use super::worker_events::{EventConverter, WorkerEvent};
+use super::worker_events::{EventConverter, FlowEvent, WorkerEvent};
 use crate::compare::{self, Comparison, JointClasses, Side};
-use crate::data::Truth;
+use crate::data::{Truth, size_of};
 use crate::encoding::Centroids;
 use crate::files::Stamp;
 use crate::flow::Source;
 use crate::gpu::GpuError;
 use crate::gpu::canvas;
 use crate::inference::{self, Sampling, SegmentError};
-use crate::job::{SMALLER_INPUT, Worker};
+use crate::job::{FlowSettings, SMALLER_INPUT, Worker};
 use crate::sampler::Solver;
 use crate::votes::{Outlines, Votes};
 use burn::tensor::Device;
@@ -77,11 +77,6 @@ impl Answer {
     }
 }
 
-/// `[height, width]`
-fn size_of(photo: &RgbImage) -> [usize; 2] {
-    [photo.height(), photo.width()].map(|side| side as usize)
-}
-
 struct Request {
     key: Key,
     answers: [Answer; 2],
@@ -112,7 +107,7 @@ pub(super) struct Second {
     /// Where its flow starts; `None` for what its model was trained with.
     source: Option<Source>,
     /// How the open photo was sampled; `None` before that and if it failed.
-    sampled: Option<Sampling>,
+    sampled: Option<FlowSettings>,
     worker: Worker<WorkerEvent>,
     busy: bool,
     /// Where the outlines of both masks run.
@@ -136,7 +131,7 @@ impl Second {
         before: View,
     ) -> std::io::Result<Self> {
         // Its classes are uploaded when shown, so the worker uploads nothing.
-        let mut converter = EventConverter::new(context.clone(), None);
+        let mut converter = EventConverter::new(None, None);
         let wake = context.clone();
         let worker = Worker::start(
             device,
@@ -171,34 +166,31 @@ impl Second {
     }
 
     /// Segments a photo with the given settings, but with this result's steps and solver.
-    pub(super) fn sample(&mut self, item: &Item, first: Sampling) {
+    pub(super) fn sample(&mut self, item: &Item, first: FlowSettings) {
         self.flow = None;
-        self.sampled = self.sampling(first);
-        let Some(sampling) = self.sampled else { return };
-        self.source = sampling.source;
+        self.sampled = self.settings(first);
+        let Some(settings) = self.sampled else { return };
+        self.source = settings.sampling.source;
         self.busy = true;
-        self.worker.flow(item.photo(), sampling);
+        self.worker.flow(item.photo(), settings);
     }
 
     /// Segments the photo again unless the settings are those of the result.
-    pub(super) fn resample(&mut self, item: &Item, first: Sampling) {
-        if self.sampled != self.sampling(first) {
+    pub(super) fn resample(&mut self, item: &Item, first: FlowSettings) {
+        if self.sampled != self.settings(first) {
             self.sample(item, first);
         }
     }
 
     /// The given settings with this result's steps and solver; `None` before its model is open.
-    fn sampling(&self, first: Sampling) -> Option<Sampling> {
+    fn settings(&self, first: FlowSettings) -> Option<FlowSettings> {
         let card = &self.model.as_ref()?.card;
-        let recommended = card.default_steps().min(*STEPS.end());
-        let steps = if card.prediction.is_one_step() {
-            1
-        } else {
-            self.choice.steps.unwrap_or(recommended)
-        };
-        Some(Sampling {
-            steps,
-            solver: self.choice.solver,
+        Some(FlowSettings {
+            sampling: Sampling {
+                steps: steps_for(card, self.choice.steps),
+                solver: self.choice.solver,
+                ..first.sampling
+            },
             ..first
         })
     }
@@ -229,21 +221,11 @@ impl Second {
             }
             WorkerEvent::Photo(opened) => self.flow = Some(Flow::new(photo.to_owned(), opened)),
             WorkerEvent::Preparing | WorkerEvent::Mask(..) => {}
-            WorkerEvent::State { t, values } => {
+            WorkerEvent::Flow(event) => {
+                self.busy &= !matches!(event, FlowEvent::Finished { .. });
                 if let Some(flow) = &mut self.flow {
-                    flow.push(t, values);
+                    flow.apply(event);
                 }
-            }
-            WorkerEvent::Numbers { step, host, .. } => {
-                if let Some(flow) = &mut self.flow {
-                    flow.read(step, host, None);
-                }
-            }
-            WorkerEvent::Finished { settled, .. } => {
-                if let Some(flow) = &mut self.flow {
-                    flow.settled = Some(settled);
-                }
-                self.busy = false;
             }
             WorkerEvent::Failed(text) => {
                 self.busy = false;
@@ -328,7 +310,7 @@ impl Second {
 
     /// Its caption in the comparison.
     pub(super) fn caption(&self) -> String {
-        let sampled = self.sampled.map(|sampling| sampling.steps);
+        let sampled = self.sampled.map(|settings| settings.sampling.steps);
         let steps = sampled.or(self.choice.steps).unwrap_or_default();
         match (&self.model, steps) {
             (None, _) | (_, 0) => self.choice.model.clone(),

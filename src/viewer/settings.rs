@@ -3,6 +3,7 @@
 use super::mask_queue::MaskSettings;
 use super::platform;
 use super::view::{View, in_range};
+use crate::model::Card;
 use crate::sampler::Solver;
 use crate::texts::Language;
 use serde::{Deserialize, Serialize};
@@ -108,6 +109,13 @@ impl Settings {
     }
 }
 
+/// The steps of a model's flow in the window where so many are chosen, or none: as many as it recommends, and at most
+/// as many as the timeline offers.
+pub(super) fn steps_for(card: &Card, chosen: Option<usize>) -> usize {
+    let recommended = card.default_steps().min(*STEPS.end());
+    card.solver_steps(Some(chosen.unwrap_or(recommended)))
+}
+
 fn remember(list: &mut Vec<PathBuf>, path: &Path) {
     if !platform::DESKTOP {
         // A file is gone with the page that it was opened in.
@@ -152,6 +160,26 @@ mod tests {
         let kept = &settings.recent[0];
         assert!(!kept.to_string_lossy().starts_with(r"\\?\"), "{kept:?}");
         assert!(kept.is_absolute() && kept.ends_with("a.jpg"));
+    }
+
+    #[test]
+    fn a_model_takes_the_chosen_steps_or_those_it_recommends() {
+        use crate::flow::Prediction;
+        use crate::model::testing;
+        for (prediction, recommended, chosen, steps) in [
+            (Prediction::Velocity, 7, None, 7),
+            (Prediction::Velocity, 7, Some(3), 3),
+            // The timeline offers fewer.
+            (Prediction::Velocity, 150, None, 100),
+            (Prediction::Logits, 7, None, 1),
+            (Prediction::Logits, 7, Some(3), 1),
+        ] {
+            let model = testing::tiny(&["a", "b"], [8, 8], |card| {
+                card.prediction = prediction;
+                card.sampling_steps = Some(recommended);
+            });
+            assert_eq!(steps_for(&model.card, chosen), steps, "{prediction:?}");
+        }
     }
 
     #[test]

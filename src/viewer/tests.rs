@@ -20,7 +20,7 @@ mod strokes;
 use super::app::App;
 use super::app_state::Devices;
 use super::panels::PanelKind;
-use super::{Options, dock, view};
+use super::{Front, Options, dock, view};
 use crate::device::Choice;
 use crate::gpu::canvas::Layer;
 use crate::model::Fit;
@@ -46,9 +46,7 @@ fn options(paths: &[&Path], steps: usize) -> Options {
         solver: None,
         steps: Some(steps),
         screenshot: None,
-        field: None,
-        race: None,
-        lesson: None,
+        front: Front::Photo,
         language: None,
         theme: None,
         size: None,
@@ -243,7 +241,7 @@ fn a_loop_draws_the_last_state_before_it_begins_again() {
 fn a_flow_that_was_stopped_is_played_again_to_its_last_state() {
     let mut window = done(4, Theme::Dark);
     // As if it had been stopped half-way.
-    window.state_mut().shared.sampling.steps = 8;
+    window.state_mut().shared.flow_settings.sampling.steps = 8;
     window.state_mut().shared.go_to(7.0);
     assert_eq!(window.state().shared.playhead.position, 4.0);
     press(&mut window, Key::End);
@@ -318,7 +316,7 @@ fn the_hovered_pixel_is_forgotten_with_its_flow() {
     dock::reveal(&mut window.state_mut().layout, PanelKind::Runs);
     window.step();
     let app = &mut window.state_mut().shared;
-    app.sampling.scale = 0.5;
+    app.flow_settings.scale = 0.5;
     app.sample();
     until(&mut window, "the smaller flow", complete);
     let app = &window.state().shared;

@@ -82,7 +82,7 @@ fn filmstrip(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "filmstrip"));
     ui.painter()
         .rect_filled(rect, 4.0, ui.visuals().extreme_bg_color);
-    let steps = app.sampling.steps;
+    let steps = app.flow_settings.sampling.steps;
     let Some(flow) = &app.flow else {
         return;
     };
@@ -141,7 +141,7 @@ fn filmstrip(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
 
 /// Draws the slider over all states, which shows how many are computed.
 fn track(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
-    let steps = app.sampling.steps as f32;
+    let steps = app.flow_settings.sampling.steps as f32;
     let size = vec2(ui.available_width(), 2.5 * GRID);
     let (outer, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
     let rect = outer.shrink2(vec2(GRID, 0.0));
@@ -173,7 +173,7 @@ fn track(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
     );
     bar(app.playhead.position, theme::ACCENT);
     if rect.width() / steps > 5.0 {
-        for step in 0..=app.sampling.steps {
+        for step in 0..=app.flow_settings.sampling.steps {
             let x = x_of(rect, step as f32, steps);
             let y = rect.center().y + 5.0..=rect.center().y + 8.0;
             painter.vline(x, y, Stroke::new(1.0, visuals.weak_text_color()));
@@ -237,7 +237,7 @@ impl TimelinePanel {
     /// Draws the controls of solver, steps and source.
     fn sampling(&mut self, app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         ui.spacing_mut().item_spacing.x = GRID;
-        let mut sampling = app.sampling;
+        let mut sampling = app.flow_settings.sampling;
         egui::ComboBox::from_id_salt("solver")
             .selected_text(name(sampling.solver))
             .width(8.0 * GRID)
@@ -287,7 +287,7 @@ impl TimelinePanel {
             ui.add(seed.update_while_editing(false))
                 .on_hover_text("Seed of the noise");
         }
-        if sampling != app.sampling {
+        if sampling != app.flow_settings.sampling {
             commands.push(Command::Sample(sampling));
         }
         if platform::DESKTOP {
@@ -383,7 +383,7 @@ fn progress(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         commands::button(app, ui, action, icon, commands);
         if let Some(doing) = app.doing() {
             if ui.available_width() > 24.0 * GRID {
-                let share = app.reachable() / app.sampling.steps.max(1) as f32;
+                let share = app.reachable() / app.flow_settings.sampling.steps.max(1) as f32;
                 ui.add(
                     egui::ProgressBar::new(share)
                         .desired_width(12.0 * GRID)

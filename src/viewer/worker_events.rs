@@ -27,6 +27,14 @@ pub(super) enum WorkerEvent {
     Photo(OpenedPhoto),
     /// The device is compiling its kernels.
     Preparing,
+    Flow(FlowEvent),
+    Failed(String),
+    /// The mask of a photo of the list, by its place, or an error in one line.
+    Mask(usize, Result<StoredMask, String>),
+}
+
+/// What is new about the flow of the photo.
+pub(super) enum FlowEvent {
     /// A state can be shown.
     State {
         t: f32,
@@ -36,6 +44,7 @@ pub(super) enum WorkerEvent {
     Numbers {
         step: usize,
         host: Host,
+        /// `None` for a comparison.
         thumbnails: Option<Thumbnails>,
     },
     Finished {
@@ -46,9 +55,6 @@ pub(super) enum WorkerEvent {
         /// The mask whose outlines follow the photo; not for a comparison.
         mask: Option<LabelPicture>,
     },
-    Failed(String),
-    /// The mask of a photo of the list, by its place, or an error in one line.
-    Mask(usize, Result<StoredMask, String>),
 }
 
 /// A photo whose flow is about to be sampled.
@@ -121,7 +127,8 @@ impl Thumbnails {
 }
 
 pub(super) struct EventConverter {
-    context: egui::Context,
+    /// Makes thumbnails.
+    context: Option<egui::Context>,
     pipelines: Option<Arc<Pipelines>>,
     centroids: Centroids,
     /// See [`Outlines::radius`].
@@ -135,8 +142,8 @@ pub(super) struct EventConverter {
 }
 
 impl EventConverter {
-    /// Without pipelines, nothing is uploaded.
-    pub(super) fn new(context: egui::Context, pipelines: Option<Arc<Pipelines>>) -> Self {
+    /// Without a context there are no thumbnails, and without pipelines nothing else is uploaded.
+    pub(super) fn new(context: Option<egui::Context>, pipelines: Option<Arc<Pipelines>>) -> Self {
         Self {
             context,
             pipelines,
@@ -196,7 +203,8 @@ impl EventConverter {
                     },
                 };
                 // The numbers follow in the same queue, so that they arrive soon after the state.
-                send(WorkerEvent::State { t, values }) && send(self.numbers(step, t, x))
+                let state = FlowEvent::State { t, values };
+                send(WorkerEvent::Flow(state)) && send(WorkerEvent::Flow(self.numbers(step, t, x)))
             }
             Message::Finished => {
                 let labels: Vec<&[u16]> = self.labels.iter().map(|l| l.as_slice()).collect();
@@ -205,11 +213,11 @@ impl EventConverter {
                 // Nothing else needs them, and they are not held until the next photo.
                 let targets = std::mem::take(&mut self.targets);
                 let agreement = |target: &Vec<u16>| trajectory::agreement(target, last);
-                send(WorkerEvent::Finished {
+                send(WorkerEvent::Flow(FlowEvent::Finished {
                     settled,
                     foreseen: targets.iter().map(agreement).collect(),
                     mask: self.mask(),
-                })
+                }))
             }
             Message::Failed(text) => send(WorkerEvent::Failed(text)),
             Message::Mask(at, mask) => {
@@ -266,7 +274,7 @@ impl EventConverter {
         })
     }
 
-    fn numbers(&mut self, step: usize, t: f32, x: Vec<f32>) -> WorkerEvent {
+    fn numbers(&mut self, step: usize, t: f32, x: Vec<f32>) -> FlowEvent {
         let labels = Arc::new(self.centroids.decode(&x));
         let x = Arc::new(x);
         let shares = labels::shares(&labels, self.centroids.len());
@@ -275,7 +283,8 @@ impl EventConverter {
             self.targets.push(self.centroids.decode(&target));
             trajectory::mean_speed(&a, &x, labels.len(), t - before)
         });
-        let thumbnails = Some(self.thumbnails(&x, &labels));
+        let context = self.context.as_ref();
+        let thumbnails = context.map(|context| self.thumbnails(context, &x, &labels));
         self.before = Some((t, x.clone()));
         self.labels.push(labels.clone());
         let host = Host {
@@ -284,14 +293,14 @@ impl EventConverter {
             shares,
             speed,
         };
-        WorkerEvent::Numbers {
+        FlowEvent::Numbers {
             step,
             host,
             thumbnails,
         }
     }
 
-    fn thumbnails(&self, x: &[f32], labels: &[u16]) -> Thumbnails {
+    fn thumbnails(&self, context: &egui::Context, x: &[f32], labels: &[u16]) -> Thumbnails {
         let [height, width] = self.size;
         let pixels = height * width;
         let side = height.max(width).max(1);
@@ -306,10 +315,7 @@ impl EventConverter {
             let rgb: Vec<u8> = cells.iter().flat_map(|&cell| colour(cell)).collect();
             ColorImage::from_rgb([columns, rows], &rgb)
         };
-        let load = |image| {
-            self.context
-                .load_texture("thumbnail", image, TextureOptions::LINEAR)
-        };
+        let load = |image| context.load_texture("thumbnail", image, TextureOptions::LINEAR);
         Thumbnails {
             raw: load(picture(&|p| [0, 1, 2].map(|c| to_byte(x[c * pixels + p])))),
             map: load(picture(&|p| self.centroids.colour(usize::from(labels[p])))),

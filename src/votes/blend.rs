@@ -4,7 +4,8 @@
 //! unchanged. Rows that no later window reaches are final: [`Strips`] decides and drops them, so that
 //! memory holds only the height of one row of windows, whatever the height of the picture.
 
-use super::{Rows, Votes, tap};
+use super::{Rows, Votes};
+use crate::labels::taps;
 
 /// The sum of weighted windows over some rows of a picture.
 #[derive(Clone, Debug)]
@@ -128,7 +129,7 @@ impl Strips {
         let [height, width] = self.to;
         let from = self.blend.size[0];
         let mut end = self.decided;
-        while end < height && tap(end, from, height).1 < row {
+        while end < height && taps(end, from, height).high < row {
             end += 1;
         }
         let rows = self.decided..end;
@@ -137,7 +138,7 @@ impl Strips {
         self.decided = end;
         // Interpolation of the next row also needs the row above.
         let needed = if end < height {
-            tap(end, from, height).0
+            taps(end, from, height).low
         } else {
             row
         };

@@ -6,7 +6,7 @@ use crate::inference::Viewing;
 use crate::kernels::MatmulPrecision;
 use crate::model::Card;
 use crate::models::{self, LoadError};
-use crate::panic_message::panic_message;
+use crate::panics::panic_message;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::ffi::OsStr;

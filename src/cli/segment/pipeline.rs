@@ -1,6 +1,6 @@
 //! A pipeline of three stages: while one photo is read, others are segmented and written.
 
-use crate::panic_message;
+use crate::panics;
 use anyhow::{Context, anyhow};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -142,7 +142,7 @@ pub(super) fn run<A: Send, B: Send, C: Send>(
 
 /// Turns a panic into the error of one item: a stage whose thread ended would leave the others waiting.
 fn caught<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
-    panic_message::caught(work, |message| {
+    panics::caught(work, |message| {
         anyhow!("internal error (a bug in FlowSeg): {message}")
     })
 }

@@ -4,7 +4,7 @@ use super::flicker::Sampled;
 use super::outputs::Photo;
 use super::records::Done;
 use crate::cli::arguments::SMALLER_VOTES;
-use crate::data::Origin;
+use crate::data::{self, Origin};
 use crate::encoding::Centroids;
 use crate::export::{self, Details, Entry, Look, Mask, Scene, Selection, Shapes, Trajectory};
 use crate::inference::{self, SegmentError, Segmented, Tiles, Viewing};
@@ -107,7 +107,7 @@ impl Work<'_> {
 
     /// Whether the mask comes from a single look at the whole photo.
     fn looks_once(&self, photo: &RgbImage) -> bool {
-        let size = [photo.height(), photo.width()].map(|side| side as usize);
+        let size = data::size_of(photo);
         let (scale, tiling) = (self.first_look().scale, self.viewing.tiling);
         let windows = Tiles::new(self.model, size, scale, tiling);
         self.viewing.looks.len() == 1 && windows.is_whole()
@@ -156,7 +156,7 @@ impl Work<'_> {
             look: Look::Raw,
             opacity: OPACITY,
         };
-        let to = [picture.height(), picture.width()].map(|side| side as usize);
+        let to = data::size_of(&picture);
         let network_size = segmented.size;
         let (mut labels, votes) = segmented.into_labels(to, self.viewing.ignore_below);
         let outputs = &photo.outputs;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::error::DataError;
-use crate::panic_message::caught_quietly;
+use crate::panics::caught_quietly;
 
 /// Maximum number of warnings about photos in the log.
 const WARNINGS: usize = 20;

@@ -29,6 +29,11 @@ use super::error::DataError;
 use super::input::{Format, check_size, read_bytes, recognise};
 use super::limits::MAX_PIXELS;
 
+/// `[height, width]` of a photo, in pixels.
+pub fn size_of(photo: &RgbImage) -> [usize; 2] {
+    [photo.height(), photo.width()].map(|side| side as usize)
+}
+
 /// Bytes at the start of a file that mostly hold its size, and that nearly always do: profiles and previews may come
 /// before it.
 const START: u64 = 64 << 10;

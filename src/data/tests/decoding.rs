@@ -265,7 +265,7 @@ proptest! {
         let path = dir.path().join("l.png");
         let labels: Vec<u16> = (0..width * height)
             .map(|i| {
-                let h = super::super::looks::hash(seed, i as u64, 0);
+                let h = super::super::appearance::hash(seed, i as u64, 0);
                 if h.is_multiple_of(7) { IGNORE } else { (h >> 8) as u16 % (largest + 1) }
             })
             .collect();

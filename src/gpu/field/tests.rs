@@ -111,7 +111,7 @@ fn terms(potential: Potential, x: DVec3, centroids: &[[f64; 3]], target: usize) 
         let raw = raw.at(x.to_array(), centroids, target).gradient;
         sum / DVec3::from_array(raw)
             .length()
-            .max(crate::potential::NORM_FLOOR)
+            .max(crate::potential::GRADIENT_FLOOR)
     } else {
         sum
     }

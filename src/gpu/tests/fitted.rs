@@ -25,7 +25,7 @@ fn fitted_sources_are_drawn_like_the_originals() {
         doubt: None,
         second: None,
     };
-    let look = |layer, [height, width]: [f32; 2], origin: f32| Look {
+    let view = |layer, [height, width]: [f32; 2], origin: f32| PaneView {
         layer,
         origin: [origin; 2],
         extent: [width, height],
@@ -33,27 +33,27 @@ fn fitted_sources_are_drawn_like_the_originals() {
         opacity: 0.5,
         lit: None,
     };
-    let fitted = |look: &Look| pipelines.fitted(&classes, &sources, look).unwrap();
-    let drawn = |sources: &Sources, look: &Look| {
+    let fitted = |view: &PaneView| pipelines.fitted(&classes, &sources, view).unwrap();
+    let drawn = |sources: &Sources, view: &PaneView| {
         let pane = pipelines
-            .pane_on(FORMAT, &classes, sources, look, false)
+            .pane_on(FORMAT, &classes, sources, view, false)
             .unwrap();
-        let size = [0, 1].map(|side| (look.origin[1 - side] + look.extent[1 - side]) as u32);
+        let size = [0, 1].map(|side| (view.origin[1 - side] + view.extent[1 - side]) as u32);
         pixels_of(&device, &queue, size, |pass| pipelines.draw(pass, &pane))
     };
     for layer in [Layer::Overlay, Layer::Map, Layer::Error, Layer::Photo] {
         for size in [[32.0, 48.0], [43.0, 65.0], [64.0, 96.0], [83.0, 111.0]] {
-            let (made, look) = fitted(&look(layer, size, 2.0));
+            let (made, view) = fitted(&view(layer, size, 2.0));
             let reads_photo = layer != Layer::Map;
             let is_reduced = reads_photo && size[0] < PHOTO[0] as f32;
             assert_eq!(!Arc::ptr_eq(&made.photo, &sources.photo), is_reduced);
             assert_eq!(made.corrected.is_some(), layer != Layer::Photo);
-            same(&drawn(&made, &look), &drawn(&sources, &look));
+            same(&drawn(&made, &view), &drawn(&sources, &view));
         }
     }
 
     // Where the picture begins and ends within a pixel, every pixel of what is fitted is still drawn once.
-    let (made, on_pixels) = fitted(&look(Layer::Photo, [43.4, 64.6], 7.5));
+    let (made, on_pixels) = fitted(&view(Layer::Photo, [43.4, 64.6], 7.5));
     assert_eq!(
         (on_pixels.origin, on_pixels.extent),
         ([8.0; 2], [65.0, 43.0])
@@ -61,10 +61,10 @@ fn fitted_sources_are_drawn_like_the_originals() {
     assert_eq!(made.photo.size(), [65, 43]);
 
     // They are made once, few are kept, and none of what is closed.
-    let (again, _) = fitted(&look(Layer::Photo, [43.0, 65.0], 0.0));
+    let (again, _) = fitted(&view(Layer::Photo, [43.0, 65.0], 0.0));
     assert!(Arc::ptr_eq(&made.photo, &again.photo));
     for height in 1..20 {
-        fitted(&look(Layer::Overlay, [height as f32, 30.0], 0.0));
+        fitted(&view(Layer::Overlay, [height as f32, 30.0], 0.0));
     }
     let counts = || {
         [
@@ -76,7 +76,7 @@ fn fitted_sources_are_drawn_like_the_originals() {
     // Neither is fitted to a picture that is mostly outside its pane, or has no texture.
     for size in [[4096.0, 4096.0], [1.0, 100_000.0]] {
         assert!(
-            fitted(&look(Layer::Overlay, size, 0.0))
+            fitted(&view(Layer::Overlay, size, 0.0))
                 .0
                 .corrected
                 .is_none()
@@ -99,7 +99,7 @@ fn fitted_sources_are_drawn_like_the_originals() {
         doubt: None,
         second: None,
     };
-    let whole = look(Layer::Photo, [64.0, 96.0], 0.0);
+    let whole = view(Layer::Photo, [64.0, 96.0], 0.0);
     pipelines.fitted(&classes, &other, &whole).unwrap();
     assert_eq!(counts(), [0, 0]);
 }

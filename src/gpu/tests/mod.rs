@@ -4,7 +4,7 @@
 mod driver;
 mod fitted;
 
-use super::canvas::{DOUBT_COLOURS, Layer, Look, Pipelines, Sources, Values};
+use super::canvas::{DOUBT_COLOURS, Layer, PaneView, Pipelines, Sources, Values};
 use super::draw::pass_on;
 use super::field;
 use crate::encoding::Centroids;
@@ -171,7 +171,7 @@ fn draw_with(
         second: None,
     };
     add(&pipelines, &mut sources);
-    let look = Look {
+    let view = PaneView {
         layer,
         origin: [0.0, 0.0],
         extent: [PHOTO[1] as f32, PHOTO[0] as f32],
@@ -179,7 +179,7 @@ fn draw_with(
         opacity: 0.5,
         lit: None,
     };
-    let pane = pipelines.pane(&classes, &sources, &look).unwrap();
+    let pane = pipelines.pane(&classes, &sources, &view).unwrap();
     pixels_of(&device, &queue, PHOTO, |pass| pipelines.draw(pass, &pane))
 }
 

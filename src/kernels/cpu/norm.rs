@@ -11,6 +11,7 @@ use crate::simd::{sum2, wide};
 use burn::backend::TensorMetadata;
 use rayon::prelude::*;
 
+/// `1 / sqrt(mean(x^2) + 1e-6)` of a row that is not empty.
 #[inline(always)]
 pub(crate) fn rms_scale(row: &[f32]) -> f32 {
     1.0 / (sum2(row, row, |a, b| a * b) / row.len() as f32 + RMS_EPSILON).sqrt()

@@ -190,7 +190,7 @@ impl UpdateOps for Flex {
         number: FloatTensor<Self>,
         update: AdamWUpdate,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        optim::update(update, number, parameter, gradient, scale, moment1, moment2)
+        optim::update(parameter, gradient, scale, moment1, moment2, number, update)
     }
     fn moving_average(
         average: FloatTensor<Self>,

@@ -11,13 +11,13 @@ const BLOCK: usize = 16 * 1024;
 /// Updates the parameter and its moments; all four tensors have the same shape. `number: [1]`
 /// counts the updates from 1; the gradient is multiplied by `scale: [1]`, and 0 skips the update.
 pub(super) fn update(
-    u: AdamWUpdate,
-    number: CpuTensor,
     parameter: CpuTensor,
     gradient: CpuTensor,
     scale: CpuTensor,
     mut moment1: CpuTensor,
     mut moment2: CpuTensor,
+    number: CpuTensor,
+    u: AdamWUpdate,
 ) -> (CpuTensor, CpuTensor, CpuTensor) {
     let scale = slice(&contiguous(scale))[0];
     if scale == 0.0 {

@@ -5,7 +5,7 @@
 //! probabilities; both keep the result accurate near a centroid.
 
 use crate::encoding::MOST_DIMS;
-use crate::potential::{NORM_FLOOR, Operator, Potential};
+use crate::potential::{GRADIENT_FLOOR, Operator, Potential};
 use crate::simd::{exp, ln, wide};
 use rayon::prelude::*;
 
@@ -13,6 +13,7 @@ use rayon::prelude::*;
 const LANES: usize = 16;
 const BLOCK: usize = LANES * 64;
 
+/// `grad Phi` (equation 11) at every pixel, for B (`batch`) images of d (`dims`) channels:
 /// `x: [B, d, pixels]` flattened, `labels: [B, pixels]`, `centroids: [N, 2 d]` split as by
 /// [`Centroids::split_f32`](crate::encoding::Centroids::split_f32); the result has the shape of
 /// `x`. A label outside `0..N` (an ignored pixel) gives a zero gradient.
@@ -182,7 +183,7 @@ fn lanes_gradient<const T: u8, const D: usize>(
         }
         if potential.operator == Operator::NormalizedGradient {
             let square: f32 = gradient.iter().map(|g| g[lane] * g[lane]).sum();
-            let norm = square.sqrt().max(NORM_FLOOR as f32);
+            let norm = square.sqrt().max(GRADIENT_FLOOR as f32);
             for axis in &mut gradient {
                 axis[lane] /= norm;
             }

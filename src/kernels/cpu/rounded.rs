@@ -144,6 +144,7 @@ fn first_numbers<const W: usize>(from: &[f32], used: usize) -> [f32; W] {
     }
 }
 
+/// Two numbers as bfloat16, the first in the lower half.
 #[inline(always)]
 pub(super) fn rounded_pair(first: f32, second: f32) -> u32 {
     rounded(first) >> 16 | rounded(second) & 0xffff_0000

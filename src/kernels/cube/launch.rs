@@ -7,6 +7,8 @@ use cubecl::prelude::*;
 
 const UNITS: u32 = 64;
 
+/// The larger of `x` and `low`; NaN if `x` is NaN, which a GPU's `max` may turn into `low`: an output that is wrong
+/// must not look right.
 #[cube]
 pub(super) fn clamp_min(x: f32, low: f32) -> f32 {
     select(x < low, low, x)

@@ -1,7 +1,7 @@
 //! The potential's gradient (equation 11) for every GPU: one unit per pixel, streaming the centroids.
 
 use super::launch::{clamp_min, grid, like};
-use crate::potential::{NORM_FLOOR as GRADIENT_FLOOR, Operator, Potential};
+use crate::potential::{GRADIENT_FLOOR, Operator, Potential};
 use burn::backend::{TensorMetadata, ops::IntTensorOps};
 use burn::tensor::IntDType;
 use burn_cubecl::CubeBackend;

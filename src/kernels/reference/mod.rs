@@ -9,6 +9,7 @@ use crate::device::permute;
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Int, Tensor, activation, s};
 
+/// See [`kernels::rms_norm`](super::rms_norm): `x: [.., D]`, `weight: [D]` to the shape of `x`.
 pub fn rms_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>) -> Tensor<R> {
     let scale = (x.clone().square().mean_dim(R - 1) + RMS_EPSILON)
         .sqrt()
@@ -16,6 +17,8 @@ pub fn rms_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>) -> Tensor<R> {
     x * scale * weight.unsqueeze()
 }
 
+/// See [`kernels::modulated_norm`](super::modulated_norm): `x: [B, L, D]`, `weight: [D]`, `shift, scale: [B, 1, D]`
+/// to `[B, L, D]`.
 pub fn modulated_norm(
     x: Tensor<3>,
     weight: Tensor<1>,
@@ -25,6 +28,7 @@ pub fn modulated_norm(
     rms_norm(x, weight) * (scale + 1.0) + shift
 }
 
+/// See [`kernels::cross_entropy`](super::cross_entropy): `logits: [P, N]`, `labels, weights: [P]` to `[1]`.
 pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, weights: Tensor<1>) -> Tensor<1> {
     let classes = logits.dims()[1] as i32;
     let labels = labels.clamp(0, classes - 1).unsqueeze_dim(1);
@@ -32,6 +36,8 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, weights: Tensor<
     (own.squeeze_dim(1) * weights).sum().neg()
 }
 
+/// See [`kernels::argmax`](super::argmax): `z: [patches, P, E]`, `weight: [E, N]`, `shares: [P, K]`,
+/// `values: [patches, K, N]` to `[patches, P]`.
 pub fn argmax(
     z: Tensor<3>,
     weight: Tensor<2>,
@@ -51,14 +57,17 @@ pub fn argmax(
         .squeeze_dim(2)
 }
 
+/// See [`kernels::gated_residual`](super::gated_residual): `x, y: [B, L, D]`, `gate: [B, 1, D]` to `[B, L, D]`.
 pub fn gated_residual(x: Tensor<3>, gate: Tensor<3>, y: Tensor<3>) -> Tensor<3> {
     x + gate * y
 }
 
+/// See [`kernels::gelu`](super::gelu), of any shape.
 pub fn gelu<const R: usize>(x: Tensor<R>) -> Tensor<R> {
     activation::gelu(x)
 }
 
+/// See [`kernels::linear`](super::linear): `x: [rows, from]`, `weight: [from, to]`, `bias: [R, to]` to `[rows, to]`.
 pub fn linear(
     x: Tensor<2>,
     weight: Tensor<2>,
@@ -74,7 +83,8 @@ pub fn linear(
     (y.reshape([rows / period, period, to]) + bias.unsqueeze()).reshape([rows, to])
 }
 
-/// A product with a matrix that is nearly all zeros would cost far more.
+/// See [`kernels::doubled`](super::doubled): `[B, C, H, W]` to `[B, C, 2 H, 2 W]`. A product with a matrix that is
+/// nearly all zeros would cost far more.
 pub fn doubled(x: Tensor<4>) -> Tensor<4> {
     doubled_along(doubled_along(x, 2), 3)
 }
@@ -96,6 +106,7 @@ fn doubled_along(x: Tensor<4>, axis: usize) -> Tensor<4> {
     pairs.reshape(shape)
 }
 
+/// See [`kernels::neighbourhoods`](super::neighbourhoods): `[B, C, H, W]` to `[B, 9 * 4 C, H / 2, W / 2]`.
 pub fn neighbourhoods(x: Tensor<4>) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
     let (rows, columns) = (height / 2, width / 2);
@@ -111,6 +122,7 @@ pub fn neighbourhoods(x: Tensor<4>) -> Tensor<4> {
     Tensor::cat(shifted.collect(), 1)
 }
 
+/// See [`kernels::from_patches`](super::from_patches): `[B rows columns, p p, C]` to `[B, C, rows p, columns p]`.
 pub fn from_patches(pixels: Tensor<3>, [rows, columns]: [usize; 2]) -> Tensor<4> {
     let [patches, count, channels] = pixels.dims();
     let (batch, p) = (patches / (rows * columns), count.isqrt());
@@ -118,6 +130,8 @@ pub fn from_patches(pixels: Tensor<3>, [rows, columns]: [usize; 2]) -> Tensor<4>
     permute(pixels, [0, 5, 1, 3, 2, 4]).reshape([batch, channels, rows * p, columns * p])
 }
 
+/// See [`kernels::add_image`](super::add_image): `pixels: [patches, p p, C]`, `image: [B, C, H, W]` to the shape of
+/// `pixels`.
 pub fn add_image(pixels: Tensor<3>, image: Tensor<4>) -> Tensor<3> {
     let [patches, count, channels] = pixels.dims();
     let [batch, _, height, width] = image.dims();
@@ -127,10 +141,12 @@ pub fn add_image(pixels: Tensor<3>, image: Tensor<4>) -> Tensor<3> {
     pixels + image.swap_dims(1, 2)
 }
 
+/// See [`kernels::swiglu`](super::swiglu): two tensors of one shape to that shape.
 pub fn swiglu<const R: usize>(a: Tensor<R>, b: Tensor<R>) -> Tensor<R> {
     activation::silu(a) * b
 }
 
+/// See [`kernels::layer_norm`](super::layer_norm): `x: [.., D]`, `weight, bias: [D]` to the shape of `x`.
 pub fn layer_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>, bias: Tensor<1>) -> Tensor<R> {
     let centred = x.clone() - x.mean_dim(R - 1);
     let variance = centred.clone().square().mean_dim(R - 1);
@@ -138,6 +154,8 @@ pub fn layer_norm<const R: usize>(x: Tensor<R>, weight: Tensor<1>, bias: Tensor<
     centred * scale * weight.unsqueeze() + bias.unsqueeze()
 }
 
+/// See [`kernels::rotary_attention`](super::rotary_attention): `qkv: [B, L, 3 D]`, `q_norm, k_norm: [d]`,
+/// `cos, sin: [L, d / 2]` to `[B, L, D]`.
 pub fn rotary_attention(
     qkv: Tensor<3>,
     q_norm: Tensor<1>,
@@ -149,6 +167,8 @@ pub fn rotary_attention(
     attend(q, k, v)
 }
 
+/// See [`kernels::rotary_attention_row`](super::rotary_attention_row): shapes as for [`rotary_attention`], to
+/// `[B, heads, L]`.
 pub fn rotary_attention_row(
     qkv: Tensor<3>,
     q_norm: Tensor<1>,
@@ -161,6 +181,7 @@ pub fn rotary_attention_row(
     weights(q.narrow(2, token, 1), k).squeeze_dim(2)
 }
 
+/// See [`kernels::self_attention_row`](super::self_attention_row): `qkv: [B, L, 3 D]` to `[B, heads, L]`.
 pub fn self_attention_row(qkv: Tensor<3>, heads: usize, token: usize) -> Tensor<3> {
     let [q, k, _] = heads_of(qkv, heads);
     weights(q.narrow(2, token, 1), k).squeeze_dim(2)
@@ -180,6 +201,7 @@ fn rotated(
     [q, k, v]
 }
 
+/// See [`kernels::self_attention`](super::self_attention): `qkv: [B, L, 3 D]` to `[B, L, D]`.
 pub fn self_attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
     let [q, k, v] = heads_of(qkv, heads);
     attend(q, k, v)
@@ -227,6 +249,8 @@ fn rotate(x: Tensor<4>, cos: &Tensor<2>, sin: &Tensor<2>) -> Tensor<4> {
     turned.reshape([batch, heads, tokens, d])
 }
 
+/// See [`kernels::neural_field`](super::neural_field): `z: [patches, P, E]`, `weights: [patches, 2 E M]`, `norm: [E]`
+/// to the shape of `z`.
 pub fn neural_field(z: Tensor<3>, weights: Tensor<2>, norm: Tensor<1>) -> Tensor<3> {
     let [patches, _, width] = z.dims();
     let hidden = weights.dims()[1] / (2 * width);
@@ -246,6 +270,8 @@ pub fn neural_field(z: Tensor<3>, weights: Tensor<2>, norm: Tensor<1>) -> Tensor
     z + hidden.matmul(unit(w2))
 }
 
+/// See [`kernels::adamw_update`](super::adamw_update): `parameter`, `gradient` and moments of one shape, `scale` and
+/// `number: [1]`. Returns the parameter and its two moments, which are the given ones where `scale` is 0.
 pub fn adamw_update<const R: usize>(
     parameter: Tensor<R>,
     gradient: Tensor<R>,
@@ -273,6 +299,7 @@ pub fn adamw_update<const R: usize>(
     )
 }
 
+/// See [`kernels::moving_average`](super::moving_average): `average` and `value` of one shape, `keep: [1]`.
 pub fn moving_average<const R: usize>(
     average: Tensor<R>,
     value: Tensor<R>,
@@ -282,6 +309,7 @@ pub fn moving_average<const R: usize>(
     average * keep.clone() + value * (keep.neg() + 1.0)
 }
 
+/// See [`kernels::square_sum`](super::square_sum): any shape to `[1]`.
 pub fn square_sum<const R: usize>(x: Tensor<R>) -> Tensor<1> {
     x.square().sum()
 }

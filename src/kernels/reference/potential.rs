@@ -5,7 +5,7 @@
 
 use crate::device::permute;
 use crate::encoding::Centroids;
-use crate::potential::{NORM_FLOOR, Operator, Potential};
+use crate::potential::{GRADIENT_FLOOR, Operator, Potential};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 /// Maximum elements of a `[pixels, N]` intermediate: about ten exist at once, 160 MiB.
@@ -168,7 +168,7 @@ impl Chunk {
         let gradient = match self.potential.operator {
             Operator::NormalizedGradient => {
                 let length = gradient.clone().square().sum_dim(1).sqrt();
-                gradient / length.clamp_min(NORM_FLOOR)
+                gradient / length.clamp_min(GRADIENT_FLOOR)
             }
             _ => gradient,
         };

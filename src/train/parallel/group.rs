@@ -8,7 +8,7 @@
 use super::{PeerLost, Rank};
 use crate::data::Batch;
 use crate::device::{Failure, attempt};
-use crate::panic_message::panic_message;
+use crate::panics::panic_message;
 use crate::train::TrainError;
 use crate::train::restore::Setup;
 use crate::train::supervision::Supervision;

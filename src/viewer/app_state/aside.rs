@@ -2,7 +2,7 @@
 
 use super::{AppState, Phase, Playhead};
 use crate::files::Stamp;
-use crate::inference::Sampling;
+use crate::job::FlowSettings;
 use crate::viewer::class_photos::ClassPhotos;
 use crate::viewer::flow::Flow;
 use crate::viewer::mask_queue::{MaskQueue, MaskSettings};
@@ -29,7 +29,7 @@ pub(crate) struct SetAside {
     class_photos: Option<ClassPhotos>,
     playhead: Playhead,
     selection: SelectionHistory,
-    sampling: Sampling,
+    flow_settings: FlowSettings,
     active_pane: usize,
     brushing: bool,
     correcting: bool,
@@ -58,15 +58,15 @@ impl SetAside {
 
 impl AppState {
     /// Sets aside what is shown. The photo and the model stay open, without pins, hidden classes,
-    /// comparisons and corrections, and the photo is sampled with these settings; an empty list of
+    /// comparisons and corrections, and the photo's flow is computed with these settings; an empty list of
     /// photos is replaced by the samples.
-    pub(crate) fn set_aside(&mut self, sampling: Sampling) -> SetAside {
+    pub(crate) fn set_aside(&mut self, flow_settings: FlowSettings) -> SetAside {
         let correcting = self.correct.on;
         if correcting {
             self.toggle_correct();
         }
         self.correct.is_aside = true;
-        let suits = self.sampling == sampling && !self.busy();
+        let suits = self.flow_settings == flow_settings && !self.busy();
         let stays = self
             .flow
             .as_ref()
@@ -90,7 +90,7 @@ impl AppState {
             class_photos: self.class_photos.take(),
             playhead: self.playhead,
             selection: std::mem::take(&mut self.selection),
-            sampling: self.sampling,
+            flow_settings: self.flow_settings,
             active_pane: self.active_pane,
             brushing: self.brushing,
             correcting,
@@ -99,7 +99,8 @@ impl AppState {
         self.active_pane = 0;
         self.brushing = false;
         self.hover = Default::default();
-        self.sampling = sampling;
+        self.flow_settings = flow_settings;
+        let sampling = flow_settings.sampling;
         self.settings.choose_steps(Some(sampling.steps));
         self.settings.solver = sampling.solver;
         // The flow's own last state.
@@ -126,7 +127,7 @@ impl AppState {
         if let Some(worker) = &self.worker {
             worker.cancel();
         }
-        self.request.name.clear();
+        self.request.name = None;
         self.request.instead_of = None;
         self.phase = Phase::Idle;
         if let Some(second) = self.second.take() {
@@ -149,7 +150,7 @@ impl AppState {
     /// Puts back what belongs to the list of photos alone. A comparison ends.
     pub(super) fn resume_list(&mut self, aside: SetAside) {
         self.masks = aside.masks;
-        self.sampling = aside.sampling;
+        self.flow_settings = aside.flow_settings;
         self.active_pane = aside.active_pane;
         self.second = aside.second;
         self.stop_comparing();
@@ -182,7 +183,7 @@ impl AppState {
             self.join_second();
         }
         self.class_photos = aside.class_photos;
-        self.sampling = aside.sampling;
+        self.flow_settings = aside.flow_settings;
         self.active_pane = aside.active_pane;
         self.brushing = aside.brushing;
         self.hover = Default::default();

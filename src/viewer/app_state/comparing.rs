@@ -5,6 +5,7 @@ use super::{AppState, Phase, Playhead};
 use crate::compare;
 use crate::gpu::canvas::Layer;
 use crate::inference::Sampling;
+use crate::job::FlowSettings;
 use crate::viewer::app_event::AppEvent;
 use crate::viewer::class_photos::ClassPhotos;
 use crate::viewer::doubt_maps;
@@ -27,7 +28,7 @@ impl AppState {
             solver,
             source,
             ..
-        } = self.sampling;
+        } = self.flow_settings.sampling;
         let caption = compare::caption(&compare::model_name(&model.name), steps, solver);
         caption + model.origin(source)
     }
@@ -35,10 +36,11 @@ impl AppState {
     /// The comparison that is offered first: the same model with one step, or with ten if it already
     /// has one. `None` without a model.
     pub(crate) fn suggested_comparison(&self) -> Option<Choice> {
+        let sampling = self.flow_settings.sampling;
         Some(Choice {
             model: self.model.as_ref()?.name.clone(),
-            steps: Some(if self.sampling.steps == 1 { 10 } else { 1 }),
-            solver: self.sampling.solver,
+            steps: Some(if sampling.steps == 1 { 10 } else { 1 }),
+            solver: sampling.solver,
         })
     }
 
@@ -94,8 +96,7 @@ impl AppState {
         match Second::start(context, self.device.clone(), choice, before.clone()) {
             Ok(second) => self.second = Some(second),
             Err(error) => {
-                let text = format!("cannot start a worker thread: {error}");
-                self.errors.report(text);
+                self.errors.report_no_thread(&error);
                 self.arrange_as(&before);
             }
         }
@@ -135,29 +136,28 @@ impl AppState {
 
     /// Samples the second result of the open photo, if there is a comparison.
     pub(crate) fn sample_second(&mut self) {
-        let sampling = self.sampling_of_second();
+        let settings = self.settings_of_second();
         if let (Some(second), Some(item)) = (&mut self.second, self.photos.item()) {
-            second.sample(item, sampling);
+            second.sample(item, settings);
         }
     }
 
     /// The same, unless the result would be the one that is there.
     pub(crate) fn resample_second(&mut self) {
-        let sampling = self.sampling_of_second();
+        let settings = self.settings_of_second();
         if let (Some(second), Some(item)) = (&mut self.second, self.photos.item()) {
-            second.resample(item, sampling);
+            second.resample(item, settings);
         }
     }
 
     /// The settings of the second result, but for its steps and solver. Results of one model are compared
     /// from one source; another model starts at its own.
-    fn sampling_of_second(&self) -> Sampling {
+    fn settings_of_second(&self) -> FlowSettings {
         let model = self.model.as_ref().map(|model| &model.name);
         let second = self.second.as_ref().map(|second| &second.choice.model);
-        Sampling {
-            source: self.sampling.source.filter(|_| model == second),
-            ..self.sampling
-        }
+        let mut settings = self.flow_settings;
+        settings.sampling.source = settings.sampling.source.filter(|_| model == second);
+        settings
     }
 
     /// Lists the open photos by a class of the open model, or closes the list.
@@ -175,11 +175,9 @@ impl AppState {
             return;
         }
         let (device, photos) = (self.device.clone(), &self.photos);
-        match ClassPhotos::start(context, device, model, self.sampling, photos, class) {
+        match ClassPhotos::start(context, device, model, self.flow_settings, photos, class) {
             Ok(listed) => self.class_photos = Some(listed),
-            Err(error) => self
-                .errors
-                .report(format!("cannot start a worker thread: {error}")),
+            Err(error) => self.errors.report_no_thread(&error),
         }
     }
 

@@ -14,7 +14,7 @@ impl AppState {
             },
             Phase::Opening => "Opening the photo".into(),
             Phase::Preparing => {
-                "Preparing kernels for this device; later runs start at once".into()
+                "Compiling kernels for this photo size; this takes longest on a new machine".into()
             }
             Phase::Sampling(since) => {
                 let done = self.flow.as_ref().map_or(0, |flow| flow.states.len());
@@ -29,7 +29,7 @@ impl AppState {
                 format!(
                     "Step {} of {}{eta}",
                     done.saturating_sub(1),
-                    self.sampling.steps
+                    self.flow_settings.sampling.steps
                 )
             }
         })

@@ -4,7 +4,7 @@ use super::{AppState, Phase};
 use crate::inference::Sampling;
 use crate::viewer::exports::Exports;
 use crate::viewer::flow::Flow;
-use crate::viewer::settings::STEPS;
+use crate::viewer::settings::steps_for;
 
 impl AppState {
     /// Stops sampling and keeps the states computed so far. A model that is being opened still opens.
@@ -42,23 +42,24 @@ impl AppState {
     /// Chooses how flows are sampled.
     pub(crate) fn choose_sampling(&mut self, sampling: Sampling) {
         self.settings.solver = sampling.solver;
-        if sampling.steps != self.sampling.steps {
+        if sampling.steps != self.flow_settings.sampling.steps {
             let card = self.model.as_ref().map(|model| &model.card);
-            let recommended = card.map(|card| card.default_steps().min(*STEPS.end()));
+            let recommended = card.map(|card| steps_for(card, None));
             // Choosing the recommended number makes every model use its own recommendation again.
             let chosen = Some(sampling.steps).filter(|n| Some(*n) != recommended);
             self.settings.choose_steps(chosen);
         }
-        self.sampling = sampling;
+        self.flow_settings.sampling = sampling;
     }
 
     /// Goes back to the settings of the shown flow, if it stays although other settings were chosen.
     pub(super) fn keep_flow(&mut self) {
-        let kept = self.flow.as_ref().and_then(|flow| flow.sampling);
-        let Some(sampling) = kept.filter(|kept| *kept != self.sampling) else {
+        let kept = self.flow.as_ref().and_then(|flow| flow.settings);
+        let Some(kept) = kept.filter(|kept| *kept != self.flow_settings) else {
             return;
         };
-        self.choose_sampling(sampling);
+        self.choose_sampling(kept.sampling);
+        self.flow_settings = kept;
         self.queue_masks();
         self.resample_second();
     }
@@ -66,7 +67,8 @@ impl AppState {
     /// Whether the shown flow is complete, and the settings are still those that it was sampled with: they
     /// may be changed while a model is being opened.
     pub(super) fn is_sampled(&self) -> bool {
-        let suits = |flow: &Flow| flow.settled.is_some() && flow.sampling == Some(self.sampling);
+        let now = Some(self.flow_settings);
+        let suits = |flow: &Flow| flow.settled.is_some() && flow.settings == now;
         self.flow.as_ref().is_some_and(suits)
     }
 

@@ -1,3 +1,5 @@
+//! Buttons and menu entries that start actions.
+
 use super::Command;
 use super::enabled::{is_enabled, is_on};
 use super::table::{Action, Entry, entry, live_keys, text};

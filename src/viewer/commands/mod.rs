@@ -3,11 +3,13 @@
 
 mod buttons;
 mod enabled;
+mod group;
 pub(super) mod run;
 mod table;
 
 pub(super) use buttons::{button, keys_now, toggle, tooltip};
 pub(super) use enabled::{exports_list, is_enabled, is_on};
+pub(super) use group::Group;
 pub(super) use table::{
     Action, Entry, TABLE, entry, help, keys_of, pressed, pressed_numbers, text,
 };

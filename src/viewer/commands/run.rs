@@ -4,7 +4,7 @@ use super::{Action, Command, is_enabled};
 use crate::export::{Artifact, Look};
 use crate::inference::Sampling;
 use crate::viewer::app_event::{AppEvent, Zoom};
-use crate::viewer::app_state::{AppState, Dialogs};
+use crate::viewer::app_state::{AppState, Dialogs, ExportFirst};
 use crate::viewer::correct;
 use crate::viewer::exports::Exports;
 use crate::viewer::file_open::Dialog;
@@ -38,7 +38,7 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::GoTo(position) => app.go_to(position),
         Command::Sample(sampling) => resample(app, sampling),
         Command::SetScale(scale) => {
-            app.sampling.scale = scale;
+            app.flow_settings.scale = scale;
             app.selection.forget_pixels();
             app.playhead.playing = true;
             app.sample();
@@ -83,11 +83,8 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::ReportError(error) => app.errors.report(error),
         Command::ShowErrors(shown) => app.errors.open = shown,
         Command::DismissErrors(lines) => app.errors.dismiss(lines),
-        Command::OpenExportAll => open_export(app, true),
-        Command::CloseExport => {
-            app.dialogs.export = false;
-            app.dialogs.all_masks_first = false;
-        }
+        Command::OpenExportAll => open_export(app, ExportFirst::AllMasks),
+        Command::CloseExport => app.dialogs.export = None,
         Command::CloseDevices => app.dialogs.devices = false,
         Command::Export(artifact, look) => export(app, artifact, look),
         Command::ExportAll(artifact) => export_all(app, artifact),
@@ -100,7 +97,7 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::Save(file) => {
             let inputs = app.inputs();
             if let Err(error) = app.exports.save(file, inputs) {
-                app.errors.report(format!("cannot start a thread: {error}"));
+                app.errors.report_no_thread(&error);
             }
         }
     }
@@ -130,7 +127,7 @@ fn act(app: &mut AppState, context: &egui::Context, action: Action) {
                 app.open_photo();
             }
         }
-        Action::Export => open_export(app, false),
+        Action::Export => open_export(app, ExportFirst::Photo),
         Action::Quit => context.send_viewport_cmd(ViewportCommand::Close),
         Action::Play => {
             if !app.playhead.playing && app.playhead.position >= app.end() {
@@ -224,7 +221,7 @@ fn ask(app: &mut AppState, dialog: Dialog) {
 fn resample(app: &mut AppState, sampling: Sampling) {
     app.playhead.playing = true;
     let start = |sampling: Sampling| (sampling.source, sampling.seed);
-    let elsewhere = start(app.sampling) != start(sampling);
+    let elsewhere = start(app.flow_settings.sampling) != start(sampling);
     app.choose_sampling(sampling);
     app.sample();
     if elsewhere {
@@ -240,13 +237,12 @@ fn export(app: &mut AppState, artifact: Artifact, look: Look) {
     let name = app.photos.item().map(Item::stem);
     let name = name.unwrap_or_else(|| "flow".into());
     if let Err(error) = app.exports.ask(artifact, flow, &name) {
-        app.errors.report(format!("cannot start a thread: {error}"));
+        app.errors.report_no_thread(&error);
     }
 }
 
-fn open_export(app: &mut AppState, all_masks_first: bool) {
-    app.dialogs.export = true;
-    app.dialogs.all_masks_first = all_masks_first;
+fn open_export(app: &mut AppState, first: ExportFirst) {
+    app.dialogs.export = Some(first);
     // It would be taken for what is written next.
     app.exports.forget();
 }
@@ -256,7 +252,7 @@ fn export_all(app: &mut AppState, artifact: Artifact) {
         return;
     };
     if let Err(error) = app.exports.ask_all(artifact, masks) {
-        app.errors.report(format!("cannot start a thread: {error}"));
+        app.errors.report_no_thread(&error);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The table of all actions of the keyboard, the menus and the toolbar.
 
+use super::group::Group;
 use crate::gpu::canvas::Layer;
 use crate::viewer::correct::{Correction, Tool};
 use crate::viewer::platform;
@@ -80,8 +81,7 @@ pub(crate) struct Entry {
     /// Its shortcuts; menus and tooltips show the first.
     pub keys: &'static [KeyboardShortcut],
     pub icon: MaterialIcon,
-    /// The menu, or the group in the list of keyboard shortcuts.
-    pub group: &'static str,
+    pub group: Group,
 }
 
 const fn key(key: Key) -> KeyboardShortcut {
@@ -97,20 +97,20 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 }
 
 macro_rules! table {
-    ($($group:literal { $($action:expr, $name:literal, [$($keys:expr),*], $icon:ident;)* })*) => {
+    ($($group:ident { $($action:expr, $name:literal, [$($keys:expr),*], $icon:ident;)* })*) => {
         &[$($(Entry {
             action: $action,
             name: $name,
             keys: &[$($keys),*],
             icon: icons::$icon,
-            group: $group,
+            group: Group::$group,
         },)*)*]
     };
 }
 
 /// All actions, in the order of the menus.
 pub(crate) const TABLE: &[Entry] = table! {
-    "File" {
+    File {
         Action::OpenFolder, "Open folder", [ctrl_shift(Key::O)], ICON_FOLDER_OPEN;
         Action::OpenPhotos, "Open photos", [ctrl(Key::O)], ICON_IMAGE;
         Action::OpenModel, "Open model", [ctrl(Key::M)], ICON_NETWORK_NODE;
@@ -121,7 +121,7 @@ pub(crate) const TABLE: &[Entry] = table! {
         Action::Export, "Export", [ctrl(Key::E)], ICON_DOWNLOAD;
         Action::Quit, "Quit", [ctrl(Key::Q)], ICON_LOGOUT;
     }
-    "Flow" {
+    Flow {
         Action::Play, "Play or pause", [key(Key::Space)], ICON_PLAY_ARROW;
         Action::StepBack, "Step back", [key(Key::ArrowLeft)], ICON_SKIP_PREVIOUS;
         Action::StepForward, "Step forward", [key(Key::ArrowRight)], ICON_SKIP_NEXT;
@@ -131,7 +131,7 @@ pub(crate) const TABLE: &[Entry] = table! {
         Action::Rerun, "Sample again", [key(Key::R)], ICON_REFRESH;
         Action::Cancel, "Stop sampling", [key(Key::Escape)], ICON_CLOSE;
     }
-    "View" {
+    View {
         Action::Show(Layer::Photo), "Photo", [key(Key::Num1)], ICON_IMAGE;
         Action::Show(Layer::Raw), "State", [key(Key::Num2)], ICON_BLUR_ON;
         Action::Show(Layer::Map), "Mask", [key(Key::Num3)], ICON_MAP;
@@ -146,7 +146,7 @@ pub(crate) const TABLE: &[Entry] = table! {
         Action::Compare, "Compare with a second result", [key(Key::K)], ICON_COMPARE_ARROWS;
         Action::Arrange(Arrangement::Single), "One view", [key(Key::F1)], ICON_CROP_SQUARE;
         Action::Arrange(Arrangement::SideBySide), "Two views", [key(Key::F2)], ICON_SPLITSCREEN_RIGHT;
-        Action::Arrange(Arrangement::Swipe), "Swipe divider", [key(Key::F3)], ICON_COMPARE;
+        Action::Arrange(Arrangement::Swipe), "Two views with a divider", [key(Key::F3)], ICON_COMPARE;
         Action::Arrange(Arrangement::Grid), "Four views", [key(Key::F4)], ICON_GRID_VIEW;
         Action::Fit, "Fit to view", [key(Key::F)], ICON_FIT_SCREEN;
         Action::ActualSize, "Actual pixels", [key(Key::O)], ICON_ASPECT_RATIO;
@@ -159,7 +159,7 @@ pub(crate) const TABLE: &[Entry] = table! {
         Action::ResetPanels, "Reset panels", [], ICON_DASHBOARD;
         Action::FullScreen, "Full screen", [key(Key::F11)], ICON_FULLSCREEN;
     }
-    "Edit" {
+    Edit {
         Action::Undo, "Undo", [ctrl(Key::Z)], ICON_UNDO;
         Action::Redo, "Redo", [ctrl_shift(Key::Z), ctrl(Key::Y)], ICON_REDO;
         Action::ShowAll, "Show all classes", [key(Key::A)], ICON_VISIBILITY;
@@ -167,7 +167,7 @@ pub(crate) const TABLE: &[Entry] = table! {
         Action::Brush, "Brush a region", [key(Key::B)], ICON_SELECT;
         Action::ClearBrush, "Clear the brush", [], ICON_DESELECT;
     }
-    "Correct" {
+    Correct {
         Action::CorrectMask, "Correct the mask", [key(Key::M)], ICON_EDIT;
         Action::Correct(Correction::Tool(Tool::Brush)), "Brush", [key(Key::B)], ICON_BRUSH;
         Action::Correct(Correction::Tool(Tool::Eraser)), "Eraser", [key(Key::E)], ICON_INK_ERASER;
@@ -180,7 +180,7 @@ pub(crate) const TABLE: &[Entry] = table! {
         Action::Correct(Correction::ChooseFolder), "Folder for corrected photos", [], ICON_FOLDER_SPECIAL;
         Action::Correct(Correction::FineTune), "Fine-tune on my corrections", [ctrl_shift(Key::F)], ICON_SCHOOL;
     }
-    "Help" {
+    Help {
         Action::Lessons, "Lessons", [key(Key::F6)], ICON_SCHOOL;
         Action::NextLesson, "Next lesson", [ctrl(Key::ArrowRight)], ICON_CHEVRON_RIGHT;
         Action::PreviousLesson, "Previous lesson", [ctrl(Key::ArrowLeft)], ICON_CHEVRON_LEFT;

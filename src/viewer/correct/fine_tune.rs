@@ -1,64 +1,37 @@
-//! "Fine-tune on my corrections": `flowseg train` in a separate process.
-//!
-//! A process rather than a thread: it has its own device memory, a driver failure does not affect the
-//! window, it can continue after the window is closed, and it is stopped and resumed like any other
-//! run. Its run folder is in `runs` in the folder of corrections.
+//! "Fine-tune on my corrections": a training process, and the dialog about it. Its run folder is in `runs` in the
+//! folder of corrections.
 
-use super::process;
-use crate::runs::{Run, Update, Watcher};
-use crate::{files, runs};
+use super::training_process::{Ending, Running};
+use crate::runs::Run;
 use eframe::egui;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::Builder;
-use std::time::Duration;
 
-/// How often the process is polled.
-const PERIOD: Duration = Duration::from_millis(200);
 /// The folder for runs in the folder of corrections.
 const RUNS: &str = "runs";
-/// The file in the run folder with the process's output.
-const LOG: &str = "train.log";
 /// Numbers of runs are smaller than this.
 const MOST: usize = 10_000;
 
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Ending {
-    /// The new model, and its mIoU on the held-back photos before and after, 0 to 1, if there are any.
-    Finished {
-        model: PathBuf,
-        gain: Option<[f64; 2]>,
-    },
-    /// The run can be resumed.
-    Stopped,
-    /// The reason, in one line.
-    Failed(String),
-}
-
-pub(super) enum Report {
-    /// The run folder exists and can be followed.
-    Begun,
+/// The last training on the corrections.
+enum Training {
+    /// There was none, or its result was about another folder or model than those chosen now.
+    None,
+    Running(Box<Running>),
     Ended(Ending),
 }
 
-pub(super) struct Running {
-    pub folder: PathBuf,
-    pub stop: Arc<AtomicBool>,
-    pub reports: Receiver<Report>,
-    /// Reads the numbers of the run; `None` if it has no thread to do so.
-    pub watcher: Option<Watcher>,
-    /// What it read last.
-    pub run: Option<Run>,
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialog {
+    Closed,
+    Open,
+    /// It asks what to do with the run: the window is waiting to close until the run is stopped or may continue
+    /// alone.
+    ClosingWindow,
 }
 
 pub(crate) struct FineTuning {
-    pub open: bool,
-    pub(super) running: Option<Running>,
-    pub(super) ending: Option<Ending>,
+    dialog: Dialog,
+    training: Training,
     /// The numbers of labelled photos to train on and held back: the corrected ones and those of a data set.
     pub(super) photos: [usize; 2],
     /// The classes of their labels; empty if there are none.
@@ -67,77 +40,75 @@ pub(crate) struct FineTuning {
     pub(super) unfinished: Option<PathBuf>,
     /// The device that the window computes on, as for `--device`.
     pub device: String,
-    /// Whether the window is waiting to close until the run is stopped or may continue alone.
-    pub(super) closing: bool,
     /// Whether the run may continue without the window, which is about to close.
     may_run: bool,
-    pub(super) wake: egui::Context,
+    wake: egui::Context,
 }
 
 impl FineTuning {
     pub(super) fn new(context: &egui::Context) -> Self {
         Self {
-            open: false,
-            running: None,
-            ending: None,
+            dialog: Dialog::Closed,
+            training: Training::None,
             photos: [0, 0],
             classes: Vec::new(),
             unfinished: None,
             device: "auto".into(),
-            closing: false,
             may_run: false,
             wake: context.clone(),
         }
     }
 
+    pub(super) fn running(&self) -> Option<&Running> {
+        match &self.training {
+            Training::Running(running) => Some(running),
+            Training::None | Training::Ended(_) => None,
+        }
+    }
+
+    pub(super) fn ending(&self) -> Option<&Ending> {
+        match &self.training {
+            Training::Ended(ending) => Some(ending),
+            Training::None | Training::Running(_) => None,
+        }
+    }
+
     pub(super) fn is_running(&self) -> bool {
-        self.running.is_some()
+        self.running().is_some()
     }
 
     pub(super) fn run_folder(&self) -> Option<&Path> {
-        self.running
-            .as_ref()
-            .map(|running| running.folder.as_path())
+        self.running().map(|running| running.folder.as_path())
     }
 
     /// Whether the run was asked to stop and has not ended yet.
     pub(super) fn is_stopping(&self) -> bool {
-        let running = self.running.as_ref();
-        running.is_some_and(|running| running.stop.load(Ordering::Relaxed))
+        self.running().is_some_and(Running::is_stopping)
     }
 
     /// The numbers of the run, once they were read.
     pub(super) fn run(&self) -> Option<&Run> {
-        self.running.as_ref()?.run.as_ref()
+        self.running()?.run.as_ref()
     }
 
     /// Takes what was read of the run's numbers.
     pub(super) fn read_numbers(&mut self) {
-        let Some(running) = &mut self.running else {
-            return;
-        };
-        while let Some(update) = running.watcher.as_ref().and_then(Watcher::poll) {
-            match update {
-                Update::Runs(runs) => running.run = runs.into_iter().next(),
-                Update::Run(_, run) => running.run = Some(*run),
-                Update::Picture(..) => {}
-            }
+        if let Training::Running(running) = &mut self.training {
+            running.read_numbers();
         }
     }
 
     /// Forgets the result of the last run, which was about another folder or model than those chosen now.
     pub(crate) fn forget_ending(&mut self) {
-        self.ending = None;
+        if self.ending().is_some() {
+            self.training = Training::None;
+        }
     }
 
     /// Pretends that a run was stopped.
     #[cfg(test)]
     pub(crate) fn end_stopped(&mut self) {
-        self.ending = Some(Ending::Stopped);
-    }
-
-    pub(super) fn ending(&self) -> Option<&Ending> {
-        self.ending.as_ref()
+        self.training = Training::Ended(Ending::Stopped);
     }
 
     pub(super) fn photos(&self) -> [usize; 2] {
@@ -154,23 +125,35 @@ impl FineTuning {
         self.unfinished.is_some()
     }
 
+    /// Whether the dialog is open.
+    pub(super) fn is_open(&self) -> bool {
+        self.dialog != Dialog::Closed
+    }
+
     /// Whether the user wants to close the window during a run.
     pub(crate) fn is_closing(&self) -> bool {
-        self.closing
+        self.dialog == Dialog::ClosingWindow
+    }
+
+    /// Opens the dialog, unless it is open.
+    pub(crate) fn open(&mut self) {
+        if !self.is_open() {
+            self.dialog = Dialog::Open;
+        }
     }
 
     /// Asks what to do with a run when the window is closed. Returns whether there is one.
     pub(super) fn holds_window(&mut self) -> bool {
-        let asks = self.running.is_some() && !self.may_run;
+        let asks = self.is_running() && !self.may_run;
         if asks {
-            (self.open, self.closing) = (true, true);
+            self.dialog = Dialog::ClosingWindow;
         }
         asks
     }
 
     /// Closes the dialog. If it asked what to do with the run, the window stays open.
     pub(super) fn close(&mut self) {
-        (self.open, self.closing) = (false, false);
+        self.dialog = Dialog::Closed;
     }
 
     /// Lets the run continue without the window.
@@ -185,12 +168,12 @@ impl FineTuning {
     }
 
     pub(super) fn stop(&self) {
-        if let Some(running) = &self.running {
-            running.stop.store(true, Ordering::Relaxed);
+        if let Some(running) = self.running() {
+            running.stop();
         }
     }
 
-    /// Starts a training process, and a thread that waits for it.
+    /// Starts a training process; see [`Running::start`].
     ///
     /// # Errors
     /// One line on what failed.
@@ -199,123 +182,19 @@ impl FineTuning {
         arguments: Vec<OsString>,
         folder: PathBuf,
     ) -> Result<(), String> {
-        files::create_folder(&folder).map_err(|error| error.to_string())?;
-        let log = files::append(&folder.join(LOG)).map_err(|error| error.to_string())?;
-        let failed = |error| format!("cannot start the training: {error}");
-        let errors = log.try_clone().map_err(failed)?;
-        let program = std::env::current_exe().map_err(failed)?;
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors);
-        process::set_apart(&mut command);
-        let child = command.spawn().map_err(failed)?;
-        let (sender, reports) = sync_channel(4);
-        let stop = Arc::new(AtomicBool::new(false));
-        let (of_thread, wake, run) = (stop.clone(), self.wake.clone(), folder.clone());
-        Builder::new()
-            .name("flowseg-fine-tune".into())
-            .spawn(move || follow(child, &run, &of_thread, &sender, &wake))
-            .map_err(failed)?;
-        let wake = self.wake.clone();
-        let watcher = Watcher::new(vec![folder.clone()], move || wake.request_repaint());
-        self.running = Some(Running {
-            folder,
-            stop,
-            reports,
-            watcher: watcher.ok(),
-            run: None,
-        });
-        self.ending = None;
+        let running = Running::start(arguments, folder, &self.wake)?;
+        self.training = Training::Running(Box::new(running));
         self.may_run = false;
         Ok(())
     }
-}
 
-/// Waits for a training process, and stops it on request.
-fn follow(
-    mut child: Child,
-    folder: &Path,
-    stop: &AtomicBool,
-    sender: &SyncSender<Report>,
-    wake: &egui::Context,
-) {
-    let (mut begun, mut asked) = (false, false);
-    // Without a receiver, the window has closed, and the process continues.
-    let send = |report| {
-        let _ = sender.send(report);
-        wake.request_repaint();
-    };
-    loop {
-        let status = match child.try_wait() {
-            Ok(None) => None,
-            Ok(Some(status)) => Some(Exit::of(status.code())),
-            Err(error) => {
-                let text = format!("cannot wait for the training process: {error}");
-                return send(Report::Ended(Ending::Failed(text)));
-            }
-        };
-        if !begun && runs::is_run(folder) {
-            begun = true;
-            send(Report::Begun);
-        }
-        if let Some(exit) = status {
-            return send(Report::Ended(ending(folder, exit)));
-        }
-        if stop.load(Ordering::Relaxed) && !asked {
-            asked = true;
-            process::interrupt(&mut child);
-        }
-        std::thread::sleep(PERIOD);
+    /// Takes the ending of the run. Returns whether the window was waiting for it to close.
+    pub(super) fn end(&mut self, ending: Ending) -> bool {
+        self.training = Training::Ended(ending);
+        let was_closing = self.is_closing();
+        self.dialog = Dialog::Open;
+        was_closing
     }
-}
-
-/// How a training process ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Exit {
-    Success,
-    /// Stopped by Ctrl-C, SIGTERM or a closed terminal, as the command line reports it.
-    Stopped,
-    Failure,
-}
-
-impl Exit {
-    /// That of an exit status; `None` for a process that was killed.
-    fn of(status: Option<i32>) -> Self {
-        match status {
-            Some(0) => Self::Success,
-            Some(129 | 130 | 143) => Self::Stopped,
-            _ => Self::Failure,
-        }
-    }
-}
-
-/// The ending of a run, as its folder shows it.
-fn ending(folder: &Path, exit: Exit) -> Ending {
-    match runs::finished_model(folder) {
-        Some(model) if exit == Exit::Success => Ending::Finished {
-            model,
-            gain: runs::gain(folder),
-        },
-        _ if exit != Exit::Failure || runs::can_resume(folder) && last_error(folder).is_none() => {
-            Ending::Stopped
-        }
-        _ => Ending::Failed(last_error(folder).unwrap_or_else(|| {
-            let log = folder.join(LOG);
-            format!("the training ended unexpectedly: see {}", log.display())
-        })),
-    }
-}
-
-/// The last error that the program printed.
-fn last_error(folder: &Path) -> Option<String> {
-    let log = std::fs::read(folder.join(LOG)).ok()?;
-    let text = String::from_utf8_lossy(&log).into_owned();
-    let mut lines = text.lines().rev();
-    let line = lines.find_map(|line| line.strip_prefix("flowseg: "))?;
-    Some(line.to_owned())
 }
 
 /// The command-line arguments of a new run.
@@ -374,14 +253,7 @@ mod tests {
     fn a_run_that_may_continue_is_asked_about_again_if_the_window_stays() {
         let mut fine_tuning = FineTuning::new(&egui::Context::default());
         assert!(!fine_tuning.holds_window());
-        let (_sender, reports) = sync_channel(1);
-        fine_tuning.running = Some(Running {
-            folder: PathBuf::new(),
-            stop: Arc::default(),
-            reports,
-            watcher: None,
-            run: None,
-        });
+        fine_tuning.training = Training::Running(Box::new(Running::pretended()));
         assert!(!fine_tuning.is_stopping());
         assert!(fine_tuning.holds_window() && fine_tuning.is_closing());
         // No dialog about a run that may have ended since is left, and closing another one changes nothing.
@@ -398,54 +270,21 @@ mod tests {
     }
 
     #[test]
-    fn the_way_a_run_ended_is_read_from_its_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = folder.path();
-        let write = |name: &str, text: &str| std::fs::write(run.join(name), text).unwrap();
-        assert!(
-            matches!(ending(run, Exit::of(Some(1))), Ending::Failed(text) if text.contains(LOG))
-        );
-        write(LOG, "step 1\nflowseg: no space: free some\n");
-        assert_eq!(
-            ending(run, Exit::of(Some(1))),
-            Ending::Failed("no space: free some".into())
-        );
-        assert_eq!(ending(run, Exit::of(Some(0))), Ending::Stopped);
-        assert_eq!(ending(run, Exit::of(Some(143))), Ending::Stopped);
-        write("model.safetensors", "");
-        let model = run.join("model.safetensors");
-        let finished = |gain| Ending::Finished {
-            model: model.clone(),
-            gain,
-        };
-        assert_eq!(ending(run, Exit::of(Some(0))), finished(None));
-        write(
-            "metrics.jsonl",
-            "{\"step\":0,\"miou\":0.5,\"pixel_accuracy\":0.5}\n{\"step\":5,\"loss\":1.0}\n\
-             {\"step\":10,\"miou\":0.75,\"pixel_accuracy\":0.5}\n",
-        );
-        assert_eq!(ending(run, Exit::of(Some(0))), finished(Some([0.5, 0.75])));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_run_is_announced_and_stops_when_asked() {
-        let folder = tempfile::tempdir().unwrap();
-        let script = "trap 'exit 143' TERM; : > metrics.jsonl; while :; do sleep 0.05; done";
-        let child = Command::new("sh")
-            .args(["-c", script])
-            .current_dir(folder.path())
-            .spawn()
-            .unwrap();
-        let (sender, reports) = sync_channel(4);
-        let (stop, context) = (AtomicBool::new(false), egui::Context::default());
-        std::thread::scope(|scope| {
-            scope.spawn(|| follow(child, folder.path(), &stop, &sender, &context));
-            assert!(matches!(reports.recv().unwrap(), Report::Begun));
-            stop.store(true, Ordering::Relaxed);
-            let ended = reports.recv().unwrap();
-            assert!(matches!(ended, Report::Ended(Ending::Stopped)));
-        });
+    fn the_window_closes_after_a_run_that_was_stopped_for_it() {
+        let mut fine_tuning = FineTuning::new(&egui::Context::default());
+        for closes in [false, true] {
+            fine_tuning.training = Training::Running(Box::new(Running::pretended()));
+            fine_tuning.open();
+            // Nor does a refreshed dialog forget the question.
+            assert!(!closes || fine_tuning.holds_window());
+            fine_tuning.open();
+            assert_eq!(fine_tuning.is_closing(), closes);
+            assert_eq!(fine_tuning.end(Ending::Stopped), closes);
+            assert!(fine_tuning.is_open() && !fine_tuning.is_closing());
+            assert_eq!(fine_tuning.ending(), Some(&Ending::Stopped));
+            fine_tuning.forget_ending();
+            assert_eq!(fine_tuning.ending(), None);
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The fine-tuning dialog.
 
 use super::bar::fine_tune_button;
-use super::fine_tune::Ending;
 use super::folder::folder_name;
 use super::request::{Correction, FineTuneRequest, Request};
+use super::training_process::Ending;
 use crate::compare;
 use crate::format::{counted, duration, thousands};
 use crate::runs::Run;
@@ -15,7 +15,7 @@ use crate::viewer::theme::GRID;
 use eframe::egui;
 
 pub(crate) fn dialog(app: &AppState, context: &egui::Context, commands: &mut Vec<Command>) {
-    if !app.correct.fine_tuning.open {
+    if !app.correct.fine_tuning.is_open() {
         return;
     }
     let mut open = true;

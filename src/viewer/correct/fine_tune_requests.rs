@@ -1,8 +1,9 @@
 //! Effects of the buttons of the fine-tuning's dialog, and of its thread's reports.
 
-use super::fine_tune::{Ending, Report, arguments, free, newest};
+use super::fine_tune::{arguments, free, newest};
 use super::folder::folder;
 use super::request::FineTuneRequest;
+use super::training_process::{Ending, Report};
 use crate::viewer::app_event::AppEvent;
 use crate::viewer::app_state::AppState;
 use crate::viewer::commands::{Action, Command};
@@ -38,7 +39,8 @@ fn open(app: &mut AppState) {
     });
     let (photos, classes, newest) = found.unwrap_or_default();
     let fine_tuning = &mut app.correct.fine_tuning;
-    (fine_tuning.open, fine_tuning.photos, fine_tuning.classes) = (true, photos, classes);
+    fine_tuning.open();
+    (fine_tuning.photos, fine_tuning.classes) = (photos, classes);
     let stopped = |run: &PathBuf| runs::can_resume(run) && runs::finished_model(run).is_none();
     fine_tuning.unfinished = newest.filter(stopped);
 }
@@ -77,11 +79,10 @@ fn resume(app: &mut AppState) {
 }
 
 fn take(app: &mut AppState) {
-    let fine_tuning = &mut app.correct.fine_tuning;
-    if let Some(Ending::Finished { model, .. }) = &fine_tuning.ending {
+    if let Some(Ending::Finished { model, .. }) = app.correct.fine_tuning.ending() {
         let name = model.to_string_lossy().into_owned();
         app.correct.ready = Some(Command::ChooseModel(name, app.opener.number()));
-        app.correct.fine_tuning.open = false;
+        app.correct.fine_tuning.close();
     }
 }
 
@@ -89,8 +90,8 @@ fn take(app: &mut AppState) {
 pub(super) fn receive(app: &mut AppState) {
     app.correct.fine_tuning.read_numbers();
     let next = |app: &AppState| {
-        let running = app.correct.fine_tuning.running.as_ref()?;
-        Some((running.reports.try_recv().ok()?, running.folder.clone()))
+        let running = app.correct.fine_tuning.running()?;
+        Some((running.poll()?, running.folder.clone()))
     };
     while let Some((report, folder)) = next(app) {
         match report {
@@ -99,12 +100,9 @@ pub(super) fn receive(app: &mut AppState) {
                 app.emit(AppEvent::RunBegun(folder));
             }
             Report::Ended(ending) => {
-                let fine_tuning = &mut app.correct.fine_tuning;
-                fine_tuning.running = None;
-                if std::mem::take(&mut fine_tuning.closing) {
+                if app.correct.fine_tuning.end(ending) {
                     app.correct.ready = Some(Action::Quit.into());
                 }
-                app.correct.fine_tuning.ending = Some(ending);
                 open(app);
             }
         }

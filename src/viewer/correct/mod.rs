@@ -2,7 +2,7 @@
 //!
 //! [`Correct`] is its part of the shared state. `pointer` turns the mouse's actions over the canvas
 //! into [`Request`]s, `bar` draws the tools, `leave` asks before corrections are lost, `storage` saves
-//! and prepares on separate threads, and `fine_tune` runs `flowseg train` and reports the result.
+//! and prepares on separate threads, `training_process` runs `flowseg train`, and `fine_tune` tells of the result.
 
 mod bar;
 mod fine_tune;
@@ -23,6 +23,7 @@ mod saving;
 mod session;
 mod state;
 mod storage;
+mod training_process;
 
 pub(super) use bar::bar;
 pub(super) use fine_tune_dialog::dialog as fine_tune_dialog;

@@ -38,7 +38,7 @@ pub(super) fn take_folder(app: &mut AppState, chosen: Option<PathBuf>) {
     } else if changes {
         app.prepare_again();
     }
-    if app.correct.fine_tuning.open {
+    if app.correct.fine_tuning.is_open() {
         fine_tune_requests::request(app, FineTuneRequest::Open);
     }
 }
@@ -130,7 +130,7 @@ pub(super) fn saved(app: &mut AppState, saved: Saved) {
     let note = format!("Saved {}{use_of}", name.to_string_lossy());
     // Strokes painted in the meantime are not saved.
     correct.note = (!correct.is_unsaved()).then(|| Note::new("Saved", note));
-    if correct.fine_tuning.open {
+    if correct.fine_tuning.is_open() {
         fine_tune_requests::request(app, FineTuneRequest::Open);
     }
     if !app.correct.is_unsaved() {

@@ -356,7 +356,7 @@ impl Correct {
 
     /// Closes a dialog. Returns whether there was one.
     pub(crate) fn cancel(&mut self) -> bool {
-        let open = self.asks() || self.fine_tuning.open;
+        let open = self.asks() || self.fine_tuning.is_open();
         (self.leaving, self.replacing) = (None, None);
         self.fine_tuning.close();
         open

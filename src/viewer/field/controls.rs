@@ -68,7 +68,8 @@ fn field(settings: &mut FieldSettings, ui: &mut Ui, input: &FieldInput<'_>) {
         choice(ui, "Operator T", help, &mut p.operator, &OPERATORS);
         let help = "Temperature of the softmax (equation 9): smaller is sharper";
         log_slider(ui, "Temperature", help, &mut p.temperature, 0.25..=4.0);
-        let help = "Added to every squared distance; softens the field closer than its square root";
+        let help =
+            "Added to every squared distance; limits the field within about √ε of a centroid";
         log_slider(ui, "Epsilon", help, &mut p.epsilon, 1e-6..=0.1);
         let fixed = "v − grad Φ at every time (equation 12)";
         let annealed = "v − t grad Φ: the correction grows with t (section 5.3)";

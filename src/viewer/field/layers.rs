@@ -194,8 +194,9 @@ pub(super) fn particles(panel: &mut FieldPanel, ui: &mut Ui, source: Option<Sour
         log_slider(ui, "Count", help, &mut settings.count, 16..=100_000);
         let help = "Number of particles that leave a trail";
         slider(ui, "Trails", help, &mut particles.trails, 0..=1000);
-        let traversals = "Orange once it has entered another class's neighbourhood (a traversal: the \
-                          one in which it starts does not count, but returning to it does)";
+        let traversals = "Discs turn orange once they have entered another class's neighbourhood, and \
+                          trails are red inside it (a traversal: the one in which it starts does not \
+                          count, but returning to it does)";
         let class = "The nearest centroid's colour";
         let colours = [
             (ParticleColours::Traversal, "traversals", traversals),

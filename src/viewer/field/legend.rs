@@ -1,3 +1,5 @@
+//! The bars below the field that say which colour is which value.
+
 use super::panel::FieldPanel;
 use super::settings::FieldSettings;
 use super::style::backdrop;

@@ -103,7 +103,7 @@ impl Panel for FieldPanel {
         });
         let source = flow.and_then(|flow| flow.states.first()?.host.as_ref());
         let source = source.map(|host| (host.along(axes), host.along(FIRST_AXES)));
-        let chosen = flow.and_then(|flow| flow.sampling?.source);
+        let chosen = flow.and_then(|flow| flow.settings?.sampling.source);
         let from = chosen.unwrap_or(model.card.source);
         let pixels = self.settings.layers.cloud.shown;
         // Of a flow from noise, no state has the photo's colours.

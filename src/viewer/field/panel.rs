@@ -1,3 +1,5 @@
+//! The state of the field panel.
+
 use super::derived::Derived;
 use super::inset::Inset;
 use super::interface::FieldOutput;

@@ -115,7 +115,7 @@ fn in_the_slice(settings: &mut FieldSettings) {
 #[derive(Clone, Copy)]
 pub(super) struct OfCurve {
     /// How many times the magnitude of vanilla the reshaped field has, at the target's decision boundary and a
-    /// tenth of the way there from its centroid.
+    /// tenth of that distance from its centroid.
     pub(super) times: [f64; 2],
     /// Whether it is longest on the boundary, so that it fades all the way to the centroid.
     pub(super) fades: bool,
@@ -212,7 +212,7 @@ fn reshaped(settings: &FieldSettings, times: Option<[f64; 2]>) -> String {
     let [boundary, near] = times.map(factor);
     format!(
         "{bends}; the field has {boundary} times the magnitude of vanilla at the decision boundary and \
-         {near} times at a tenth of the way there from the centroid."
+         {near} times at a tenth of that distance from the centroid."
     )
 }
 

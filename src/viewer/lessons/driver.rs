@@ -129,7 +129,7 @@ impl Driver {
                 layout: layout.clone(),
                 field: panels.field.set_aside(),
                 camera: panels.canvas.camera,
-                app: app.set_aside(stage::sampling(app)),
+                app: app.set_aside(stage::flow_settings(app)),
             });
         }
     }
@@ -228,7 +228,7 @@ impl Driver {
         let inputs = app.inputs();
         match app.exports.ask_pictures(kind, pictures, &name, inputs) {
             Ok(()) => panels.lessons.saved = app.exports.follow_latest(),
-            Err(error) => app.errors.report(format!("cannot start a thread: {error}")),
+            Err(error) => app.errors.report_no_thread(&error),
         }
     }
 

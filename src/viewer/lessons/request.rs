@@ -1,3 +1,5 @@
+//! What a person asks of the lessons.
+
 use crate::viewer::exports::PictureKind;
 
 /// A request of the Lessons panel, a key or a menu.

@@ -3,6 +3,7 @@
 use super::card::Card;
 use crate::gpu::canvas::Layer;
 use crate::inference::Sampling;
+use crate::job::FlowSettings;
 use crate::sampler::Solver;
 use crate::viewer::app_state::AppState;
 use crate::viewer::dock;
@@ -17,14 +18,16 @@ const STEPS: usize = 10;
 /// Particles of the cards about the field.
 const PARTICLES: u32 = 400;
 
-/// The sampling during the lessons.
-pub(super) fn sampling(app: &AppState) -> Sampling {
+/// How flows are computed during the lessons.
+pub(super) fn flow_settings(app: &AppState) -> FlowSettings {
     let model = app.model.as_ref();
-    let one_step = model.is_some_and(|model| model.card.prediction.is_one_step());
-    Sampling {
-        solver: Solver::Euler,
-        steps: if one_step { 1 } else { STEPS },
-        ..Sampling::default()
+    FlowSettings {
+        sampling: Sampling {
+            solver: Solver::Euler,
+            steps: model.map_or(STEPS, |model| model.card.flow_steps(STEPS)),
+            ..Sampling::default()
+        },
+        ..FlowSettings::default()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::viewer::field::widgets::ranged;
 use crate::viewer::flow::Flow;
 use crate::viewer::open_model::OpenModel;
 use crate::viewer::panel::Panel;
+use crate::viewer::platform;
 use crate::viewer::runs::axes::fixed;
 use crate::viewer::theme::{self, GRID};
 use eframe::egui::{self, Sense, TextureHandle, TextureOptions, vec2};
@@ -262,7 +263,7 @@ impl NetworkPanel {
         if self.worker.is_none() {
             let start = || {
                 Worker::start(context, app.device().clone())
-                    .map_err(|error| format!("cannot start a worker thread: {error}"))
+                    .map_err(|error| platform::no_thread(&error))
             };
             match start() {
                 Ok(worker) => self.worker = Some(worker),

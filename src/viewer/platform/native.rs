@@ -1,3 +1,5 @@
+//! What the desktop offers.
+
 use crate::job::LoadModel;
 use crate::models;
 use eframe::egui;

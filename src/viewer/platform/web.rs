@@ -1,3 +1,5 @@
+//! What a page in a browser offers.
+
 use crate::job::LoadModel;
 use crate::{models, page};
 use eframe::egui;

@@ -2,9 +2,10 @@
 
 use super::cell::{COLOURS, heading};
 use super::shown::Shown;
+use crate::format::tick;
 use crate::race::{BINS, Point, Record, WIDTH};
 use crate::texts::{FigureTexts, Named};
-use crate::viewer::runs::axes::{X_MARKS, even_marks_to, fixed, number_text, step_mark};
+use crate::viewer::runs::axes::{DIGITS, X_MARKS, even_marks_to, fixed, step_mark};
 use crate::viewer::theme::GRID;
 use eframe::egui::Ui;
 use egui_plot::{Line, PlotPoints, Points};
@@ -80,7 +81,7 @@ pub(super) fn show(
             if over_steps {
                 step_mark(mark.value)
             } else {
-                number_text(mark.value)
+                tick(mark.value, DIGITS)
             }
         })
         .show(ui, |plot| {

@@ -1,6 +1,7 @@
 //! The settings of the next race.
 
 use super::panel::RacePanel;
+use crate::device::on_cpu;
 use crate::encoding::Order;
 use crate::flow::Prediction;
 use crate::potential::Operator;
@@ -65,7 +66,7 @@ impl RacePanel {
             row(ui, &texts.seed.name, &texts.seed.help, |ui| {
                 ui.add(egui::DragValue::new(&mut settings.seed))
             });
-            if app.devices.compute != "CPU" {
+            if !on_cpu(app.device()) {
                 let text = fill(&texts.device.name, &[("device", &app.devices.compute)]);
                 theme::checkbox(ui, &mut self.on_window_device, text)
                     .on_hover_text(&texts.device.help);

@@ -124,7 +124,7 @@ impl RacePanel {
                 race.set_pace(self.pace);
                 self.race = Some(race);
             }
-            Err(error) => self.failed = Some(format!("cannot start a thread: {error}")),
+            Err(error) => self.failed = Some(platform::no_thread(&error)),
         }
     }
 
@@ -139,7 +139,7 @@ impl RacePanel {
         });
         match spawned {
             Ok(()) => self.chosen_folder = Some(receiver),
-            Err(error) => self.failed = Some(format!("cannot start a thread: {error}")),
+            Err(error) => self.failed = Some(platform::no_thread(&error)),
         }
     }
 

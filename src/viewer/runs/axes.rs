@@ -1,12 +1,14 @@
 //! The axes of the charts: positions of tick marks, and formats of steps and values.
 
-use crate::format::thousands;
+use crate::format::{round_step, thousands, tick};
 use eframe::egui::{AsIdSalt, RichText, vec2};
 use egui_plot::{GridInput, GridMark, Plot};
 
 /// Minimum distance of tick marks along the axes, in points.
 pub(crate) const X_MARKS: f64 = 88.0;
 pub(crate) const Y_MARKS: f64 = 36.0;
+/// Significant digits of the values beside an axis, at most.
+pub(crate) const DIGITS: i32 = 4;
 
 /// A chart that always shows all of its curves: no gesture moves or scales its axes, and a double-click undoes what
 /// earlier versions let them do, which is remembered. The horizontal one has a name.
@@ -24,8 +26,8 @@ pub(crate) fn fixed<'a>(id: impl AsIdSalt, name: &str) -> Plot<'a> {
         .x_axis_label(RichText::new(name).small())
         .x_grid_spacer(|input| even_marks(&input, X_MARKS))
         .y_grid_spacer(|input| even_marks(&input, 0.7 * Y_MARKS))
-        .x_axis_formatter(|mark, _| number_text(mark.value))
-        .y_axis_formatter(|mark, _| number_text(mark.value))
+        .x_axis_formatter(|mark, _| tick(mark.value, DIGITS))
+        .y_axis_formatter(|mark, _| tick(mark.value, DIGITS))
 }
 
 /// A step in the shortest exact form; empty if it is not whole.
@@ -40,28 +42,10 @@ pub(crate) fn step_mark(step: f64) -> String {
     }
 }
 
-/// A value with three to four significant digits.
-pub(crate) fn number_text(value: f64) -> String {
-    let size = value.abs();
-    if value == 0.0 {
-        "0".to_owned()
-    } else if !(1e-3..1e5).contains(&size) {
-        format!("{value:.2e}")
-    } else {
-        let digits = (3 - size.log10().floor() as i32).clamp(0, 6) as usize;
-        let text = format!("{value:.digits$}");
-        if text.contains('.') {
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        } else {
-            text
-        }
-    }
-}
-
 /// Tick marks at even steps of 1, 2 or 5 times a power of ten, at least `distance` points apart.
 pub(crate) fn even_marks(input: &GridInput, distance: f64) -> Vec<GridMark> {
     let (low, high) = input.bounds;
-    let step = even(point(input) * distance);
+    let step = round_step(point(input) * distance);
     let count = (high - low) / step;
     if !step.is_normal() || !(0.0..1000.0).contains(&count) {
         return Vec::new();
@@ -117,7 +101,7 @@ pub(crate) fn log_marks(input: GridInput) -> Vec<GridMark> {
     // On average as far apart as even marks.
     let (least, most) = (10f64.powf(low), 10f64.powf(high));
     let count = (extent / point(&input) / Y_MARKS).max(1.0);
-    let step = even((most - least) / count);
+    let step = round_step((most - least) / count);
     (1..)
         .map(|i| ((least / step).floor() + f64::from(i)) * step)
         .take_while(|value| *value <= most)
@@ -125,22 +109,12 @@ pub(crate) fn log_marks(input: GridInput) -> Vec<GridMark> {
         .collect()
 }
 
-/// The smallest of 1, 2 and 5 times a power of ten that is at least `step`.
-fn even(step: f64) -> f64 {
-    let power = 10f64.powf(step.log10().floor());
-    let factors = [1.0, 2.0, 5.0, 10.0];
-    let fits = factors.into_iter().find(|factor| factor * power >= step);
-    power * fits.unwrap_or(10.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn values_are_short_and_exact() {
-        let values = [0.0, 0.5, 12.3456, 1234.6, 0.00012345, 2e6].map(number_text);
-        assert_eq!(values, ["0", "0.5", "12.35", "1235", "1.23e-4", "2.00e6"]);
+    fn steps_are_short_and_exact() {
         let steps = [0.0, 400.0, 2500.0, 12_500.0, 1_250_000.0, 0.5].map(step_mark);
         assert_eq!(steps, ["0", "400", "2 500", "12.5 k", "1.25 M", ""]);
     }

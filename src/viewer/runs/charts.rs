@@ -1,8 +1,8 @@
 //! The charts: logged quantities over the steps, with all visible runs in each.
 
-use super::axes::{X_MARKS, Y_MARKS, even_marks, log_marks, number_text, step_mark};
+use super::axes::{DIGITS, X_MARKS, Y_MARKS, even_marks, log_marks, step_mark};
 use super::shown::Shown;
-use crate::format::thousands;
+use crate::format::{thousands, tick};
 use crate::runs::{Curve, Curves, Status};
 use crate::viewer::theme;
 use eframe::egui::{self, Rect, RichText, UiBuilder};
@@ -252,11 +252,12 @@ impl Charts {
             .x_grid_spacer(|input| even_marks(&input, X_MARKS))
             .x_axis_formatter(|mark, _| step_mark(mark.value))
             .y_axis_formatter(move |mark, _| {
-                number_text(if log {
+                let value = if log {
                     10f64.powf(mark.value)
                 } else {
                     mark.value
-                })
+                };
+                tick(value, DIGITS)
             });
         plot = if log {
             plot.y_grid_spacer(log_marks)
@@ -330,7 +331,7 @@ impl Charts {
                             let name = RichText::new(&shown.name).color(shown.colour);
                             ui.label(name);
                             ui.monospace(format!("step {}", thousands(step as u64)));
-                            let value = number_text(value * quantity.scale);
+                            let value = tick(value * quantity.scale, DIGITS);
                             ui.monospace(format!("{value} {}", quantity.unit));
                             ui.end_row();
                         }

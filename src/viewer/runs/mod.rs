@@ -14,6 +14,7 @@ mod tests;
 
 pub(super) use panel::RunsPanel;
 
+use super::platform;
 use super::theme;
 use super::told_apart::told_apart;
 use crate::format::counted;
@@ -68,8 +69,7 @@ impl RunMonitor {
     fn with_watcher(folders: Vec<PathBuf>, watcher: std::io::Result<Watcher>) -> Self {
         Self {
             folders,
-            watcher: watcher
-                .map_err(|e| format!("cannot start a thread ({e}): close other programs")),
+            watcher: watcher.map_err(|error| platform::no_thread(&error)),
             runs: None,
             selected: None,
             colours: 0,

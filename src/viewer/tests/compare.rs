@@ -211,7 +211,7 @@ fn sample_from_noise(window: &mut Window) {
     let app = &mut window.state_mut().shared;
     let sampling = Sampling {
         source: Some(Source::Noise),
-        ..app.sampling
+        ..app.flow_settings.sampling
     };
     run(app, &context, Command::Sample(sampling));
     compared(window);

@@ -124,7 +124,7 @@ fn a_photo_that_is_not_shown_is_neither_compared_nor_brushed_nor_exported() {
     window.key_press_modifiers(Modifiers::COMMAND, Key::E);
     window.step();
     let app = &window.state().shared;
-    assert!(app.second.is_none() && !app.brushing && !app.dialogs.export);
+    assert!(app.second.is_none() && !app.brushing && app.dialogs.export.is_none());
     assert_eq!(app.active_layer(), before);
     let brush = window.get_by_label_contains("Brush a region");
     assert!(brush.accesskit_node().is_disabled());
@@ -433,7 +433,7 @@ fn photos_that_are_opened_leave_the_field_in_front_while_runs_are_seen_beside_it
 fn only_photos_named_at_the_start_stay_behind_the_panel_in_front() {
     let folder = tempfile::tempdir().unwrap();
     let mut of_race = options(&[folder.path()], 1);
-    of_race.race = Some(0);
+    of_race.front = Front::Race { pause_after: 0 };
     let mut window = window(of_race, Theme::Dark);
     until(&mut window, "the empty folder", |app| {
         app.shared.errors.open && !app.shared.busy() && !app.shared.opener.busy()

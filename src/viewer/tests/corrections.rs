@@ -146,7 +146,7 @@ fn corrections_are_found_after_what_was_set_aside_is_back() {
     let (mut window, root, _) = listing(folder.path());
     let app = &mut window.state_mut().shared;
     // As for a lesson.
-    let aside = app.set_aside(app.sampling);
+    let aside = app.set_aside(app.flow_settings);
     choose_folder(&mut window, &root);
     until(&mut window, "what is looked up", |app| {
         !app.shared.correct.busy()
@@ -235,7 +235,7 @@ fn the_result_of_a_fine_tuning_goes_with_its_folder_and_model() {
     let end = |window: &mut Window| {
         let fine_tuning = &mut window.state_mut().shared.correct.fine_tuning;
         fine_tuning.end_stopped();
-        fine_tuning.open = true;
+        fine_tuning.open();
         window.run_steps(2);
         assert!(window.query_by_label(RESULT).is_some());
     };
@@ -487,7 +487,7 @@ fn canvas_and_list_agree_after_another_folder_is_chosen_in_a_lesson() {
     let mut window = saved_in(&first);
     let app = &mut window.state_mut().shared;
     // As for a lesson.
-    let aside = app.set_aside(app.sampling);
+    let aside = app.set_aside(app.flow_settings);
     let (_, labels) = labelled(&window, &second);
     choose_folder(&mut window, &second);
     settle(&mut window);

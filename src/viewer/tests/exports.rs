@@ -4,7 +4,7 @@ use super::correct::{MIDDLE, correcting, mask, paint};
 use super::*;
 use crate::export::{Artifact, Look, Pictures};
 use crate::viewer::app_event::AppEvent;
-use crate::viewer::app_state::Dialogs;
+use crate::viewer::app_state::{Dialogs, ExportFirst};
 use crate::viewer::commands::{Action, Command, run::run};
 use crate::viewer::exports::PictureKind;
 use crate::viewer::lessons::Request;
@@ -165,7 +165,7 @@ fn exports_are_written_and_a_place_that_refuses_is_named() {
 fn the_dialog_keeps_its_hint_beside_what_was_written() {
     let mut window = done(2, Theme::Dark);
     let app = &mut window.state_mut().shared;
-    app.dialogs.export = true;
+    app.dialogs.export = Some(ExportFirst::Photo);
     app.exports.written = Some("mask.png".into());
     window.run_steps(3);
     for text in [

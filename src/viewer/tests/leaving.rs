@@ -86,7 +86,7 @@ fn kept_corrections_come_back_if_the_window_is_not_closed_because_of_a_training(
     keep_for_later(&mut window);
     assert!(!window.state().shared.correct.is_unsaved());
     // The question about the training.
-    window.state_mut().shared.correct.fine_tuning.open = true;
+    window.state_mut().shared.correct.fine_tuning.open();
     press(&mut window, Key::Escape);
     comes_back(&mut window, &painted);
 }

@@ -67,7 +67,7 @@ fn state(window: &Window) -> (egui_tiles::Tree<PanelKind>, String) {
             shared.playhead,
             (&selection.pins, &selection.hidden, &selection.brushed),
             selection.can_undo(),
-            shared.sampling,
+            shared.flow_settings,
             (shared.active_pane, shared.brushing, shared.correct.on),
             shared
                 .model
@@ -108,12 +108,13 @@ fn a_flow_with_other_settings_than_the_chosen_ones_is_sampled_again_after_a_less
     let folder = tempfile::tempdir().unwrap();
     let mut window = small(folder.path());
     // As if they had been chosen while a model was being opened.
-    window.state_mut().shared.sampling.steps = 2;
+    window.state_mut().shared.flow_settings.sampling.steps = 2;
     open(&mut window, 0);
     leave(&mut window);
     let app = &window.state().shared;
     let flow = app.flow.as_ref().unwrap();
-    assert_eq!((flow.sampling, app.sampling.steps), (Some(app.sampling), 2));
+    let now = app.flow_settings;
+    assert_eq!((flow.settings, now.sampling.steps), (Some(now), 2));
 }
 
 /// From every card to every other one, the window is afterwards as it was.
@@ -193,7 +194,10 @@ fn a_photo_and_a_model_opened_in_a_lesson_close_with_it() {
     // The card follows the new photo.
     until(&mut window, "the card", App::still);
     let app = &window.state().shared;
-    assert_eq!((app.selection.pins.len(), app.sampling.steps), (1, 10));
+    assert_eq!(
+        (app.selection.pins.len(), app.flow_settings.sampling.steps),
+        (1, 10)
+    );
     press(&mut window, Key::F3);
     leave(&mut window);
     let (layout, text) = state(&window);

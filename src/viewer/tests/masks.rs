@@ -73,7 +73,7 @@ fn a_folder_is_segmented_in_the_background_and_any_mask_is_there_at_once() {
     );
     // Other solver steps give other masks: all are made again, the shown one first.
     send(&mut window, Command::SegmentAll(false));
-    let mut sampling = window.state().shared.sampling;
+    let mut sampling = window.state().shared.flow_settings.sampling;
     sampling.steps = 3;
     send(&mut window, Command::Sample(sampling));
     assert_eq!(counts(window.state()), [0, 0, 4]);
@@ -264,7 +264,7 @@ fn a_chosen_number_of_steps_lasts_until_another_is_chosen() {
     }
     // The number that this model recommends, chosen for another one.
     app.settings.choose_steps(Some(100));
-    app.sampling.steps = 100;
+    app.flow_settings.sampling.steps = 100;
     app.choose_sampling(with(100, Solver::Heun));
     assert_eq!(app.settings.chosen_steps(), Some(100));
 }
@@ -278,7 +278,7 @@ fn a_photo_that_is_gone_keeps_its_flow_and_the_masks() {
     until(&mut window, "rest", |app| complete(app) && app.still());
     send(&mut window, Command::SegmentAll(false));
     fs::remove_file(folder.path().join("photos/a.png")).unwrap();
-    let mut sampling = window.state().shared.sampling;
+    let mut sampling = window.state().shared.flow_settings.sampling;
     sampling.steps = 3;
     send(&mut window, Command::Sample(sampling));
     until(&mut window, "the failure", |app| {

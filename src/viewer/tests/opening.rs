@@ -141,7 +141,7 @@ fn settings_changed_before_a_model_fails_apply_to_the_one_that_stays() {
     let context = window.ctx.clone();
     let app = &mut window.state_mut().shared;
     app.choose_model(&wrong.to_string_lossy());
-    let mut sampling = app.sampling;
+    let mut sampling = app.flow_settings.sampling;
     sampling.steps = 3;
     run(app, &context, Command::Sample(sampling));
     until(&mut window, "the flow", |app| {
@@ -156,13 +156,13 @@ fn a_flow_that_stays_keeps_its_settings() {
     let mut window = done(2, Theme::Dark);
     let context = window.ctx.clone();
     let app = &mut window.state_mut().shared;
-    let (before, chosen) = (app.sampling, app.settings.chosen_steps());
-    let mut sampling = before;
+    let (before, chosen) = (app.flow_settings, app.settings.chosen_steps());
+    let mut sampling = before.sampling;
     sampling.steps = 3;
     run(app, &context, Command::Sample(sampling));
     assert_eq!(app.state_count(), 4);
     app.cancel();
-    assert_eq!((app.sampling, app.state_count()), (before, 3));
+    assert_eq!((app.flow_settings, app.state_count()), (before, 3));
     assert_eq!(app.settings.chosen_steps(), chosen);
     assert!(complete(window.state()));
 }

@@ -10,7 +10,7 @@ use egui_kittest::kittest::NodeT;
 fn racing(steps: u64, theme: Theme) -> Window {
     let mut window = window(
         Options {
-            race: Some(steps),
+            front: Front::Race { pause_after: steps },
             ..options(&[], 1)
         },
         theme,

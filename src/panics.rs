@@ -1,3 +1,5 @@
+//! Panics as errors: those of libraries, and of worker threads.
+
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

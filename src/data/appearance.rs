@@ -7,7 +7,7 @@ use std::f32::consts::{PI, TAU};
 
 /// The appearance of one class.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
+pub(super) struct Appearance {
     base: [f32; 3],
     accent: [f32; 3],
     hue: f32,
@@ -64,7 +64,7 @@ const HUES: [&str; 12] = [
     "magenta", "pink",
 ];
 
-impl Look {
+impl Appearance {
     /// The appearance of class `k`, at least 1; class 0 is the background.
     pub(super) fn of(k: usize) -> Self {
         // Steps by the golden ratio keep any number of first hues well apart; 7 textures and 8 shapes
