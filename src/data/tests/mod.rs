@@ -2,6 +2,7 @@
 
 mod augmentation;
 mod balance;
+mod bands;
 mod checks;
 mod coco;
 mod coco_files;
