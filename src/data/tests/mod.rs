@@ -8,6 +8,7 @@ mod coco;
 mod coco_files;
 mod converting;
 mod decoding;
+mod fingerprints;
 mod folders;
 mod joining;
 mod jpegs;
