@@ -109,7 +109,7 @@ fn run_prepared(
     for caution in warm_up_cautions(&plan, state.progress.step) {
         tracing::warn!("{caution}");
     }
-    let group = WorkerGroup::new(&setup, devices)?;
+    let group = WorkerGroup::new(&setup, devices, state.progress.step)?;
     provenance::write(config, prepared, devices, &folder.path(CONFIG))?;
     let metrics = Metrics::open(&folder.path(METRICS), state.progress.step)?;
     let progress = &mut state.progress;
