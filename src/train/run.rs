@@ -18,7 +18,7 @@ use super::trainer::Trainer;
 use super::{TrainError, class_order, dry_run, prepare, provenance};
 use crate::data::Dataset;
 use crate::kernels::MatmulPrecision;
-use crate::run_format::{CONFIG, METRICS};
+use crate::run_format::{BEST, CONFIG, METRICS};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::BTreeSet;
@@ -120,12 +120,17 @@ fn run_prepared(
         &metrics,
         validation.map(|data| (data.len(), fingerprint)),
     );
+    // The model of the next score is then the best again, whatever it is.
+    if progress.step < plan_end(&plan) && progress.best.is_some() && !folder.has_best() {
+        tracing::warn!("{BEST} is gone: the scores before are forgotten");
+        progress.best = None;
+    }
     let earlier_best = if resume && folder.is_best_after(progress.step) {
         EarlierBest::Compared
     } else {
         EarlierBest::Replaced
     };
-    let last = plan.last().map_or(0, |stage| stage.last);
+    let last = plan_end(&plan);
     if resume
         && progress.step < last
         && let Some(kept) = folder.keep_finished()?
@@ -174,7 +179,7 @@ fn restore_best(
     metrics: &Metrics,
     photos: Option<(usize, &str)>,
 ) {
-    let last = plan.last().map_or(0, |stage| stage.last);
+    let last = plan_end(plan);
     if let (Some(line), Some((count, fingerprint))) = (metrics.last_validation(), photos) {
         let now = ScoreKind::of(validated_at(plan, line.step), count, fingerprint);
         match &progress.scored {
@@ -199,6 +204,11 @@ fn restore_best(
     {
         progress.best = Some((line.miou, line.step));
     }
+}
+
+/// The last step.
+fn plan_end(plan: &[Stage]) -> u64 {
+    plan.last().map_or(0, |stage| stage.last)
 }
 
 /// The settings of the next step after `step`, or of the last one.
