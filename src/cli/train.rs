@@ -106,11 +106,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut screen = Dashboard::new("");
     let mut ended_before = None;
     let mut validated = 0;
-    let outcome = train::run_on(
+    let place = train::Place {
+        out: &arguments.out,
+        resume: arguments.resume,
+        devices: &devices,
+    };
+    let outcome = train::run_at(
         &config,
-        &arguments.out,
-        arguments.resume,
-        &devices,
+        place,
         &mut |event| {
             if let Event::Started {
                 step,

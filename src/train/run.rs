@@ -24,6 +24,17 @@ use burn::tensor::Device;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+/// Where a run takes place.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    /// Its folder.
+    pub out: &'a Path,
+    /// Whether it continues the run there.
+    pub resume: bool,
+    /// The devices that share every batch.
+    pub devices: &'a [Device],
+}
+
 /// Trains as configured into the folder `out`, or with `resume` continues the run there. `report`
 /// gets every [`Event`]. `stop` is polled several times a second, except while a device finishes
 /// its work; a stopped run saves its state.
@@ -39,24 +50,30 @@ pub(crate) fn run(
     report: &mut dyn FnMut(Event),
     stop: &dyn Fn() -> bool,
 ) -> Result<Outcome, TrainError> {
-    let devices = std::slice::from_ref(device);
-    run_on(config, out, resume, devices, report, stop)
+    let place = Place {
+        out,
+        resume,
+        devices: std::slice::from_ref(device),
+    };
+    run_at(config, place, report, stop)
 }
 
-/// Like [`run`], on several devices that share every batch. The result is that of one device up to
-/// the order of sums.
+/// Like [`run`], on devices that share every batch. The result is that of one device up to the order of sums.
 ///
 /// # Errors
 /// As for [`run`]; also if there is no device, if a batch has fewer photos than there are devices,
 /// and if a device fails.
-pub(crate) fn run_on(
+pub(crate) fn run_at(
     config: &Config,
-    out: &Path,
-    resume: bool,
-    devices: &[Device],
+    place: Place,
     report: &mut dyn FnMut(Event),
     stop: &dyn Fn() -> bool,
 ) -> Result<Outcome, TrainError> {
+    let Place {
+        out,
+        resume,
+        devices,
+    } = place;
     RunFolder::check(out, resume)?;
     let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
@@ -70,20 +87,23 @@ pub(crate) fn run_on(
     let prepared = class_order::ordered(prepared, &plan[0].config, out, resume);
     // Everything from here on uses the device: the weights are copied to it, and from it.
     guarded(device, || {
-        run_prepared(config, &prepared, out, resume, devices, report, stop)
+        run_prepared(config, &prepared, place, report, stop)
     })
 }
 
-/// [`run_on`] with data that are prepared.
+/// [`run_at`] with data that are prepared.
 fn run_prepared(
     config: &Config,
     prepared: &Prepared,
-    out: &Path,
-    resume: bool,
-    devices: &[Device],
+    place: Place,
     report: &mut dyn FnMut(Event),
     stop: &dyn Fn() -> bool,
 ) -> Result<Outcome, TrainError> {
+    let Place {
+        out,
+        resume,
+        devices,
+    } = place;
     let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
     let (data, validation) = (&prepared.training, prepared.validation.as_ref());
