@@ -8,9 +8,8 @@ use crate::data::Batch;
 use crate::encoding::Centroids;
 use crate::flow::{self, Prediction, Source};
 use crate::model::network::Query;
+use crate::random::{self, Draw};
 use burn::tensor::{Device, Int, Tensor, TensorData, s};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -118,9 +117,10 @@ impl BatchContext<'_> {
         let source = match config.flow.source {
             Source::Image => flow::photo_state(&image, dims),
             Source::Noise => {
-                let seed = config.train.seed.wrapping_mul(0x9e37_79b9);
+                let draw = Draw::StartNoise { step: batch.step };
+                let seed = draw.noise_seed(config.train.seed);
                 let shape = [batch.len, dims, batch.size[0], batch.size[1]];
-                let noise = crate::random::noise(shape, seed.wrapping_add(batch.step), self.device);
+                let noise = random::noise(shape, seed, self.device);
                 noise.slice(s![share.clone(), .., .., ..])
             }
         };
@@ -330,9 +330,7 @@ fn times(config: &Config, batch: &Batch) -> Vec<f32> {
     if config.loss.objective == Objective::CrossEntropy {
         return vec![0.0; batch.len];
     }
-    // A separate stream, so that times do not depend on how many numbers augmentation draws.
-    let mut rng = ChaCha8Rng::seed_from_u64(config.train.seed);
-    rng.set_stream(batch.step.wrapping_add(1));
+    let mut rng = random::stream(config.train.seed, Draw::Times { step: batch.step });
     let sampler = config.time();
     (0..batch.len).map(|_| sampler.sample(&mut rng)).collect()
 }
