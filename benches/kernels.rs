@@ -1,6 +1,7 @@
 //! The project's own operations at the shapes of the `tiny` preset, batch 8, 96 x 128.
 //! `python benches/pytorch.py --bench --preset tiny --height 96 --width 128 --batch 8 --classes 11`
-//! times the same work in PyTorch. `FLOWSEG_BENCH_DEVICE=wgpu` runs them on a GPU instead of the CPU.
+//! times the same work in PyTorch, and with `--only attention --height 192 --width 256`, say, attention at another number
+//! of tokens, one for each 8 x 8 pixels. `FLOWSEG_BENCH_DEVICE=wgpu` runs them on a GPU instead of the CPU.
 
 mod common;
 
@@ -93,11 +94,15 @@ mod attention {
 
     type Inputs = (Tensor<3>, Tensor<1>, Tensor<2>, Tensor<2>);
 
-    fn inputs(device: &Device) -> Inputs {
-        let table = |v: Vec<f32>| Tensor::from_data(TensorData::new(v, [192, 32]), device);
-        let (cos, sin) = positions::rotary(12, 16, 64);
+    /// Rows and columns of tokens.
+    const GRIDS: [[usize; 2]; 4] = [[8, 12], [12, 16], [24, 32], [32, 32]];
+
+    fn inputs([rows, columns]: [usize; 2], device: &Device) -> Inputs {
+        let tokens = rows * columns;
+        let table = |v: Vec<f32>| Tensor::from_data(TensorData::new(v, [tokens, 32]), device);
+        let (cos, sin) = positions::rotary(rows, columns, 64);
         (
-            noise([8, 192, 576, 1], 1, device).reshape([8, 192, 576]),
+            noise([8, tokens, 576, 1], 1, device).reshape([8, tokens, 576]),
             noise([64, 1, 1, 1], 2, device).reshape([64]),
             table(cos),
             table(sin),
@@ -110,15 +115,15 @@ mod attention {
         kernels::rotary_attention(x, q_norm, k_norm, cos, sin, MatmulPrecision::Single)
     }
 
-    #[divan::bench]
-    fn forward(bencher: Bencher) {
-        let (x, n, cos, sin) = inputs(common::device());
+    #[divan::bench(args = GRIDS)]
+    fn forward(bencher: Bencher, grid: [usize; 2]) {
+        let (x, n, cos, sin) = inputs(grid, common::device());
         common::bench(bencher, || attend(&x, &n, &cos, &sin));
     }
 
-    #[divan::bench]
-    fn forward_and_backward(bencher: Bencher) {
-        let (x, n, cos, sin) = inputs(&common::device().clone().autodiff());
+    #[divan::bench(args = GRIDS)]
+    fn forward_and_backward(bencher: Bencher, grid: [usize; 2]) {
+        let (x, n, cos, sin) = inputs(grid, &common::device().clone().autodiff());
         let (x, n) = (x.require_grad(), n.require_grad());
         common::bench(bencher, || attend(&x, &n, &cos, &sin).sum().backward());
     }

@@ -310,6 +310,8 @@ def bench(args: argparse.Namespace) -> None:
                   omp_wait_policy=os.environ.get("OMP_WAIT_POLICY", "default"))
 
     def report(name: str, run: Callable[[], object], shape: list[int]) -> None:
+        if args.only not in name:
+            return
         seconds = timed(run, args.repeat)
         print(json.dumps(dict(name=name, median_s=round(statistics.median(seconds), 6), min_s=round(min(seconds), 6),
                               shape=shape, **common)), flush=True)
@@ -367,6 +369,7 @@ def main() -> None:
     parser.add_argument("--preset", choices=sorted(PRESETS), default="tiny")
     for name, default in dict(height=96, width=128, batch=8, classes=11, threads=2, repeat=10).items():
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
+    parser.add_argument("--only", default="", metavar="NAME", help="with --bench, only work with NAME in its name")
     parser.add_argument("--compile", action="store_true", help="compile with torch.compile; needs a C++ compiler")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="safetensors with the preset's tensors")
     args = parser.parse_args()

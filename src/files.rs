@@ -147,7 +147,7 @@ impl FileError {
     }
 
     /// For `map_err`: reading `path` failed.
-    fn read(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
+    pub(crate) fn read(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Read {
             path: path.clone(),

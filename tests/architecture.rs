@@ -50,7 +50,7 @@ inference: data device encoding flow kernels labels model sampler votes
 inspect: encoding flow inference labels model
 models: files format model page run_format spelling
 onnx: data encoding flow inference kernels model protobuf random sampler votes
-eval: csv data encoding flow fonts inference labels model pictures sampler votes
+eval: csv data encoding flow fonts inference labels model pictures random sampler votes
 export: csv data encoding files fonts labels own_gif own_png pictures spelling trajectory votes
 compare: data encoding eval export fonts format labels pictures run_format sampler trajectory votes
 job: data device inference labels model page panics sampler

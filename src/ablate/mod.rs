@@ -74,6 +74,13 @@ pub fn run(
     let Some(photos) = scored_photos(table, &records, report, stop)? else {
         return Ok(false);
     };
+    for job in of_other_data(table, &records, &photos) {
+        tracing::warn!(
+            "{} was trained or scored on other data than there is now: its row cannot be compared with those that are \
+             still to come; remove its record from scores/ and its folder from runs/ to make it again",
+            job.title()
+        );
+    }
     for folder in ["runs", "scores"] {
         files::create_folder(&out.join(folder))?;
     }
@@ -108,6 +115,8 @@ struct Photos {
     /// Number of pairs that are trained on.
     training: usize,
     scored: Dataset,
+    /// Those of a [`Record`].
+    fingerprints: [String; 2],
 }
 
 /// The photos that each run will be scored on, by the index of the run; `None` for a finished run.
@@ -170,11 +179,30 @@ impl Photos {
         };
         Ok(Some(Self {
             training: training.len() - of_training.bad.len(),
+            fingerprints: [&training, &scored].map(Dataset::fingerprint),
             list,
             skip_bad,
             scored,
         }))
     }
+}
+
+/// The finished runs whose data is that of an unfinished one by its settings, but has changed since.
+fn of_other_data<'a>(
+    table: &'a Table,
+    records: &'a [Option<Record>],
+    photos: &'a Scored,
+) -> impl Iterator<Item = &'a Job> {
+    let finished = table.jobs.iter().zip(records);
+    finished.filter_map(|(job, record)| {
+        let record = record.as_ref()?;
+        let settings = scored_on(job);
+        let now = photos.iter().flatten().find(|photos| {
+            photos.list == settings.data_list() && photos.skip_bad == settings.data.skip_bad
+        })?;
+        let is_known = record.fingerprints.iter().all(|print| !print.is_empty());
+        (is_known && record.fingerprints != now.fingerprints).then_some(job)
+    })
 }
 
 /// The settings of the data that a run is scored on: stages may repeat them, but all use the same.
@@ -199,10 +227,13 @@ fn finish(
     let resume = RunFolder::holds_run(&folder);
     let path = folder.join(MODEL);
     let mut record = Record::new(job, &table.score, device);
+    record.fingerprints = photos.fingerprints.clone();
     if path.exists() {
-        // Its time per step is that of the device that it was trained on.
+        // Its time per step is that of the device that it was trained on, and its photos are those of then.
         if let Some(before) = Record::stored(out, job)? {
             record.device = before.device;
+            let [trained_on, _] = before.fingerprints;
+            record.fingerprints[0] = trained_on;
         }
     } else {
         let mut parameters = 0;
@@ -388,6 +419,57 @@ mod tests {
             assert_eq!(known_agreement(&[4, 5], &without), Some(1.0));
             assert_eq!(known_agreement(&[4], &without), None);
         }
+    }
+
+    #[test]
+    fn finished_runs_of_data_that_has_changed_are_told() {
+        let job = |row, path: &str| Job {
+            name: format!("{row}-seed0"),
+            row,
+            row_name: row.to_string(),
+            seed: 0,
+            config: Config::parse("", &[format!("data.path={path}")]).unwrap(),
+        };
+        let table = Table {
+            title: String::new(),
+            about: String::new(),
+            axis: None,
+            score: ScoreSettings::default(),
+            rows: Vec::new(),
+            jobs: ["scenes:3", "scenes:3", "scenes:4", "scenes:3", "scenes:3"]
+                .iter()
+                .enumerate()
+                .map(|(row, path)| job(row, path))
+                .collect(),
+        };
+        let fingerprints = |prints: [&str; 2]| prints.map(str::to_owned);
+        let finished = |prints| {
+            Some(Record {
+                fingerprints: fingerprints(prints),
+                ..record::tests::record("", 0, Some(0.5))
+            })
+        };
+        // As now, scored on others, of other data, of an earlier version, and one to come.
+        let records = [
+            finished(["a", "b"]),
+            finished(["a", "c"]),
+            finished(["d", "e"]),
+            finished(["", ""]),
+            None,
+        ];
+        let now = Photos {
+            list: table.jobs[4].config.data_list(),
+            skip_bad: false,
+            training: 1,
+            scored: Dataset::open(Path::new("scenes:3"), "validation").unwrap(),
+            fingerprints: fingerprints(["a", "b"]),
+        };
+        let mut photos: Scored = vec![None; 4];
+        photos.push(Some(Rc::new(now)));
+        let told: Vec<usize> = of_other_data(&table, &records, &photos)
+            .map(|job| job.row)
+            .collect();
+        assert_eq!(told, [1]);
     }
 
     #[test]

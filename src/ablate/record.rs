@@ -22,6 +22,10 @@ pub struct Record {
     /// The device that it was trained on.
     pub device: String,
     pub data: String,
+    /// [`Dataset::fingerprint`](crate::data::Dataset::fingerprint) of the photos to train on and of those to score;
+    /// empty in a record of an earlier version.
+    #[serde(default)]
+    pub fingerprints: [String; 2],
     pub classes: usize,
     /// Number of photos trained on, and of photos scored.
     pub photos: [usize; 2],
@@ -67,6 +71,7 @@ impl Record {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             device: device.to_string(),
             data: String::new(),
+            fingerprints: Default::default(),
             classes: 0,
             photos: [0; 2],
             parameters: 0,
@@ -211,6 +216,7 @@ pub(super) mod tests {
             version: "1.0.0".to_owned(),
             device: "cpu".to_owned(),
             data: "scenes".to_owned(),
+            fingerprints: Default::default(),
             classes: 2,
             photos: [512, 64],
             parameters: 1_500_000,

@@ -152,8 +152,13 @@ mod tests {
         };
         let once = || Look::all(&[1.5], false);
         assert!(with(once(), Tiling::Off).is_ok());
-        assert!(with(once(), Tiling::Auto).is_err());
-        assert!(with(Look::all(&[1.0, 1.5], false), Tiling::Off).is_err());
-        assert!(with(Look::all(&[1.0], true), Tiling::Off).is_err());
+        for (looks, tiling) in [
+            (once(), Tiling::Auto),
+            (Look::all(&[1.0, 1.5], false), Tiling::Off),
+            (Look::all(&[1.0], true), Tiling::Off),
+        ] {
+            let error = with(looks, tiling).unwrap_err().to_string();
+            assert!(error.starts_with("--agreement is measured"), "{error}");
+        }
     }
 }

@@ -41,8 +41,8 @@ pub(super) struct Arguments {
     /// that of a run
     #[arg(long, value_name = "RUN", default_value = "run")]
     out: PathBuf,
-    /// Resume from the newest readable checkpoint of the run folder; without --config the run's own
-    /// settings apply. A folder without a run is an error: a job script that starts and resumes by the
+    /// Resume from the newest undamaged checkpoint of the run folder; without --config the run's own
+    /// settings apply, which must be there. A folder without a run is an error: a job script that starts and resumes by the
     /// same line adds --resume if RUN/config.toml exists
     #[arg(long)]
     resume: bool,
@@ -73,14 +73,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         RunFolder::check(&arguments.out, arguments.resume)?;
     }
     let saved = arguments.out.join(run_format::CONFIG);
-    let path = match &arguments.config {
-        Some(path) => Some(path.clone()),
-        None => Some(saved).filter(|path| arguments.resume && path.exists()),
-    };
-    let text = match (&path, &arguments.init) {
-        (Some(path), _) => text_file::read(path)?,
-        (None, Some(_)) => config::FINE_TUNE.to_owned(),
-        (None, None) => String::new(),
+    let (path, text) = match (&arguments.config, &arguments.init) {
+        (Some(path), _) => (Some(path.clone()), text_file::read(path)?),
+        (None, _) if arguments.resume => (Some(saved), RunFolder::settings(&arguments.out)?),
+        (None, Some(_)) => (None, config::FINE_TUNE.to_owned()),
+        (None, None) => (None, String::new()),
     };
     let of_model = match &arguments.init {
         Some(model) => settings_of(model)?,
@@ -109,11 +106,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut screen = Dashboard::new("");
     let mut ended_before = None;
     let mut validated = 0;
-    let outcome = train::run_on(
+    let place = train::Place {
+        out: &arguments.out,
+        resume: arguments.resume,
+        devices: &devices,
+    };
+    let outcome = train::run_at(
         &config,
-        &arguments.out,
-        arguments.resume,
-        &devices,
+        place,
         &mut |event| {
             if let Event::Started {
                 step,

@@ -338,12 +338,7 @@ impl DatasetFiles<'_> {
         for class in classes {
             print.text(class);
         }
-        for bits in [8, 16] {
-            for raw in 0..=u16::MAX {
-                let class = self.mapping.class(raw, bits).map_or(u64::MAX, u64::from);
-                print.number(class);
-            }
-        }
+        print.mapping(self.mapping);
         print.finish()
     }
 }

@@ -583,12 +583,14 @@ mod tests {
             "{error}"
         );
         let file = folder.path().join("thesis.txt");
-        assert!(save_corrected(&file, &pair).is_err());
+        let in_file = save_corrected(&file, &pair);
+        assert!(matches!(in_file, Err(DataError::NotAFolder { path }) if path == file));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         // Labels of another size write nothing.
         let empty = tempfile::tempdir().unwrap();
         let short = corrected("x", &photo, &labels[1..], &classes);
-        assert!(save_corrected(empty.path(), &short).is_err());
+        let cut = save_corrected(empty.path(), &short);
+        assert!(matches!(cut, Err(DataError::LabelCount { found: 23, .. })));
         let left = empty.path().join("images/training");
         assert_eq!(std::fs::read_dir(left).unwrap().count(), 0);
     }

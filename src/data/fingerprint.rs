@@ -1,13 +1,19 @@
 //! Fingerprints of data sets, without reading every file.
 
+use super::mapping::LabelMapping;
+use super::photo::has_photo_ending;
+use super::split::Pair;
 use crate::format::hex;
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 use std::fs::Metadata;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 /// Number of bytes kept of the digest.
 const KEPT: usize = 8;
+/// Maximum bytes of a text of labels whose contents count.
+const READ: u64 = 1 << 20;
 
 /// Hashes the parts of a data set.
 #[derive(Default)]
@@ -23,6 +29,42 @@ impl Fingerprint {
     /// Adds the size of a file in bytes, or a marker if it cannot be read.
     pub(super) fn file(&mut self, path: &Path) {
         self.number(std::fs::metadata(path).map_or(u64::MAX, |metadata| metadata.len()));
+    }
+
+    /// Adds pairs of photos and labels: their names and the sizes of their files. Of labels that are short texts the
+    /// contents count, too: another class need not change their size.
+    pub(super) fn pairs(&mut self, pairs: &[Pair]) {
+        // One file may describe many photos.
+        let mut read = HashSet::new();
+        for pair in pairs {
+            self.text(&pair.name);
+            self.file(&pair.image);
+            let labels = [Some(pair.labels.as_path()), pair.described_in()];
+            for path in labels.into_iter().flatten() {
+                self.file(path);
+                if !has_photo_ending(path) && read.insert(path) {
+                    self.contents(path);
+                }
+            }
+        }
+    }
+
+    /// Adds the contents of a file of up to [`READ`] bytes that can be read.
+    fn contents(&mut self, path: &Path) {
+        let is_short = std::fs::metadata(path).is_ok_and(|found| found.len() <= READ);
+        if let Some(bytes) = is_short.then(|| std::fs::read(path).ok()).flatten() {
+            self.0.update(bytes);
+        }
+    }
+
+    /// Adds the class of every raw value.
+    pub(super) fn mapping(&mut self, mapping: &LabelMapping) {
+        for bits in [8, 16] {
+            for raw in 0..=u16::MAX {
+                let class = mapping.class(raw, bits).map_or(u64::MAX, u64::from);
+                self.number(class);
+            }
+        }
     }
 
     /// Adds the modification time of a file, or a marker if there is none.

@@ -84,4 +84,4 @@ pub use scenes::{SceneConfig, render, scene_classes};
 pub use split::{Files, Pair, Split};
 
 pub(crate) use budget::Budget;
-pub(crate) use photo::pixels_of;
+pub(crate) use photo::{pixels_of, weight_of};

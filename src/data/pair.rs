@@ -3,7 +3,7 @@
 use super::decode::{RawLabels, read_raw_labels};
 use super::error::DataError;
 use super::mapping::LabelMapping;
-use super::photo::{Stored, read_stored, stored_size};
+use super::photo::{Stored, read_stored, stored_weight};
 use super::sample::Sample;
 use super::split::Pair;
 use crate::labels::LabelMap;
@@ -19,12 +19,9 @@ pub(super) struct Loaded {
 /// The pixels of a photo whose header does not tell them.
 const UNTOLD: u64 = 12_000_000;
 
-/// The number of pixels of a pair's photo, by its header.
+/// The number of pixels that a pair's photo counts as while it is decoded, by its header.
 pub(super) fn pixels(pair: &Pair) -> u64 {
-    let size = stored_size(&pair.image);
-    size.map_or(UNTOLD, |[width, height]| {
-        u64::from(width) * u64::from(height)
-    })
+    stored_weight(&pair.image).unwrap_or(UNTOLD)
 }
 
 /// Reads one pair and maps its labels.

@@ -63,10 +63,18 @@ impl SceneConfig {
 /// Number of scenes in the splits of a `scenes:N` path.
 const SPLITS: [(&str, usize); 2] = [("training", 512), ("validation", 64)];
 
+/// How the paths of procedural data sets begin.
+const PREFIX: &str = "scenes:";
+
+/// Whether a path is that of a procedural data set, which may be misspelt.
+pub fn is_procedural(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.starts_with(PREFIX))
+}
+
 /// The configuration for a `scenes:N[@HEIGHTxWIDTH]` path; `None` for any other path.
 pub(super) fn parse(path: &Path) -> Option<Result<SceneConfig, DataError>> {
     let spec = path.to_str()?;
-    let rest = spec.strip_prefix("scenes:")?;
+    let rest = spec.strip_prefix(PREFIX)?;
     let parsed = || {
         let (classes, size) = match rest.split_once('@') {
             Some((classes, size)) => (classes, Some(size)),
@@ -97,7 +105,7 @@ pub(super) fn parse(path: &Path) -> Option<Result<SceneConfig, DataError>> {
 pub(super) fn split(config: SceneConfig, split: &str) -> Result<(SceneConfig, usize), DataError> {
     let at = SPLITS.iter().position(|(name, _)| *name == split);
     let at = at.ok_or_else(|| DataError::NoSplit {
-        path: format!("scenes:{}", config.classes).into(),
+        path: format!("{PREFIX}{}", config.classes).into(),
         split: split.to_owned(),
         available: SPLITS.map(|(name, _)| name).join(", "),
     })?;

@@ -8,6 +8,7 @@ use crate::data::{DataError, Dataset, Sample};
 use crate::encoding::Centroids;
 use crate::inference::{self, Look, Sampling, SegmentError, Segmented, Tiling, Viewing};
 use crate::model::{self, Model};
+use crate::random::Draw;
 use crate::sampler::Solver;
 use crate::votes::{Outlines, Votes};
 use burn::tensor::Tensor;
@@ -89,8 +90,8 @@ impl Scoring {
 
     /// The seed of the noise of the photo with this index: one that does not depend on the batch.
     pub fn seed_of(&self, index: usize) -> u64 {
-        let seed = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        seed.wrapping_add(index as u64)
+        let photo = index as u64;
+        Draw::ScoredNoise { photo }.noise_seed(self.seed)
     }
 }
 

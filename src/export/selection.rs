@@ -285,8 +285,10 @@ mod tests {
             "{error}"
         );
         for text in ["", "a,b", "a,=c", "a=", "=c"] {
-            assert!(text.parse::<Merge>().is_err(), "{text}");
+            let form = text.parse::<Merge>().unwrap_err();
+            assert!(form.contains("car,truck=vehicle"), "{text}: {form}");
         }
-        assert!(Selection::all(&[]).keep(&names(&["sky"])).is_err());
+        let unknown = Selection::all(&[]).keep(&names(&["sky"])).unwrap_err();
+        assert_eq!(unknown.wanted, "sky");
     }
 }

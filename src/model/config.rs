@@ -303,16 +303,11 @@ impl NetworkConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::ValueEnum;
 
     #[test]
     fn every_preset_is_valid() {
-        for preset in [
-            Preset::Tiny,
-            Preset::Small,
-            Preset::Base,
-            Preset::Large,
-            Preset::Xlarge,
-        ] {
+        for preset in Preset::value_variants() {
             preset.network().validate().unwrap();
         }
     }

@@ -2,10 +2,10 @@
 //! placeholders to be overwritten by loaded weights.
 
 use super::linear::Linear;
-use crate::random::normal;
+use crate::random::{self, Draw, normal};
 use burn::module::Param;
 use burn::tensor::{Device, Shape, Tensor, TensorData};
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 /// Creates parameters one by one.
@@ -19,7 +19,7 @@ impl<'a> Initializer<'a> {
     /// Draws parameters for `device` from `seed`.
     pub fn new(seed: u64, device: &'a Device) -> Self {
         Self {
-            rng: Some(ChaCha8Rng::seed_from_u64(seed)),
+            rng: Some(random::stream(seed, Draw::Weights)),
             device,
         }
     }

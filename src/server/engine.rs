@@ -344,13 +344,13 @@ fn answered(
     let name = Path::new(photo.name);
     let refused = |error: DataError| Failure::Request(error.to_string());
     // Neither a model nor room is taken for what is no photo.
-    let pixels = data::pixels_of(name, &photo.bytes).map_err(refused)?;
+    let weight = data::weight_of(name, &photo.bytes).map_err(refused)?;
     let model = shared.model_named(order.model.as_deref())?;
     let admit = |pixels| {
         let admitted = shared.budget.admit_unless(pixels, left);
         admitted.ok_or(Failure::Left)
     };
-    let decoding = admit(pixels)?;
+    let decoding = admit(weight)?;
     let photo = data::decode_photo(name, photo.bytes).map_err(refused)?;
     drop(decoding);
     let _segmenting = admit(u64::from(photo.width()) * u64::from(photo.height()))?;

@@ -1,5 +1,6 @@
 //! The training batch: states on the path between photos and labels, with their times and weights.
 
+use super::completed_labels::completed;
 use super::config::Config;
 use super::objective::{Objective, PathBatch, REMAINING_FLOOR};
 use super::wrong_states::{States, chosen, corrupted};
@@ -7,15 +8,13 @@ use crate::data::Batch;
 use crate::encoding::Centroids;
 use crate::flow::{self, Prediction, Source};
 use crate::model::network::Query;
-use burn::tensor::{Device, Tensor, TensorData, s};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use crate::random::{self, Draw};
+use burn::tensor::{Device, Int, Tensor, TensorData, s};
 use rayon::prelude::*;
-use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::ops::Range;
 
 /// The current network, outside any graph, for the parts of a batch that depend on it.
+#[derive(Clone, Copy)]
 pub(super) struct Frozen<'a> {
     /// The tokens of photos `[B, 3, H, W]` from a frozen encoder.
     pub encode: &'a dyn Fn(&Tensor<4>) -> Option<Tensor<3>>,
@@ -39,141 +38,223 @@ pub(super) struct TrainBatch {
     pub total: usize,
 }
 
-impl TrainBatch {
+/// What the batches of a stage are made with.
+pub(super) struct BatchContext<'a> {
+    pub config: &'a Config,
+    pub centroids: &'a Centroids,
+    /// By class; without them every class has weight 1.
+    pub class_weights: Option<&'a [f32]>,
+    pub frozen: Frozen<'a>,
+    pub device: &'a Device,
+}
+
+/// Some samples of a batch at the beginning of their paths.
+struct Starts<'a> {
+    batch: &'a Batch,
+    /// Which of the batch's samples they are.
+    share: Range<usize>,
+    image: Tensor<4>,
+    features: Option<Tensor<3>>,
+    /// The states at t = 0.
+    source: Tensor<4>,
+    times: Vec<f32>,
+}
+
+impl Starts<'_> {
+    /// Their labels, `[len, H, W]`.
+    fn labels(&self) -> &[u16] {
+        self.batch.labels_of(self.share.clone())
+    }
+}
+
+impl BatchContext<'_> {
     /// The samples `share` of a batch. Times and noise are functions of the seed and the batch's
-    /// step. Without `class_weights` every class has weight 1. States that lead to the network's
-    /// own decision are computed by `frozen`.
+    /// step. States that lead to the network's own decision are computed by `frozen`.
     ///
     /// The target of an ignored pixel is the class of the nearest labelled pixel; with
     /// `loss.mask_ignored = false` it is the centre of the cube.
-    pub(super) fn new(
-        config: &Config,
-        centroids: &Centroids,
-        class_weights: Option<&[f32]>,
-        batch: &Batch,
-        share: Range<usize>,
-        frozen: &Frozen,
-        device: &Device,
-    ) -> Self {
-        let [height, width] = batch.size;
-        let pixels = height * width;
-        let classes = centroids.len();
-        let len = share.len();
-        let dims = centroids.dims();
-        let four = |data: Vec<f32>, channels: usize| {
-            let data = TensorData::new(data, [len, channels, height, width]);
-            Tensor::<4>::from_data(data, device)
-        };
-        let image = four(batch.images_of(share.clone()).to_vec(), 3);
-        let features = (frozen.encode)(&image);
-        let own_labels = batch.labels_of(share.clone());
-        let target: Vec<Vec<f32>> = own_labels
-            .par_chunks_exact(pixels)
-            .map(|labels| {
-                if config.loss.mask_ignored {
-                    centroids.encode(&completed(labels, width, classes))
-                } else {
-                    centroids.encode(labels)
-                }
-            })
-            .collect();
-        let target = four(target.concat(), dims);
-        let source = match config.flow.source {
-            Source::Image => flow::photo_state(&image, dims),
-            Source::Noise => {
-                let seed = config.train.seed.wrapping_mul(0x9e37_79b9);
-                let shape = [batch.len, dims, height, width];
-                let noise = crate::random::noise(shape, seed.wrapping_add(batch.step), device);
-                noise.slice(s![share.clone(), .., .., ..])
-            }
-        };
-        let times = times(config, batch)[share.clone()].to_vec();
-        let numbers = |data: Vec<f32>| {
-            let data = TensorData::new(data, [len, 1, 1, 1]);
-            Tensor::<4>::from_data(data, device)
-        };
-        let t = numbers(times.clone());
-        let (flow, seed) = (&config.flow, config.train.seed);
-        let wrong = chosen(seed, batch.step, batch.len, flow.states_share);
-        // At t = 0 the state is the photo, wherever it leads.
-        let wrong: Vec<usize> = (0..len)
-            .filter(|&i| wrong[share.start + i] && times[i] > 0.0)
-            .collect();
-        let of_wrong = match flow.states {
-            _ if wrong.is_empty() => None,
-            States::Truth => None,
-            States::Corrupted => {
-                let encode = |&i: &usize| {
-                    let labels = &own_labels[i * pixels..(i + 1) * pixels];
-                    let labels = completed(labels, width, classes);
-                    let stream = [seed, batch.step, (share.start + i) as u64];
-                    centroids.encode(&corrupted(&labels, width, classes, stream))
-                };
-                let encoded: Vec<Vec<f32>> = wrong.par_iter().map(encode).collect();
-                let shape = [wrong.len(), dims, height, width];
-                let data = TensorData::new(encoded.concat(), shape);
-                Some(Tensor::from_data(data, device))
-            }
-            States::Rollout => Some((frozen.decide)(Query {
-                state: rows(&source, &wrong),
-                times: vec![0.0; wrong.len()],
-                image: Some(rows(&image, &wrong)),
-                features: features.as_ref().map(|features| rows(features, &wrong)),
-                classes: None,
-            })),
-        };
-        let towards = of_wrong.map(|of_wrong| replaced(&target, &wrong, &of_wrong));
+    pub(super) fn batch(&self, batch: &Batch, share: Range<usize>) -> TrainBatch {
+        let starts = self.starts(batch, share);
+        let target = self.target(&starts);
+        let t = self.numbers(starts.times.clone());
+        let wrong = self.wrong_ends(&starts);
+        let towards = wrong.map(|(samples, ends)| replaced(&target, &samples, &ends));
         let end = towards.as_ref().unwrap_or(&target);
-        let state = flow::interpolate(source.clone(), end.clone(), t.clone());
-        let velocity = match (config.prediction(), towards) {
+        let state = flow::interpolate(starts.source.clone(), end.clone(), t.clone());
+        let velocity = match (self.config.prediction(), towards) {
             // With the bound of the predicted target's velocity: the true target has no loss.
             (Prediction::Target, _) => {
                 flow::velocity_towards(target, state.clone(), t.clone(), REMAINING_FLOOR)
             }
-            (_, None) => target - source,
-            (_, Some(towards)) => velocity_to_truth(source, towards, target, t.clone()),
-        };
-
-        let labelled = |label: &u16| usize::from(*label) < classes;
-        let labels: Vec<i32> = own_labels
-            .iter()
-            .map(|l| if labelled(l) { i32::from(*l) } else { -1 })
-            .collect();
-        let labels = TensorData::new(labels, [len, height, width]);
-        let ignored = f32::from(u8::from(!config.loss.mask_ignored));
-        let weight = |label: &u16| {
-            if labelled(label) {
-                class_weights.map_or(1.0, |weights| weights[usize::from(*label)])
-            } else {
-                ignored
+            (_, None) => target - starts.source.clone(),
+            (_, Some(towards)) => {
+                velocity_to_truth(starts.source.clone(), towards, target, t.clone())
             }
         };
-        // Over the whole batch, whichever devices have the rest of it. A sum in single precision
-        // would lose most of the weight of one among millions of pixels.
-        let total_weight = batch.labels.iter().map(|label| f64::from(weight(label)));
-        let total_weight = total_weight.sum::<f64>() as f32;
-        let mut weights = four(own_labels.iter().map(weight).collect(), 1);
-        if config.loss.time_weight > 0.0 {
-            let of_time = |t: &f32| (1.0 - t).powf(config.loss.time_weight as f32);
-            weights = weights * numbers(times.iter().map(of_time).collect());
-        }
-        Self {
+        TrainBatch {
             path: PathBatch {
                 state,
                 velocity,
                 t,
-                labels: Tensor::from_data(labels, device),
-                weights,
-                total_weight,
+                labels: self.labels(&starts),
+                weights: self.weights(&starts),
+                total_weight: self.total_weight(batch),
             },
-            image,
-            times,
-            features,
+            image: starts.image,
+            times: starts.times,
+            features: starts.features,
             teacher: None,
             total: batch.len,
         }
     }
 
+    fn starts<'a>(&self, batch: &'a Batch, share: Range<usize>) -> Starts<'a> {
+        let config = self.config;
+        let photos = batch.images_of(share.clone()).to_vec();
+        let image = self.four(photos, batch.size, 3);
+        let features = (self.frozen.encode)(&image);
+        let dims = self.centroids.dims();
+        let source = match config.flow.source {
+            Source::Image => flow::photo_state(&image, dims),
+            Source::Noise => {
+                let draw = Draw::StartNoise { step: batch.step };
+                let seed = draw.noise_seed(config.train.seed);
+                let shape = [batch.len, dims, batch.size[0], batch.size[1]];
+                let noise = random::noise(shape, seed, self.device);
+                noise.slice(s![share.clone(), .., .., ..])
+            }
+        };
+        Starts {
+            image,
+            features,
+            source,
+            times: times(config, batch)[share.clone()].to_vec(),
+            batch,
+            share,
+        }
+    }
+
+    /// Values `[len, channels, H, W]` on the device.
+    fn four(&self, data: Vec<f32>, [height, width]: [usize; 2], channels: usize) -> Tensor<4> {
+        let len = data.len() / (channels * height * width);
+        let data = TensorData::new(data, [len, channels, height, width]);
+        Tensor::from_data(data, self.device)
+    }
+
+    /// One number a sample, `[len, 1, 1, 1]`.
+    fn numbers(&self, data: Vec<f32>) -> Tensor<4> {
+        self.four(data, [1, 1], 1)
+    }
+
+    /// The encoded masks.
+    fn target(&self, starts: &Starts) -> Tensor<4> {
+        let [height, width] = starts.batch.size;
+        let (centroids, completes) = (self.centroids, self.config.loss.mask_ignored);
+        let encode = |labels: &[u16]| {
+            if completes {
+                centroids.encode(&completed(labels, width, centroids.len()))
+            } else {
+                centroids.encode(labels)
+            }
+        };
+        let samples = starts.labels().par_chunks_exact(height * width);
+        let target: Vec<Vec<f32>> = samples.map(encode).collect();
+        self.four(target.concat(), starts.batch.size, centroids.dims())
+    }
+
+    /// The samples whose states lead elsewhere, in ascending order, and where; `None` without any.
+    fn wrong_ends(&self, starts: &Starts) -> Option<(Vec<usize>, Tensor<4>)> {
+        let (flow, seed) = (&self.config.flow, self.config.train.seed);
+        let (batch, first) = (starts.batch, starts.share.start);
+        let chosen = chosen(seed, batch.step, batch.len, flow.states_share);
+        // At t = 0 the state is the photo, wherever it leads.
+        let wrong: Vec<usize> = (0..starts.share.len())
+            .filter(|&i| chosen[first + i] && starts.times[i] > 0.0)
+            .collect();
+        let ends = match flow.states {
+            _ if wrong.is_empty() => return None,
+            States::Truth => return None,
+            States::Corrupted => self.corrupted(starts, &wrong),
+            States::Rollout => {
+                let features = starts.features.as_ref();
+                (self.frozen.decide)(Query {
+                    state: rows(&starts.source, &wrong),
+                    times: vec![0.0; wrong.len()],
+                    image: Some(rows(&starts.image, &wrong)),
+                    features: features.map(|features| rows(features, &wrong)),
+                    classes: None,
+                })
+            }
+        };
+        Some((wrong, ends))
+    }
+
+    /// The encoded masks of some samples with regions of other classes.
+    fn corrupted(&self, starts: &Starts, samples: &[usize]) -> Tensor<4> {
+        let (batch, labels, first) = (starts.batch, starts.labels(), starts.share.start);
+        let [height, width] = batch.size;
+        let (centroids, seed) = (self.centroids, self.config.train.seed);
+        let encode = |&i: &usize| {
+            let labels = &labels[i * height * width..(i + 1) * height * width];
+            let labels = completed(labels, width, centroids.len());
+            let stream = [seed, batch.step, (first + i) as u64];
+            centroids.encode(&corrupted(&labels, width, centroids.len(), stream))
+        };
+        let encoded: Vec<Vec<f32>> = samples.par_iter().map(encode).collect();
+        self.four(encoded.concat(), batch.size, centroids.dims())
+    }
+
+    fn has_class(&self, label: u16) -> bool {
+        usize::from(label) < self.centroids.len()
+    }
+
+    /// Class indices `[len, H, W]`, -1 without one.
+    fn labels(&self, starts: &Starts) -> Tensor<3, Int> {
+        let class = |&label: &u16| {
+            if self.has_class(label) {
+                i32::from(label)
+            } else {
+                -1
+            }
+        };
+        let labels: Vec<i32> = starts.labels().iter().map(class).collect();
+        let [height, width] = starts.batch.size;
+        let labels = TensorData::new(labels, [starts.share.len(), height, width]);
+        Tensor::from_data(labels, self.device)
+    }
+
+    /// The weight of a pixel with this label, whatever its time.
+    fn weight(&self, label: u16) -> f32 {
+        if self.has_class(label) {
+            let weights = self.class_weights;
+            weights.map_or(1.0, |weights| weights[usize::from(label)])
+        } else {
+            f32::from(u8::from(!self.config.loss.mask_ignored))
+        }
+    }
+
+    /// The weights of pixels, `[len, 1, H, W]`.
+    fn weights(&self, starts: &Starts) -> Tensor<4> {
+        let of_labels = starts.labels().iter().map(|&label| self.weight(label));
+        let weights = self.four(of_labels.collect(), starts.batch.size, 1);
+        let exponent = self.config.loss.time_weight;
+        if exponent > 0.0 {
+            let of_time = |t: &f32| (1.0 - t).powf(exponent as f32);
+            weights * self.numbers(starts.times.iter().map(of_time).collect())
+        } else {
+            weights
+        }
+    }
+
+    /// The weight of the whole batch without times, whichever devices have the rest of it. A sum in single precision
+    /// would lose most of the weight of one among millions of pixels.
+    fn total_weight(&self, batch: &Batch) -> f32 {
+        let weights = batch.labels.iter().map(|&label| self.weight(label));
+        weights.map(f64::from).sum::<f64>() as f32
+    }
+}
+
+impl TrainBatch {
     /// `[height, width]` of the photos.
     pub(super) fn size(&self) -> [usize; 2] {
         let [_, _, height, width] = self.image.dims();
@@ -244,44 +325,12 @@ fn replaced(of: &Tensor<4>, samples: &[usize], by: &Tensor<4>) -> Tensor<4> {
     Tensor::cat((0..of.dims()[0]).map(one).collect(), 0)
 }
 
-/// Labels `[H, W]` with a class for every pixel: its own or that of the nearest labelled pixel, in
-/// steps along rows and columns. A map without any class is returned unchanged.
-///
-/// The grey that encodes an ignored pixel is on no path: the network never sees it in sampling,
-/// while in training it would share tokens with labelled pixels, mostly at borders between classes.
-fn completed(labels: &[u16], width: usize, classes: usize) -> Cow<'_, [u16]> {
-    let has_class = |label: u16| usize::from(label) < classes;
-    if labels.iter().all(|&label| has_class(label)) {
-        return Cow::Borrowed(labels);
-    }
-    let mut all = labels.to_vec();
-    let mut frontier: VecDeque<usize> = (0..all.len()).filter(|&i| has_class(all[i])).collect();
-    while let Some(pixel) = frontier.pop_front() {
-        let (x, label) = (pixel % width, all[pixel]);
-        let around = [
-            pixel.checked_sub(width),
-            (x > 0).then(|| pixel - 1),
-            (x + 1 < width).then_some(pixel + 1),
-            Some(pixel + width).filter(|&below| below < all.len()),
-        ];
-        for neighbour in around.into_iter().flatten() {
-            if !has_class(all[neighbour]) {
-                all[neighbour] = label;
-                frontier.push_back(neighbour);
-            }
-        }
-    }
-    Cow::Owned(all)
-}
-
 /// The time of every sample; 0 for a classifier, whose input is the photo itself.
 fn times(config: &Config, batch: &Batch) -> Vec<f32> {
     if config.loss.objective == Objective::CrossEntropy {
         return vec![0.0; batch.len];
     }
-    // A separate stream, so that times do not depend on how many numbers augmentation draws.
-    let mut rng = ChaCha8Rng::seed_from_u64(config.train.seed);
-    rng.set_stream(batch.step.wrapping_add(1));
+    let mut rng = random::stream(config.train.seed, Draw::Times { step: batch.step });
     let sampler = config.time();
     (0..batch.len).map(|_| sampler.sample(&mut rng)).collect()
 }
@@ -292,39 +341,17 @@ mod tests {
     use crate::labels::IGNORE;
     use crate::model::tensors::read;
     use crate::patches::Patches;
-    use proptest::prelude::*;
 
-    proptest! {
-        #[test]
-        fn every_pixel_takes_the_class_of_a_nearest_one(
-            (width, height) in (1usize..9, 1usize..9),
-            seed in any::<u64>(),
-        ) {
-            let mut random = seed;
-            let labels: Vec<u16> = (0..width * height)
-                .map(|_| {
-                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    match random >> 61 {
-                        class @ 0..3 => class as u16,
-                        _ => IGNORE,
-                    }
-                })
-                .collect();
-            let all = completed(&labels, width, 3);
-            let distance = |a: usize, b: usize| {
-                (a % width).abs_diff(b % width) + (a / width).abs_diff(b / width)
-            };
-            for (pixel, &class) in all.iter().enumerate() {
-                let known: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] < 3).collect();
-                let Some(nearest) = known.iter().map(|&i| distance(pixel, i)).min() else {
-                    prop_assert_eq!(class, IGNORE);
-                    continue;
-                };
-                prop_assert!(
-                    known.iter().any(|&i| distance(pixel, i) == nearest && labels[i] == class)
-                );
-            }
-        }
+    /// Samples of a batch for three classes without weights.
+    fn made(config: &Config, batch: &Batch, share: Range<usize>, frozen: Frozen) -> TrainBatch {
+        let context = BatchContext {
+            config,
+            centroids: &Centroids::kronecker(3),
+            class_weights: None,
+            frozen,
+            device: &Device::flex(),
+        };
+        context.batch(batch, share)
     }
 
     #[test]
@@ -339,7 +366,6 @@ mod tests {
             views: Vec::new(),
         };
         let centroids = Centroids::kronecker(3);
-        let device = Device::flex();
         // The network's own decision: class 0 everywhere.
         let own = centroids.encode(&[0; 64]);
         let decide = |query: Query| -> Tensor<4> {
@@ -358,7 +384,7 @@ mod tests {
                 "flow.time_zero=0".to_owned(),
             ];
             let config = Config::parse("", &sets).unwrap();
-            let found = TrainBatch::new(&config, &centroids, None, &batch, 0..2, &frozen, &device);
+            let found = made(&config, &batch, 0..2, frozen);
             let (state, velocity) = (read(found.path.state), read(found.path.velocity));
             let target = centroids.encode(&[2; 64]);
             let mut elsewhere = 0;
@@ -400,8 +426,7 @@ mod tests {
             encode: &|_| None,
             decide: &|query| query.state,
         };
-        let device = Device::flex();
-        let found = TrainBatch::new(&config, &centroids, None, &batch, 0..len, &frozen, &device);
+        let found = made(&config, &batch, 0..len, frozen);
         assert!(found.times.iter().all(|&t| t > 0.98));
         (config, centroids, found)
     }
@@ -459,8 +484,6 @@ mod tests {
             names: vec![String::new(); len],
             views: Vec::new(),
         };
-        let centroids = Centroids::kronecker(3);
-        let device = Device::flex();
         let asked = std::cell::Cell::new(0);
         // The mask that each photo leads to is its own grey plus 10.
         let decide = |query: Query| -> Tensor<4> {
@@ -479,7 +502,7 @@ mod tests {
         .map(str::to_owned);
         let of = |more: &str| {
             let config = Config::parse("", &[&sets[..], &[more.to_owned()]].concat()).unwrap();
-            TrainBatch::new(&config, &centroids, None, &batch, 0..len, &frozen, &device)
+            made(&config, &batch, 0..len, frozen)
         };
         let found = of("loss.time_weight=2");
         let later = found.times.iter().filter(|&&t| t > 0.0).count();
@@ -510,12 +533,11 @@ mod tests {
         let state = |set: &str| {
             let sets = [set.to_owned(), "flow.time_zero=0".to_owned()];
             let config = Config::parse("", &sets).unwrap();
-            let device = Device::flex();
             let frozen = Frozen {
                 encode: &|_| None,
                 decide: &|query| query.state,
             };
-            let part = TrainBatch::new(&config, &centroids, None, &batch, 0..1, &frozen, &device);
+            let part = made(&config, &batch, 0..1, frozen);
             (
                 read(part.path.state),
                 part.times[0],

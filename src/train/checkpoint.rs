@@ -14,6 +14,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use std::collections::HashMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Temporary name of a checkpoint while a new one of the same step replaces it. With the prefix of
@@ -121,28 +122,35 @@ impl RunFolder {
     fn bring_back(&self) -> Result<(), FileError> {
         let all = self.path(CHECKPOINTS);
         let replaced = all.join(REPLACED);
-        if let Some(Progress { step, .. }) = progress(&replaced) {
-            let path = all.join(checkpoint_name(step));
-            if !path.exists() {
-                files::rename_folder(&replaced, &path)?;
-            }
+        let step = match read_progress(&replaced) {
+            Ok(progress) => progress.step,
+            Err(error) if is_damage(&error) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let path = all.join(checkpoint_name(step));
+        if !path.exists() {
+            files::rename_folder(&replaced, &path)?;
         }
         Ok(())
     }
 
-    /// Loads the newest readable checkpoint; `None` if none has been saved. Newer, damaged ones are
+    /// Loads the newest undamaged checkpoint; `None` if none has been saved. Newer, damaged ones are
     /// logged and renamed, so that they are neither taken for checkpoints nor counted among those
     /// kept. The moving average is on the same device as the weights, outside any graph. A
     /// projector gets the checkpoint's weights; if there are none, REPA is new to the run and
     /// starts with fresh ones.
     ///
     /// # Errors
-    /// If there are checkpoints but none can be read, or their projector has other sizes.
+    /// If there are checkpoints but all are damaged, or their projector has other sizes; if a file cannot be read for
+    /// another reason, which may pass: the run would go on from an older checkpoint, and lose its later metrics.
     pub(super) fn resume(
         &self,
         projector: Option<Projector>,
         device: &Device,
     ) -> Result<Option<TrainState>, TrainError> {
+        let all = self.path(CHECKPOINTS);
+        // A list that cannot be read is not an empty one.
+        fs::read_dir(&all).map_err(FileError::read(&all))?;
         self.bring_back()?;
         let mut damaged: Vec<(PathBuf, FileError)> = Vec::new();
         for path in self.saved().into_iter().rev() {
@@ -162,7 +170,8 @@ impl RunFolder {
                     damaged.iter().for_each(|(path, why)| set_aside(path, why));
                     return Ok(Some(state));
                 }
-                Err(error) => damaged.push((path, error)),
+                Err(error) if is_damage(&error) => damaged.push((path, error)),
+                Err(error) => return Err(error.into()),
             }
         }
         if damaged.is_empty() {
@@ -170,7 +179,7 @@ impl RunFolder {
         }
         let reasons: Vec<String> = damaged.iter().map(|(_, why)| why.to_string()).collect();
         Err(TrainError::Damaged {
-            folder: self.path(CHECKPOINTS),
+            folder: all,
             reasons: reasons.join("; "),
         })
     }
@@ -192,16 +201,28 @@ fn most_at_once(plan: &[Stage], step: u64, there: u64) -> u64 {
     all.min(keep.max().unwrap_or(0).saturating_add(1))
 }
 
-/// The progress of a checkpoint; `None` if it cannot be read.
-fn progress(checkpoint: &Path) -> Option<Progress> {
-    let bytes = fs::read(checkpoint.join(PROGRESS)).ok()?;
-    serde_json::from_slice(&bytes).ok()
+/// The progress of a checkpoint.
+fn read_progress(checkpoint: &Path) -> Result<Progress, FileError> {
+    let path = checkpoint.join(PROGRESS);
+    let bytes = files::read(&path)?;
+    serde_json::from_slice(&bytes).map_err(|error| FileError::read(&path)(error.into()))
+}
+
+/// Whether a checkpoint cannot be read because of what is in its files, or because it lacks one. Any other error is the
+/// system's, which knows nothing of the contents.
+fn is_damage(error: &FileError) -> bool {
+    match error {
+        FileError::Read { source, .. } => {
+            source.raw_os_error().is_none() || source.kind() == ErrorKind::NotFound
+        }
+        _ => true,
+    }
 }
 
 /// Whether a run can go on from a checkpoint: its last step was not skipped, and its numbers are finite, which the
 /// gradient of that step does not tell. `None` if it cannot be read.
 fn is_usable(checkpoint: &Path) -> Option<bool> {
-    let progress = progress(checkpoint)?;
+    let progress = read_progress(checkpoint).ok()?;
     Some(progress.finite && progress.unlogged.in_a_row == 0.0)
 }
 
@@ -294,8 +315,7 @@ fn read_state(
         read.map(|(found, _)| found)
             .map_err(|e| broken(name, e.to_string()))
     };
-    let progress: Progress =
-        serde_json::from_slice(&bytes(PROGRESS)?).map_err(|e| broken(PROGRESS, e.to_string()))?;
+    let progress = read_progress(path)?;
     let model = model::file::read(&path.join(MODEL), device)?;
     let average = model::file::read(&path.join(AVERAGE), device)?;
     let moments = tensors(OPTIMIZER)?;
@@ -352,6 +372,43 @@ mod tests {
         let toml = "train.checkpoint_every = 4\n[[stages]]\ntrain.steps = 4\n[[stages]]\ntrain.steps = 4\n";
         let stages = Config::parse(toml, &["train.keep=9".to_owned()]);
         assert_eq!(most_at_once(&stages.unwrap().plan().unwrap(), 0, 0), 2);
+    }
+
+    /// What may be gone at the next try must neither rename a checkpoint nor resume an older one.
+    #[cfg(unix)]
+    #[test]
+    fn a_checkpoint_that_the_system_does_not_read_is_not_damaged() {
+        let root = tempfile::tempdir().unwrap();
+        let out = root.path().join("run");
+        let run = |steps: &str, resume: bool| {
+            let settings = [
+                "data.path=scenes:3@16x24",
+                "train.validate_every=0",
+                "train.checkpoint_every=1",
+                steps,
+            ];
+            let config = train::testing::config("", &settings);
+            let report = &mut |_: Event| ();
+            train::run(&config, &out, resume, &Device::flex(), report, &|| false)
+        };
+        run("train.steps=3", false).unwrap();
+        let newest = out.join(CHECKPOINTS).join(checkpoint_name(3));
+        // A link to itself cannot be opened, whoever tries.
+        let optimizer = newest.join(OPTIMIZER);
+        fs::remove_file(&optimizer).unwrap();
+        std::os::unix::fs::symlink(OPTIMIZER, &optimizer).unwrap();
+        let error = run("train.steps=4", true).unwrap_err();
+        assert!(
+            matches!(&error, TrainError::File(FileError::Read { path, .. }) if *path == optimizer),
+            "{error}"
+        );
+        assert_eq!(steps(&train::folder::checkpoints(&out)), [1, 2, 3]);
+        // A file that is cut short is damage.
+        fs::remove_file(&optimizer).unwrap();
+        fs::write(&optimizer, [0; 3]).unwrap();
+        assert_eq!(run("train.steps=4", true).unwrap().step, 4);
+        assert!(newest.with_file_name("damaged-step-00000003").is_dir());
+        assert_eq!(steps(&train::folder::checkpoints(&out)), [1, 2, 3, 4]);
     }
 
     #[test]

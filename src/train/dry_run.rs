@@ -2,7 +2,7 @@
 
 use super::config::{Config, Stage, warm_up_cautions};
 use super::error::guarded;
-use super::memory::{MemoryEstimate, Workload};
+use super::memory::{MemoryEstimate, Ops, Workload};
 use super::repa::Teacher;
 use super::restore::check_weights;
 use super::supervision::Supervision;
@@ -76,7 +76,11 @@ pub(super) fn estimates(
         classes: data.classes().len(),
         photos,
         teacher: teacher.map(Teacher::size),
-        composed: !devices.iter().all(crate::device::on_cpu),
+        ops: if devices.iter().all(crate::device::on_cpu) {
+            Ops::Fused
+        } else {
+            Ops::Composed
+        },
         devices: devices.len(),
     };
     let estimates = plan.iter().flat_map(|stage| {

@@ -2,12 +2,15 @@
 
 use super::folder::RunFolder;
 use crate::files::{self, FileError};
-use crate::model::Card;
+use crate::model::tensors::Precision;
+use crate::model::{self, Card, Model};
 use crate::run_format::{BEST, MODEL, checkpoint_name};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 const ENDING: &str = ".safetensors";
+/// Temporary name of a best model that another one makes room for. With the prefix of temporary files.
+const NEXT_BEST: &str = ".flowseg-next-best.safetensors";
 
 /// What becomes of the file of the best model when another one takes its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,12 +32,45 @@ impl RunFolder {
         self.keep(MODEL)
     }
 
-    /// Renames the best model. Returns its new path; `None` without one.
+    /// Writes the best model. With `keeps`, the one before stays under another name, and its new path is returned, if
+    /// there is one. It is only renamed once the new one is written, which a full disk may prevent.
     ///
     /// # Errors
-    /// If it cannot be renamed.
-    pub(super) fn keep_best(&self) -> Result<Option<PathBuf>, FileError> {
-        self.keep(BEST)
+    /// If a file cannot be written or renamed; the model before is then still the best.
+    pub(super) fn write_best(
+        &self,
+        best: &Model,
+        keeps: bool,
+    ) -> Result<Option<PathBuf>, FileError> {
+        let path = self.path(BEST);
+        if !keeps {
+            model::file::write(&path, best, Precision::Half)?;
+            return Ok(None);
+        }
+        let next = self.path(NEXT_BEST);
+        model::file::write(&next, best, Precision::Half).map_err(|error| match error {
+            FileError::Write { source, .. } => FileError::write(&path)(source),
+            other => other,
+        })?;
+        let placed = self.keep(BEST).and_then(|kept| {
+            let Err(error) = files::rename(&next, &path) else {
+                return Ok(kept);
+            };
+            if let Some(kept) = kept {
+                files::rename(&kept, &path)?;
+            }
+            Err(error)
+        });
+        if placed.is_err() {
+            // A later one replaces what cannot be removed.
+            let _ = files::remove_file(&next);
+        }
+        placed
+    }
+
+    /// Whether there is a best model.
+    pub(super) fn has_best(&self) -> bool {
+        self.path(BEST).exists()
     }
 
     /// Removes a kept model that has the same bytes as the best one: a run that was killed may have taken the

@@ -35,6 +35,11 @@ pub enum TrainError {
         "{0} holds no run to resume: check --out, or start a run there without --resume (a job script that does both should add it only if {0}/config.toml exists)"
     )]
     NoRun(PathBuf),
+    /// A run that is resumed without settings.
+    #[error(
+        "the run cannot go on with its own settings ({0}): restore them, or give them with --config"
+    )]
+    NoSettings(String),
     #[error("{} is not a run folder and holds {holds}: choose a new or empty folder with --out", path.display())]
     Foreign { path: PathBuf, holds: String },
     #[error("another process is training in {}: wait until it ends, or choose another --out", .0.display())]

@@ -6,6 +6,7 @@ use crate::files;
 use crate::run_format::{
     CHECKPOINTS, CONFIG, LOCK, METRICS, SAMPLES, TENSORBOARD, TOKENS, checkpoint_step, metrics_text,
 };
+use crate::text_file;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,10 +36,26 @@ impl RunFolder {
             let line: serde_json::Value = serde_json::from_str(first).unwrap_or_default();
             line.get("step").is_some()
         };
+        let config = || fs::read_to_string(root.join(CONFIG)).unwrap_or_default();
         let metrics = metrics_text(&root.join(METRICS));
         metrics.is_ok_and(|text| begins_with_step(&text))
             || !checkpoints(root).is_empty()
-            || provenance::is_written_by_a_run(&root.join(CONFIG))
+            || provenance::is_of_a_run(&config()) == Some(true)
+    }
+
+    /// The settings that a run wrote into its folder, as TOML.
+    ///
+    /// # Errors
+    /// If they cannot be read, or are not those of a run.
+    pub(crate) fn settings(root: &Path) -> Result<String, TrainError> {
+        let path = root.join(CONFIG);
+        let reason = match text_file::read(&path) {
+            // Who reads settings says at which line they are no TOML.
+            Ok(text) if provenance::is_of_a_run(&text) != Some(false) => return Ok(text),
+            Ok(_) => format!("{} has no [provenance], as a run's has", path.display()),
+            Err(error) => error.to_string(),
+        };
+        Err(TrainError::NoSettings(reason))
     }
 
     /// Refuses to start a run in a folder that contains one, or anything else, and to resume in a
@@ -206,12 +223,38 @@ mod tests {
     }
 
     #[test]
+    fn a_run_goes_on_with_its_own_settings_or_not_at_all() {
+        let root = folder();
+        let path = root.path().join(CONFIG);
+        let refused = || {
+            let error = RunFolder::settings(root.path()).unwrap_err();
+            assert!(matches!(error, TrainError::NoSettings(_)), "{error}");
+            error.to_string()
+        };
+        let missing = refused();
+        assert!(
+            missing.contains("cannot read") && missing.contains(CONFIG),
+            "{missing}"
+        );
+        assert!(missing.contains("--config"), "{missing}");
+        fs::write(&path, "").unwrap();
+        assert!(refused().contains("[provenance]"));
+        fs::write(&path, b"\xff\xfe").unwrap();
+        assert!(refused().contains("UTF-8"));
+        for text in ["[provenance]\nversion = \"1\"\n", "no TOML"] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(RunFolder::settings(root.path()).unwrap(), text);
+        }
+    }
+
+    #[test]
     fn foreign_files_are_named_and_logs_are_ignored() {
         let root = folder();
         let check = |resume| RunFolder::check(root.path(), resume).map_err(|e| e.to_string());
         let missing = root.path().join("missing");
         RunFolder::check(&missing, false).unwrap();
-        assert!(RunFolder::check(&missing, true).is_err());
+        let nothing = RunFolder::check(&missing, true);
+        assert!(matches!(nothing, Err(TrainError::NoRun(path)) if path == missing));
         check(false).unwrap();
         assert!(check(true).unwrap_err().contains("no run to resume"));
         // The remains of a run that failed before its first step, and a log of the new one.

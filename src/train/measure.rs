@@ -1,6 +1,6 @@
 //! Measures the cost of a run's steps on this machine: time, memory, and the share of reshaping.
 
-use super::batch::{Frozen, TrainBatch};
+use super::batch::{BatchContext, Frozen};
 use super::config::Config;
 use super::error::guarded;
 use super::memory::gib;
@@ -118,19 +118,17 @@ fn reshaping(
     device: &Device,
 ) -> Result<Duration, TrainError> {
     let centroids = config.model.encoding.codes(classes, config.model.code_dims);
-    let frozen = Frozen {
-        encode: &|_| None,
-        decide: &|query| query.state,
-    };
-    let part = TrainBatch::new(
+    let context = BatchContext {
         config,
-        &centroids,
-        None,
-        batch,
-        0..batch.len,
-        &frozen,
+        centroids: &centroids,
+        class_weights: None,
+        frozen: Frozen {
+            encode: &|_| None,
+            decide: &|query| query.state,
+        },
         device,
-    );
+    };
+    let part = context.batch(batch, 0..batch.len);
     let mut times = Vec::new();
     for round in 0..=ROUNDS {
         let (x, labels) = (part.path.state.clone(), part.path.labels.clone());

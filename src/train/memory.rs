@@ -44,6 +44,16 @@ pub struct TeacherSize {
     pub width: u64,
 }
 
+/// What the network's operations are.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Ops {
+    /// The CPU's own.
+    #[default]
+    Fused,
+    /// Composed of ordinary ones, which keep more.
+    Composed,
+}
+
 /// Inputs of an estimate besides the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Workload {
@@ -51,9 +61,7 @@ pub(crate) struct Workload {
     /// Size of all decoded photos, in bytes.
     pub photos: u64,
     pub teacher: Option<TeacherSize>,
-    /// Whether the network's operations are composed of ordinary ones, which keep more than the
-    /// CPU's fused ones do.
-    pub composed: bool,
+    pub ops: Ops,
     /// Devices that share every batch; the estimate is for one of them. 0 counts as 1.
     pub devices: usize,
 }
@@ -65,9 +73,10 @@ impl MemoryUse {
             classes,
             photos,
             teacher,
-            composed,
+            ops,
             devices,
         } = workload;
+        let composed = ops == Ops::Composed;
         let network = config.network(classes);
         let parameters = network.parameters() as u64;
         let t = &config.train;
@@ -80,7 +89,7 @@ impl MemoryUse {
         // intermediate results.
         let fused = !composed && config.prediction().has_class_outputs();
         let copies = if fused { 1 } else { 3 };
-        let kept = Kept::new(&network, config.data.size, composed, copies, part);
+        let kept = Kept::new(&network, config.data.size, ops, copies, part);
         let blocks = network.transformer_blocks as u64;
         let tokens = part * kept.tokens * network.hidden_size as u64;
         let projector = teacher.map_or(0, |size| {
@@ -94,15 +103,12 @@ impl MemoryUse {
             let hidden = config.repa.projector_width as u64;
             part * kept.tokens * (4 * hidden + 4 * size.width)
         });
-        // Inputs of norms, products, attention, activation and scales; a frozen encoder keeps none.
+        // A frozen encoder keeps none.
         let encoder = match &network.encoder {
             Some(vit) if config.model.encoder_rate > 0.0 => {
-                let block = if composed {
-                    23 * vit.width + 4 * vit.mlp_width + vit.heads * kept.tokens as usize
-                } else {
-                    10 * vit.width + 3 * vit.mlp_width
-                };
-                part * kept.tokens * (vit.blocks * block) as u64
+                let sizes = [vit.width, vit.mlp_width, vit.heads].map(|size| size as u64);
+                let block = kept_per_token(sizes, kept.tokens, ops);
+                part * kept.tokens * vit.blocks as u64 * block
             }
             _ => 0,
         };
@@ -162,6 +168,15 @@ impl MemoryUse {
     }
 }
 
+/// Values that a transformer's block keeps for each of its `tokens`: the inputs of norms, products, attention, gates or
+/// scales, and the activation.
+fn kept_per_token([width, mlp, heads]: [u64; 3], tokens: u64, ops: Ops) -> u64 {
+    match ops {
+        Ops::Composed => 23 * width + 4 * mlp + heads * tokens,
+        Ops::Fused => 10 * width + 3 * mlp,
+    }
+}
+
 /// Number of values kept for one part of a batch.
 struct Kept {
     tokens: u64,
@@ -174,23 +189,12 @@ struct Kept {
 
 impl Kept {
     /// `copies` is how many copies of the outputs are kept.
-    fn new(
-        network: &NetworkConfig,
-        size: [usize; 2],
-        composed: bool,
-        copies: u64,
-        part: u64,
-    ) -> Self {
+    fn new(network: &NetworkConfig, size: [usize; 2], ops: Ops, copies: u64, part: u64) -> Self {
         let [rows, columns] = network.grid(size);
         let tokens = (rows * columns) as u64;
-        let (d, mlp) = (network.hidden_size as u64, network.mlp_width() as u64);
-        let heads = network.heads as u64;
-        // Inputs of norms, products, attention, gates and the activation.
-        let block = if composed {
-            23 * d + 4 * mlp + heads * tokens
-        } else {
-            10 * d + 3 * mlp
-        };
+        let d = network.hidden_size as u64;
+        let sizes = [d, network.mlp_width() as u64, network.heads as u64];
+        let block = kept_per_token(sizes, tokens, ops);
         let pixels = (network.patch_size * network.patch_size) as u64;
         let (e, fields) = (network.pixel_width as u64, network.field_blocks as u64);
         let generated = network.field_weights() as u64;

@@ -24,7 +24,12 @@ impl Metrics {
     /// If a read or write fails.
     pub(super) fn open(path: &Path, step: u64) -> Result<Self, FileError> {
         let mut validations = Vec::new();
-        if let Ok(text) = metrics_text(path) {
+        let text = match metrics_text(path) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(FileError::read(path)(error)),
+        };
+        if let Some(text) = text {
             let mut kept = String::new();
             for line in text.lines() {
                 let value: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
@@ -133,6 +138,15 @@ mod tests {
         metrics.write(&serde_json::json!({"step": 3})).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 2, "{text}");
+    }
+
+    #[test]
+    fn metrics_that_cannot_be_read_are_no_new_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        fs::create_dir(&path).unwrap();
+        let opened = Metrics::open(&path, 2).map(|_| ());
+        assert!(matches!(opened, Err(FileError::Read { .. })), "{opened:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! | files | contents |
 //! |---|---|
 //! | `config/` | every setting, stages |
-//! | `objective`, `batch` | the losses, and the batches they are computed on |
+//! | `objective`, `batch`, `completed_labels`, `wrong_states` | the losses, and the batches they are computed on |
 //! | `trainer`, `trainee`, `recompute`, `optimizer`, `state` | one step, and what it changes |
 //! | `supervision`, `repa` | the teacher and class weights |
 //! | `tokens` | the tokens of a frozen encoder, on disk |
@@ -19,6 +19,7 @@
 mod batch;
 mod checkpoint;
 mod class_order;
+mod completed_labels;
 pub mod config;
 mod dry_run;
 mod earlier_models;
@@ -60,4 +61,4 @@ pub(crate) use dry_run::{dry_run, peak_memory};
 pub(crate) use error::TrainError;
 pub(crate) use event::{Event, Outcome, TokensKept};
 pub(crate) use judgement::Judgement;
-pub(crate) use run::{run, run_on};
+pub(crate) use run::{Place, run, run_at};

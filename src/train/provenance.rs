@@ -29,11 +29,10 @@ struct Provenance {
     validation_fingerprint: String,
 }
 
-/// Whether a configuration was written by a run.
-pub(super) fn is_written_by_a_run(path: &Path) -> bool {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let table: toml::Table = text.parse().unwrap_or_default();
-    table.contains_key(PROVENANCE)
+/// Whether a configuration was written by a run; `None` if it is not TOML.
+pub(super) fn is_of_a_run(text: &str) -> Option<bool> {
+    let table: toml::Table = text.parse().ok()?;
+    Some(table.contains_key(PROVENANCE))
 }
 
 /// Writes a run's `config.toml` to `path`: every setting with absolute paths, so that the run can be

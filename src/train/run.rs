@@ -18,11 +18,22 @@ use super::trainer::Trainer;
 use super::{TrainError, class_order, dry_run, prepare, provenance};
 use crate::data::Dataset;
 use crate::kernels::MatmulPrecision;
-use crate::run_format::{CONFIG, METRICS};
+use crate::run_format::{BEST, CONFIG, METRICS};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::BTreeSet;
 use std::path::Path;
+
+/// Where a run takes place.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    /// Its folder.
+    pub out: &'a Path,
+    /// Whether it continues the run there.
+    pub resume: bool,
+    /// The devices that share every batch.
+    pub devices: &'a [Device],
+}
 
 /// Trains as configured into the folder `out`, or with `resume` continues the run there. `report`
 /// gets every [`Event`]. `stop` is polled several times a second, except while a device finishes
@@ -39,24 +50,30 @@ pub(crate) fn run(
     report: &mut dyn FnMut(Event),
     stop: &dyn Fn() -> bool,
 ) -> Result<Outcome, TrainError> {
-    let devices = std::slice::from_ref(device);
-    run_on(config, out, resume, devices, report, stop)
+    let place = Place {
+        out,
+        resume,
+        devices: std::slice::from_ref(device),
+    };
+    run_at(config, place, report, stop)
 }
 
-/// Like [`run`], on several devices that share every batch. The result is that of one device up to
-/// the order of sums.
+/// Like [`run`], on devices that share every batch. The result is that of one device up to the order of sums.
 ///
 /// # Errors
 /// As for [`run`]; also if there is no device, if a batch has fewer photos than there are devices,
 /// and if a device fails.
-pub(crate) fn run_on(
+pub(crate) fn run_at(
     config: &Config,
-    out: &Path,
-    resume: bool,
-    devices: &[Device],
+    place: Place,
     report: &mut dyn FnMut(Event),
     stop: &dyn Fn() -> bool,
 ) -> Result<Outcome, TrainError> {
+    let Place {
+        out,
+        resume,
+        devices,
+    } = place;
     RunFolder::check(out, resume)?;
     let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
@@ -70,20 +87,23 @@ pub(crate) fn run_on(
     let prepared = class_order::ordered(prepared, &plan[0].config, out, resume);
     // Everything from here on uses the device: the weights are copied to it, and from it.
     guarded(device, || {
-        run_prepared(config, &prepared, out, resume, devices, report, stop)
+        run_prepared(config, &prepared, place, report, stop)
     })
 }
 
-/// [`run_on`] with data that are prepared.
+/// [`run_at`] with data that are prepared.
 fn run_prepared(
     config: &Config,
     prepared: &Prepared,
-    out: &Path,
-    resume: bool,
-    devices: &[Device],
+    place: Place,
     report: &mut dyn FnMut(Event),
     stop: &dyn Fn() -> bool,
 ) -> Result<Outcome, TrainError> {
+    let Place {
+        out,
+        resume,
+        devices,
+    } = place;
     let device = devices.first().ok_or(TrainError::NoDevice)?;
     let plan = config.plan()?;
     let (data, validation) = (&prepared.training, prepared.validation.as_ref());
@@ -109,7 +129,7 @@ fn run_prepared(
     for caution in warm_up_cautions(&plan, state.progress.step) {
         tracing::warn!("{caution}");
     }
-    let group = WorkerGroup::new(&setup, devices)?;
+    let group = WorkerGroup::new(&setup, devices, state.progress.step)?;
     provenance::write(config, prepared, devices, &folder.path(CONFIG))?;
     let metrics = Metrics::open(&folder.path(METRICS), state.progress.step)?;
     let progress = &mut state.progress;
@@ -120,12 +140,17 @@ fn run_prepared(
         &metrics,
         validation.map(|data| (data.len(), fingerprint)),
     );
+    // The model of the next score is then the best again, whatever it is.
+    if progress.step < plan_end(&plan) && progress.best.is_some() && !folder.has_best() {
+        tracing::warn!("{BEST} is gone: the scores before are forgotten");
+        progress.best = None;
+    }
     let earlier_best = if resume && folder.is_best_after(progress.step) {
         EarlierBest::Compared
     } else {
         EarlierBest::Replaced
     };
-    let last = plan.last().map_or(0, |stage| stage.last);
+    let last = plan_end(&plan);
     if resume
         && progress.step < last
         && let Some(kept) = folder.keep_finished()?
@@ -174,7 +199,7 @@ fn restore_best(
     metrics: &Metrics,
     photos: Option<(usize, &str)>,
 ) {
-    let last = plan.last().map_or(0, |stage| stage.last);
+    let last = plan_end(plan);
     if let (Some(line), Some((count, fingerprint))) = (metrics.last_validation(), photos) {
         let now = ScoreKind::of(validated_at(plan, line.step), count, fingerprint);
         match &progress.scored {
@@ -199,6 +224,11 @@ fn restore_best(
     {
         progress.best = Some((line.miou, line.step));
     }
+}
+
+/// The last step.
+fn plan_end(plan: &[Stage]) -> u64 {
+    plan.last().map_or(0, |stage| stage.last)
 }
 
 /// The settings of the next step after `step`, or of the last one.

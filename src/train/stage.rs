@@ -15,7 +15,7 @@ use super::{TrainError, validate};
 use crate::data::{Dataset, Loader, LoaderConfig};
 use crate::model;
 use crate::model::tensors::Precision;
-use crate::run_format::{BEST, MODEL, SkippedLine, ValidationLine, checkpoint_step};
+use crate::run_format::{MODEL, SkippedLine, ValidationLine, checkpoint_step};
 use std::path::PathBuf;
 use std::sync::Arc;
 use web_time::Instant;
@@ -318,11 +318,8 @@ impl TrainLoop<'_> {
             return Ok(());
         }
         let best = state.finished(config, Some(line));
-        let kept = match self.earlier_best {
-            EarlierBest::Replaced => None,
-            EarlierBest::Compared | EarlierBest::Kept => self.folder.keep_best()?,
-        };
-        model::file::write(&self.folder.path(BEST), &best, Precision::Half)?;
+        let keeps = self.earlier_best != EarlierBest::Replaced;
+        let kept = self.folder.write_best(&best, keeps)?;
         state.progress.best = Some((line.miou, line.step));
         let comparable = self.earlier_best == EarlierBest::Compared;
         self.earlier_best = EarlierBest::Replaced;
@@ -364,7 +361,7 @@ fn saved_at(step: u64, error: TrainError) -> TrainError {
 mod tests {
     use super::*;
     use crate::model::Card;
-    use crate::run_format::{CHECKPOINTS, METRICS, SAMPLES, checkpoint_name};
+    use crate::run_format::{BEST, CHECKPOINTS, METRICS, SAMPLES, checkpoint_name};
     use crate::train;
     use crate::train::testing::{config, raise_score};
     use burn::tensor::Device;

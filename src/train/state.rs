@@ -6,6 +6,7 @@ use super::repa::Projector;
 use super::score_kind::ScoreKind;
 use super::unlogged::Unlogged;
 use crate::assignment;
+use crate::data::scenes::is_procedural;
 use crate::data::{DataError, Dataset, mixtures};
 use crate::encoding::Order;
 use crate::model::network::Network;
@@ -145,7 +146,7 @@ impl TrainState {
             score: None,
             quality: None,
             filter_radius: None,
-            licence: format!("trained by flowseg on {dataset}; the data's licence applies"),
+            licence: licence(config, dataset),
         };
         let network = Network::new(&card.network, config.train.seed, &training);
         let average = Model {
@@ -191,9 +192,48 @@ impl TrainState {
     }
 }
 
+/// The licence note of a model that is trained on a data set of this name.
+fn licence(config: &Config, dataset: &str) -> String {
+    if config
+        .data
+        .path
+        .paths()
+        .iter()
+        .all(|path| is_procedural(path))
+    {
+        return "trained by flowseg on procedural scenes, which have no licence of their own"
+            .into();
+    }
+    format!("trained by flowseg on {dataset}; the data's licence applies")
+}
+
 /// Recommends the solver steps that a run validates with. Without validation, the card stays as it is.
 pub(super) fn recommend_steps(card: &mut Card, config: &Config) {
     if config.train.validate_every > 0 {
         card.sampling_steps = Some(config.train.validate_steps);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_photos_have_a_licence() {
+        let note = |path: &str| {
+            let config = Config::parse("", &[format!("data.path={path}")]).unwrap();
+            licence(&config, "the name")
+        };
+        for path in ["scenes:3", "['scenes:3', 'scenes:4@32x32']"] {
+            let note = note(path);
+            assert!(
+                note.ends_with("scenes, which have no licence of their own"),
+                "{note}"
+            );
+        }
+        for path in ["photos/scenes", "['scenes:3', 'photos']"] {
+            let of_photos = "trained by flowseg on the name; the data's licence applies";
+            assert_eq!(note(path), of_photos);
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! Tests of whole runs: what a resume or a start from a model keeps.
 
 use super::config::Config;
+use super::folder::RunFolder;
 use super::testing::{self, raise_score};
 use super::{Event, Outcome, TrainError};
+use crate::files::FileError;
 use crate::model::tensors::Precision;
+use crate::model::testing::tiny;
 use crate::model::{self, Card};
 use crate::run_format::{AVERAGE, BEST, CHECKPOINTS, METRICS, MODEL, checkpoint_name};
 use burn::tensor::Device;
@@ -119,6 +122,55 @@ fn a_best_model_after_the_checkpoint_is_kept_when_another_takes_its_place() {
     let earlier = "best-step-00000004.safetensors";
     assert_eq!(kept(&out, "best"), [earlier, BEST]);
     assert_eq!(fs::read(out.join(earlier)).unwrap(), before);
+}
+
+/// As where the disk is full, or the process is killed, before its successor is in place.
+#[test]
+fn a_best_model_stays_until_its_successor_is_there() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(root.path()).unwrap();
+    let of_step = |steps| {
+        let mut model = tiny(&["a", "b"], [8, 8], |_| ());
+        model.card.steps = steps;
+        model
+    };
+    assert_eq!(folder.write_best(&of_step(1), true).unwrap(), None);
+    let before = fs::read(folder.path(BEST)).unwrap();
+    // Nothing can be written under the temporary name.
+    let next = folder.path(".flowseg-next-best.safetensors");
+    fs::create_dir_all(next.join("in the way")).unwrap();
+    let error = folder.write_best(&of_step(2), true).unwrap_err();
+    let named = matches!(&error, FileError::Write { path, .. } if *path == folder.path(BEST));
+    assert!(named, "{error}");
+    assert_eq!(fs::read(folder.path(BEST)).unwrap(), before);
+    assert_eq!(kept(root.path(), "best"), [BEST]);
+    fs::remove_dir_all(&next).unwrap();
+    let earlier = folder.write_best(&of_step(2), true).unwrap().unwrap();
+    assert_eq!(earlier, folder.path("best-step-00000001.safetensors"));
+    assert_eq!(fs::read(&earlier).unwrap(), before);
+    assert_eq!(card(&folder.path(BEST)).steps, 2);
+    assert!(!next.exists());
+    // Without `keeps` no name is added.
+    assert_eq!(folder.write_best(&of_step(3), false).unwrap(), None);
+    assert_eq!(kept(root.path(), "best-").len(), 1);
+}
+
+#[test]
+fn a_run_whose_best_model_is_gone_writes_one_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let settings = |steps| [SCENES, "train.validate_every=1", steps];
+    run(&out, false, &settings("train.steps=2")).unwrap();
+    // A score that no later one reaches.
+    raise_score(&out.join(METRICS), 2);
+    fs::remove_file(out.join(BEST)).unwrap();
+    // Where no step is left, the score is told all the same.
+    let same = run(&out, true, &settings("train.steps=2")).unwrap();
+    assert_eq!(same.best, Some((0.99, 2)));
+    assert!(!out.join(BEST).exists());
+    let later = run(&out, true, &settings("train.steps=3")).unwrap();
+    assert_eq!(later.best.map(|(_, step)| step), Some(3));
+    assert_eq!(card(&out.join(BEST)).steps, 3);
 }
 
 #[test]

@@ -364,6 +364,6 @@ mod tests {
     fn a_full_disk_is_found_before_the_work() {
         let folder = tempfile::tempdir().unwrap();
         let opened = TokenFile::open(folder.path(), &encoder(0), "a", 1 << 20, 1 << 34);
-        assert!(opened.is_err());
+        assert!(matches!(opened, Err(FileError::Room { .. })));
     }
 }

@@ -2,7 +2,7 @@
 //! but neither the run's folder nor its events.
 
 use super::TrainError;
-use super::batch::{Frozen, TrainBatch};
+use super::batch::{BatchContext, Frozen, TrainBatch};
 use super::config::{Config, Schedule, Stage};
 use super::optimizer::{self, OptimizerOutput, ParameterGroup};
 use super::parallel::{PeerLost, Rank};
@@ -211,7 +211,6 @@ impl Trainer {
     fn path(&self, network: &Network, batch: &Batch, share: Range<usize>) -> TrainBatch {
         let (config, card) = (&self.stage.config, &self.state.model.card);
         let centroids = card.centroids();
-        let weights = self.supervision.class_weights.as_deref();
         let inference = network.valid();
         let encode = |photos: &Tensor<4>| {
             let frozen = network.encoder.is_some() && config.model.encoder_rate == 0.0;
@@ -232,20 +231,17 @@ impl Trainer {
                 _ => output,
             }
         };
-        let frozen = Frozen {
-            encode: &encode,
-            decide: &decide,
-        };
-        let device = &self.device;
-        TrainBatch::new(
+        let context = BatchContext {
             config,
-            &centroids,
-            weights,
-            batch,
-            share.clone(),
-            &frozen,
-            device,
-        )
+            centroids: &centroids,
+            class_weights: self.supervision.class_weights.as_deref(),
+            frozen: Frozen {
+                encode: &encode,
+                decide: &decide,
+            },
+            device: &self.device,
+        };
+        context.batch(batch, share.clone())
     }
 
     /// The loss of some samples of a batch, `[1]`, and its scaled gradients, and whether a pixel of the whole batch

@@ -6,8 +6,8 @@
 //! towards the right one, teaches it to correct. For x~ = x1 this is equation 2: it equals
 //! `x1 - x0 + t (x1 - x~) / (1 - t)`, in which `1 - t` has a lower bound in training.
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use crate::random::{self, Draw};
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 /// The states that the network sees in training.
@@ -27,13 +27,10 @@ pub enum States {
 /// sample's.
 const RECTANGLES: std::ops::RangeInclusive<usize> = 1..=4;
 const SIDES: std::ops::Range<f32> = 0.15..0.7;
-/// Keeps this random stream separate from others of the same seed and step.
-const SEED: u64 = 0x7374_6174_6573;
 
 /// Which of a batch's `len` samples have a wrong state, each with probability `share`.
 pub(super) fn chosen(seed: u64, step: u64, len: usize, share: f64) -> Vec<bool> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ SEED);
-    rng.set_stream(2 * step);
+    let mut rng = random::stream(seed, Draw::WrongStates { step });
     (0..len).map(|_| rng.random::<f64>() < share).collect()
 }
 
@@ -44,8 +41,7 @@ pub(super) fn corrupted(
     classes: usize,
     [seed, step, sample]: [u64; 3],
 ) -> Vec<u16> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(sample << 32) ^ SEED);
-    rng.set_stream(2 * step + 1);
+    let mut rng = random::stream(seed, Draw::Corruption { step, sample });
     let mut wrong = labels.to_vec();
     let height = labels.len() / width.max(1);
     for _ in 0..rng.random_range(RECTANGLES) {

@@ -19,6 +19,30 @@ pub(super) struct Decoded {
     pub profile: Option<Vec<u8>>,
 }
 
+/// What the header of a photo tells.
+pub(super) struct Told {
+    /// Width and height as stored.
+    pub size: [u32; 2],
+    /// How many pixels it counts as in a budget while it is decoded: at least its own.
+    pub weight: u64,
+}
+
+impl Told {
+    /// A picture whose samples need no more memory than is expected of its pixels.
+    pub(super) fn usual(size: [u32; 2]) -> Self {
+        let weight = area(size);
+        Self { size, weight }
+    }
+
+    pub(super) fn pixels(&self) -> u64 {
+        area(self.size)
+    }
+}
+
+pub(super) fn area([width, height]: [u32; 2]) -> u64 {
+    u64::from(width) * u64::from(height)
+}
+
 /// Warns about a photo that may not be what its owner expects. Limited to [`WARNINGS`], since a data
 /// set of such photos would fill the log.
 pub(super) fn warn(path: &Path, text: &str) {

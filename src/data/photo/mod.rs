@@ -23,7 +23,7 @@ use image::{DynamicImage, RgbImage};
 
 pub use frames::{Frame, Frames, frame_count, frame_name, read_frames};
 
-use decoded::guarded;
+use decoded::{Told, guarded};
 
 use super::error::DataError;
 use super::input::{Format, check_size, read_bytes, recognise};
@@ -61,11 +61,11 @@ pub fn has_photo_ending(path: &Path) -> bool {
 /// recognised by name. Grey, palette, CMYK, 16-bit and floating-point pixels are converted, transparency is composited
 /// on white, and an embedded colour profile and the EXIF orientation are applied. The result is the first frame of an
 /// animation (see [`read_frames`]) and the first full-size page of a file of several pages. The log warns of doubtful
-/// cases: a partial range of samples, skipped pages, a missing end.
+/// cases: a partial range of samples, bands without a meaning, skipped pages, a missing end.
 ///
 /// Peak memory, besides the file: 3 bytes per pixel of the result, and the decoder's memory: up to 3
-/// bytes per pixel for a baseline JPEG, up to 9 for a progressive one, and 1 to 16 for the other
-/// formats, depending on the width of their samples.
+/// bytes per pixel for a baseline JPEG, up to 9 for a progressive one, 1 to 16 for the other formats, depending on the
+/// width of their samples, and more for a TIFF of many bands, all of which are unpacked: up to 4 GB.
 ///
 /// # Errors
 /// `path` is a folder, cannot be read, is empty, is of an unsupported kind, is damaged or cut short, or
@@ -88,59 +88,82 @@ pub fn decode_photo(name: &Path, bytes: Vec<u8>) -> Result<RgbImage, DataError> 
 /// # Errors
 /// A file that is not a photo, is of an unsupported kind or is too large.
 pub(crate) fn pixels_of(name: &Path, bytes: &[u8]) -> Result<u64, DataError> {
-    let format = recognise(name, bytes)?;
-    let size = guarded(name, || Ok(size_in(bytes, format)))?;
-    if size.is_none() && format == Format::Heic {
-        return Ok(MAX_PIXELS);
-    }
-    let Some(size) = size else {
-        return Ok(0);
-    };
-    let [width, height] = size.map(u64::from);
-    check_size(name, width, height)?;
-    Ok(width * height)
+    of_header(name, bytes, Told::pixels)
 }
 
-/// The size that the bytes of a file tell; its decoder may panic.
-fn size_in(bytes: &[u8], format: Format) -> Option<[u32; 2]> {
-    match format {
+/// How many pixels a photo counts as while [`decode_photo`] decodes it: as [`pixels_of`], and more if its samples take
+/// the memory of more.
+///
+/// # Errors
+/// As of [`pixels_of`].
+pub(crate) fn weight_of(name: &Path, bytes: &[u8]) -> Result<u64, DataError> {
+    of_header(name, bytes, |told| told.weight)
+}
+
+fn of_header(name: &Path, bytes: &[u8], number: fn(&Told) -> u64) -> Result<u64, DataError> {
+    let format = recognise(name, bytes)?;
+    let told = guarded(name, || Ok(told_in(bytes, format)))?;
+    if told.is_none() && format == Format::Heic {
+        return Ok(MAX_PIXELS);
+    }
+    let Some(told) = told else {
+        return Ok(0);
+    };
+    let [width, height] = told.size.map(u64::from);
+    check_size(name, width, height)?;
+    Ok(number(&told))
+}
+
+/// What the bytes of a file tell; its decoder may panic.
+fn told_in(bytes: &[u8], format: Format) -> Option<Told> {
+    let size = match format {
         Format::Jpeg => jpeg::size(bytes),
         Format::Png => png::size(bytes),
-        Format::Tiff => tiff::size(Cursor::new(bytes)),
+        Format::Tiff => return tiff::told(Cursor::new(bytes)),
         Format::Heic => heic::size(bytes),
         Format::Other(format) => other::size(bytes, format),
-    }
+    };
+    size.map(Told::usual)
 }
 
 /// Width and height of a photo as its file stores it, which may be turned, by the file's header; `None` if only the
 /// decoder can tell, or the header is long.
 pub fn stored_size(path: &Path) -> Option<[u32; 2]> {
+    told(path).map(|told| told.size)
+}
+
+/// [`weight_of`] a file, whose size is not checked; `None` as of [`stored_size`].
+pub(super) fn stored_weight(path: &Path) -> Option<u64> {
+    told(path).map(|told| told.weight)
+}
+
+fn told(path: &Path) -> Option<Told> {
     // Opening a pipe would block.
     if !path.is_file() {
         return None;
     }
-    guarded(path, || Ok(size_by_start(path))).ok().flatten()
+    guarded(path, || Ok(told_by_start(path))).ok().flatten()
 }
 
-/// [`stored_size`], whose decoders may panic.
-fn size_by_start(path: &Path) -> Option<[u32; 2]> {
+/// [`told`], whose decoders may panic.
+fn told_by_start(path: &Path) -> Option<Told> {
     let mut file = File::open(path).ok()?;
     let mut start = Vec::new();
     for limit in [START, HEADER] {
         let missing = limit.saturating_sub(start.len() as u64);
         (&mut file).take(missing).read_to_end(&mut start).ok()?;
-        let size = match recognise(path, &start).ok()? {
+        let told = match recognise(path, &start).ok()? {
             // Its pages may be described anywhere in the file.
             Format::Tiff => {
                 file.rewind().ok()?;
-                return tiff::size(BufReader::new(file));
+                return tiff::told(BufReader::new(file));
             }
             // A part of it may be shown only.
             Format::Heic => return None,
-            format => size_in(&start, format),
+            format => told_in(&start, format),
         };
-        if size.is_some() || (start.len() as u64) < limit {
-            return size;
+        if told.is_some() || (start.len() as u64) < limit {
+            return told;
         }
     }
     None

@@ -16,13 +16,15 @@ use image::metadata::Orientation;
 use super::super::error::DataError;
 use super::super::input::check_size;
 use super::super::limits::MAX_PIXELS;
-use super::decoded::{Decoded, warn};
+use super::decoded::{Decoded, Told, area, warn};
 use super::jpeg::on_paper;
 use super::samples::{Alpha, Channels, Raster, from_bytes, from_floats, from_words};
 use super::tiles::Tiles;
 
-/// Maximum bytes of all samples: 16 per pixel.
-const SAMPLES: u64 = 16 * MAX_PIXELS;
+/// Bytes of the samples of a pixel, four floating-point numbers: a page of more counts as one of more pixels.
+const PIXEL: u64 = 16;
+/// Maximum bytes of all samples.
+const SAMPLES: u64 = PIXEL * MAX_PIXELS;
 /// Maximum bytes of a tag's value, such as a colour profile.
 const TAG: usize = 64 << 20;
 /// Maximum number of pages examined.
@@ -36,6 +38,8 @@ const INTERPRETATION: u16 = 262;
 const PLANAR: u16 = 2;
 /// `NewSubfileType`
 const SUBFILE: u16 = 254;
+/// The values of `ExtraSamples` for two bands without a meaning.
+const UNNAMED: [u16; 2] = [0; 2];
 /// Tags, and values of [`INTERPRETATION`], of raw camera files.
 const MAKE: u16 = 271;
 const SUB_DIRECTORIES: u16 = 330;
@@ -63,7 +67,8 @@ pub(super) fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<Decoded, DataErr
         let mut reader = open(Cursor::new(bytes.as_slice()), number).map_err(failed)?;
         let (width, height) = reader.dimensions().map_err(failed)?;
         check_size(path, u64::from(width), u64::from(height))?;
-        let page = Page::read(&mut reader, [width, height]).map_err(failed)?;
+        let mut page = Page::read(&mut reader, [width, height]).map_err(failed)?;
+        page.take_bands_for_colours(path);
         (page, Tiles::of(&reader, [width, height]))
     };
     page.check(path)?;
@@ -139,12 +144,19 @@ struct Candidate {
     reduced_or_mask: bool,
     /// Width and height; 0 if its directory does not tell.
     size: [u32; 2],
+    /// Pixels that are unpacked: its own, and those of a tile.
+    unpacked: u64,
+    /// Bits of the samples of a pixel.
+    bits: u64,
 }
 
 impl Candidate {
-    fn area(&self) -> u64 {
-        let [width, height] = self.size.map(u64::from);
-        width * height
+    fn told(&self) -> Told {
+        let bytes = self.unpacked.saturating_mul(self.bits) / 8;
+        Told {
+            size: self.size,
+            weight: area(self.size).max(bytes / PIXEL),
+        }
     }
 }
 
@@ -154,10 +166,20 @@ fn candidates(from: impl Read + Seek) -> TiffResult<Vec<Candidate>> {
     let mut pages = Vec::new();
     for number in 0..PAGES {
         let kind = reader.find_tag_unsigned::<u32>(Tag::NewSubfileType);
+        let size: [u32; 2] = reader.dimensions().unwrap_or_default().into();
+        let bits = reader.find_tag_unsigned_vec::<u16>(Tag::BitsPerSample);
+        let bits = bits.ok().flatten().unwrap_or_default();
+        let samples = reader.find_tag_unsigned::<u16>(Tag::SamplesPerPixel);
+        let tile = [Tag::TileWidth, Tag::TileLength]
+            .map(|tag| reader.find_tag_unsigned::<u32>(tag).ok().flatten());
+        let tile = tile.map(Option::unwrap_or_default);
         pages.push(Candidate {
             number,
             reduced_or_mask: kind.ok().flatten().unwrap_or(0) & 0b101 != 0,
-            size: reader.dimensions().unwrap_or_default().into(),
+            size,
+            unpacked: area(size).saturating_add(area(tile)),
+            bits: u64::from(bits.first().copied().unwrap_or(1))
+                * u64::from(samples.ok().flatten().unwrap_or(1)),
         });
         // An unreadable page ends the list; earlier ones may be sufficient.
         if !reader.more_images() || reader.next_image().is_err() {
@@ -169,15 +191,21 @@ fn candidates(from: impl Read + Seek) -> TiffResult<Vec<Candidate>> {
 
 /// The largest page that is neither a thumbnail nor a mask, if there is one that is not.
 fn best(pages: &[Candidate]) -> Option<&Candidate> {
-    let order = |page: &&Candidate| (page.reduced_or_mask, u64::MAX - page.area(), page.number);
+    let order = |page: &&Candidate| {
+        (
+            page.reduced_or_mask,
+            u64::MAX - area(page.size),
+            page.number,
+        )
+    };
     pages.iter().min_by_key(order)
 }
 
-/// Width and height of the page that is decoded; `None` if its directory is damaged.
-pub(super) fn size(from: impl Read + Seek) -> Option<[u32; 2]> {
+/// What the directory of the page that is decoded tells; `None` if it is damaged.
+pub(super) fn told(from: impl Read + Seek) -> Option<Told> {
     let pages = candidates(from).ok()?;
     let best = best(&pages)?;
-    (best.area() > 0).then_some(best.size)
+    (area(best.size) > 0).then(|| best.told())
 }
 
 /// The number of the [`best`] page, with a warning if there are several of full size.
@@ -240,11 +268,32 @@ impl Page {
         })
     }
 
+    /// Takes the first three bands for red, green and blue, with a warning, where a page has grey and at least two bands
+    /// without a meaning. That is how GDAL writes colours of 16 bits and the bands of satellites if it is not told what
+    /// they are, and how programs for maps show them.
+    fn take_bands_for_colours(&mut self, path: &Path) {
+        let is_whole = self.extra.len() + 1 == usize::from(self.samples);
+        if self.interpretation == 1 && is_whole && self.extra.starts_with(&UNNAMED) {
+            let bands = self.samples;
+            warn(
+                path,
+                &format!(
+                    "its {bands} bands are not named: the first three are read as red, green and blue"
+                ),
+            );
+            self.interpretation = 2;
+            self.extra.drain(..UNNAMED.len());
+        }
+    }
+
     /// Rejects samples whose meaning is unknown or unsupported.
     fn check(&self, path: &Path) -> Result<(), DataError> {
         let kind = match (self.interpretation, self.samples) {
             _ if self.bits == 0 => "a TIFF of samples without bits".to_owned(),
-            (0 | 1, bands @ 3..) if self.extra.len() + 1 != usize::from(bands) => {
+            (0 | 1, bands @ 3..)
+                if self.extra.len() + 1 != usize::from(bands)
+                    || self.extra.starts_with(&UNNAMED) =>
+            {
                 format!("a TIFF of {bands} bands that are not named as colours")
             }
             (6, _) if self.subsampled => {

@@ -11,6 +11,7 @@ use ::tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
 use ::tiff::{TiffError, TiffResult, TiffUnsupportedError};
 
 use super::super::error::DataError;
+use super::decoded::area;
 
 /// Pixels that a tile may have whatever the size of the picture.
 const SMALL: u64 = 16 << 20;
@@ -37,7 +38,6 @@ impl Tiles {
     /// # Errors
     /// Tiles far larger than the picture: one of them is in memory at a time.
     pub(super) fn extent(&self, path: &Path) -> Result<[u32; 2], DataError> {
-        let area = |[width, height]: [u32; 2]| u64::from(width) * u64::from(height);
         let sides = [0, 1].map(|i| self.picture[i].checked_next_multiple_of(self.tile[i]));
         match sides {
             [Some(width), Some(height)] if area(self.tile) <= 2 * area(self.picture) + SMALL => {

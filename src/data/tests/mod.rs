@@ -2,11 +2,13 @@
 
 mod augmentation;
 mod balance;
+mod bands;
 mod checks;
 mod coco;
 mod coco_files;
 mod converting;
 mod decoding;
+mod fingerprints;
 mod folders;
 mod joining;
 mod jpegs;

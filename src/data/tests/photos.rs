@@ -6,7 +6,7 @@ use png::{BitDepth, ColorType};
 
 use super::*;
 
-fn reading(bytes: &[u8]) -> Result<RgbImage, DataError> {
+pub(super) fn reading(bytes: &[u8]) -> Result<RgbImage, DataError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("p.tif");
     fs::write(&path, bytes).unwrap();
@@ -28,9 +28,9 @@ fn difference(a: &RgbImage, b: &RgbImage) -> u8 {
 }
 
 /// A page of a TIFF: entries of its directory; samples.
-type Page = (Vec<Entry>, Vec<u8>);
+pub(super) type Page = (Vec<Entry>, Vec<u8>);
 
-fn tiff(pages: &[Page]) -> Vec<u8> {
+pub(super) fn tiff(pages: &[Page]) -> Vec<u8> {
     let mut bytes = b"II*\0".to_vec();
     let mut link = bytes.len();
     bytes.extend([0; 4]);
@@ -72,7 +72,7 @@ fn entries(
 }
 
 /// A page with further entries.
-fn page(
+pub(super) fn page(
     size: [u32; 2],
     [bits, interpretation, samples]: [u32; 3],
     more: &[(u16, u16, Vec<u32>)],

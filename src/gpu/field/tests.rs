@@ -300,8 +300,11 @@ fn the_same_scene_is_drawn_once_and_exports_at_any_size() {
         let share = background as f32 / (size[0] * size[1]) as f32;
         assert!((0.02..0.9).contains(&share), "{share}");
     }
-    assert!(picture(&mut renderer, [0, 10]).is_err());
-    assert!(picture(&mut renderer, [1 << 20, 10]).is_err());
+    for size in [[0, 10], [1 << 20, 10]] {
+        let error = picture(&mut renderer, size).unwrap_err();
+        assert_eq!(error.what, "allocating a picture");
+        assert!(error.reason.contains("sides must be"), "{}", error.reason);
+    }
     scene.view.camera.orbit(0.3, 0.0);
     assert!(renderer.update(&scene, None, &[]).unwrap());
 }

@@ -13,7 +13,8 @@ use crate::train::objective::Objective;
 use crate::train::wrong_states::States;
 use serde::Serialize;
 use std::borrow::Cow;
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
+use std::ops::RangeInclusive;
 use toml::{Table, Value};
 
 /// More than any run needs, and far below the limit of counting steps in single precision.
@@ -44,8 +45,17 @@ pub(crate) fn rule(
     Err(ConfigError::Range { key, value, rule })
 }
 
+/// Refuses the value of a setting outside of a range.
+fn within<T>(key: &'static str, value: T, range: RangeInclusive<T>) -> Result<(), ConfigError>
+where
+    T: PartialOrd + Display + Serialize + Debug,
+{
+    let words = format!("from {} to {}", range.start(), range.end());
+    rule(range.contains(&value), key, value, words)
+}
+
 fn share(key: &'static str, value: f64) -> Result<(), ConfigError> {
-    rule((0.0..=1.0).contains(&value), key, value, "from 0 to 1")
+    within(key, value, 0.0..=1.0)
 }
 
 /// A decay per step. It is used in single precision, where it must not round to 1.
@@ -101,56 +111,26 @@ impl Config {
             m.prediction,
             "velocity or target: logits follow from loss.objective = cross-entropy or variational",
         )?;
-        rule(
-            (1..=256).contains(&m.encoder_blocks),
-            "model.encoder_blocks",
-            m.encoder_blocks,
-            "from 1 to 256",
-        )?;
-        rule(
-            (1..=8192).contains(&m.encoder_width),
-            "model.encoder_width",
-            m.encoder_width,
-            "from 1 to 8192",
-        )?;
-        rule(
-            (COLOUR_AXES..=MOST_DIMS).contains(&m.code_dims),
-            "model.code_dims",
-            m.code_dims,
-            "from 3 to 16",
-        )?;
+        within("model.encoder_blocks", m.encoder_blocks, 1..=256)?;
+        within("model.encoder_width", m.encoder_width, 1..=8192)?;
+        within("model.code_dims", m.code_dims, COLOUR_AXES..=MOST_DIMS)?;
         rule(
             m.encoding.has_dims(m.code_dims),
             "model.code_dims",
             m.code_dims,
             "3 with the encoding farthest-point",
         )?;
-        rule(
-            m.stem_width <= 512,
-            "model.stem_width",
-            m.stem_width,
-            "from 0 to 512",
-        )?;
+        within("model.stem_width", m.stem_width, 0..=512)?;
         rule(
             can_join(&m.encoder_layers, m.encoder_blocks),
             "model.encoder_layers",
             &m.encoder_layers,
             "ascending numbers from 1 to model.encoder_blocks",
         )?;
-        rule(
-            (1e-3..=1e3).contains(&l.temperature),
-            "loss.temperature",
-            l.temperature,
-            "from 0.001 to 1000",
-        )?;
+        within("loss.temperature", l.temperature, 1e-3..=1e3)?;
         divisor("loss.epsilon", l.epsilon)?;
         share("loss.class_balance", l.class_balance)?;
-        rule(
-            (0.0..=4.0).contains(&l.time_weight),
-            "loss.time_weight",
-            l.time_weight,
-            "from 0 to 4",
-        )?;
+        within("loss.time_weight", l.time_weight, 0.0..=4.0)?;
         share("model.encoder_rate", m.encoder_rate)?;
         if self.prediction().has_class_outputs() {
             rule(
@@ -226,12 +206,7 @@ impl Config {
         )?;
         share("data.balance", f64::from(d.balance))?;
         share("data.tint", f64::from(d.tint))?;
-        rule(
-            d.token_views <= MOST_VIEWS,
-            "data.token_views",
-            d.token_views,
-            "from 0 to 1000000",
-        )?;
+        within("data.token_views", d.token_views, 0..=MOST_VIEWS)?;
         let m = &self.model;
         rule(
             d.token_views == 0 || m.encoder.is_some() && m.encoder_rate == 0.0,
@@ -240,34 +215,14 @@ impl Config {
             "0 unless there is a model.encoder and its model.encoder_rate is 0: the tokens of an \
              encoder that is trained change",
         )?;
-        rule(
-            d.cache_mib <= MOST_CACHE_MIB,
-            "data.cache_mib",
-            d.cache_mib,
-            "from 0 to 16777216",
-        )?;
-        rule(
-            (1..=256).contains(&d.workers),
-            "data.workers",
-            d.workers,
-            "from 1 to 256",
-        )
+        within("data.cache_mib", d.cache_mib, 0..=MOST_CACHE_MIB)?;
+        within("data.workers", d.workers, 1..=256)
     }
 
     fn validate_run(&self) -> Result<(), ConfigError> {
         let t = &self.train;
-        rule(
-            (1..=MOST_STEPS).contains(&t.steps),
-            "train.steps",
-            t.steps,
-            "from 1 to 1000000000",
-        )?;
-        rule(
-            (1..=4096).contains(&t.batch_size),
-            "train.batch_size",
-            t.batch_size,
-            "from 1 to 4096",
-        )?;
+        within("train.steps", t.steps, 1..=MOST_STEPS)?;
+        within("train.batch_size", t.batch_size, 1..=4096)?;
         rule(
             (1..=t.batch_size).contains(&t.accumulate),
             "train.accumulate",
@@ -315,19 +270,9 @@ impl Config {
             t.learning_rate,
             "above 0 and below 10",
         )?;
-        rule(
-            t.warmup <= MOST_STEPS,
-            "train.warmup",
-            t.warmup,
-            "from 0 to 1000000000",
-        )?;
+        within("train.warmup", t.warmup, 0..=MOST_STEPS)?;
         share("train.final_rate", t.final_rate)?;
-        rule(
-            (0.0..=10.0).contains(&t.weight_decay),
-            "train.weight_decay",
-            t.weight_decay,
-            "from 0 to 10",
-        )?;
+        within("train.weight_decay", t.weight_decay, 0.0..=10.0)?;
         decay("train.beta1", t.beta1)?;
         decay("train.beta2", t.beta2)?;
         rule(t.clip >= 0.0, "train.clip", t.clip, "0 or above")?;
@@ -347,12 +292,7 @@ impl Config {
             r.layer,
             "from 1 to the network's transformer blocks",
         )?;
-        rule(
-            (1..=1 << 16).contains(&r.projector_width),
-            "repa.projector_width",
-            r.projector_width,
-            "from 1 to 65536",
-        )?;
+        within("repa.projector_width", r.projector_width, 1..=1 << 16)?;
         rule(
             r.cache.is_none()
                 || (!self.data.crop && !self.data.photometric && self.data.tint == 0.0),

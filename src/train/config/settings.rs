@@ -2,6 +2,7 @@
 
 use super::error::ConfigError;
 use super::sections::keys;
+use crate::data::scenes::is_procedural;
 use crate::{files, models};
 use std::path::Path;
 use toml::{Table, Value};
@@ -109,7 +110,7 @@ pub(super) fn stage_of<'a, 'k>(
 /// A path that means the same file or folder from any working directory; procedural data sets have no
 /// paths, and stay. So does what no text could hold.
 fn absolute(path: &str) -> String {
-    if path.starts_with("scenes:") {
+    if is_procedural(Path::new(path)) {
         return path.to_owned();
     }
     let whole = std::path::absolute(Path::new(path)).ok();

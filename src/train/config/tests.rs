@@ -61,13 +61,28 @@ fn values_of_the_wrong_kind_are_told_in_words() {
 
 #[test]
 fn values_out_of_range_are_refused() {
-    for set in [
-        "loss.temperature=0",
-        "train.steps=0",
-        "flow.time_zero=1.5",
-        "model.heads=5",
+    for (set, said) in [
+        (
+            "loss.temperature=0",
+            "loss.temperature is 0.0: it must be from 0.001 to 1000",
+        ),
+        (
+            "train.steps=0",
+            "train.steps is 0: it must be from 1 to 1000000000",
+        ),
+        ("train.steps=1000000001", "train.steps is 1000000001"),
+        (
+            "flow.time_zero=1.5",
+            "flow.time_zero is 1.5: it must be from 0 to 1",
+        ),
+        (
+            "model.code_dims=17",
+            "model.code_dims is 17: it must be from 3 to 16",
+        ),
+        ("model.heads=5", "the network's hidden_size"),
     ] {
-        assert!(parse("", &[set]).is_err(), "{set}");
+        let error = parse("", &[set]).unwrap_err();
+        assert!(error.contains(said), "{set}: {error}");
     }
 }
 

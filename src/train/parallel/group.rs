@@ -36,12 +36,12 @@ struct Command {
 }
 
 impl WorkerGroup {
-    /// Starts a thread for every device but the first, and waits until all have their weights;
+    /// Starts a thread for every device but the first, which is at `step`, and waits until all have their weights;
     /// after that the run folder may change.
     ///
     /// # Errors
-    /// If a device cannot start.
-    pub(crate) fn new(setup: &Setup, devices: &[Device]) -> Result<Self, TrainError> {
+    /// If a device cannot start, or starts from another checkpoint than the first.
+    pub(crate) fn new(setup: &Setup, devices: &[Device], step: u64) -> Result<Self, TrainError> {
         let mut ranks = Rank::of(devices).into_iter();
         let rank = ranks.next().unwrap_or_else(Rank::alone);
         let mut group = Self {
@@ -65,8 +65,15 @@ impl WorkerGroup {
         }
         drop(ready);
         for _ in 0..group.workers.len() {
-            if waiting.recv().is_err() {
-                return Err(group.failure());
+            match waiting.recv() {
+                Err(_) => return Err(group.failure()),
+                // Their weights would differ until the end of the run.
+                Ok(other) if other != step => {
+                    let reason =
+                        format!("it read the checkpoint of step {other} instead of {step}");
+                    return Err(TrainError::Device(reason));
+                }
+                Ok(_) => {}
             }
         }
         Ok(group)
@@ -141,14 +148,15 @@ struct Worker {
 }
 
 impl Worker {
-    /// `ready` is dropped once this device is, so that waiting for all ends as soon as one has failed.
-    fn run(self, ready: SyncSender<()>, commands: &Receiver<Command>) -> Result<(), TrainError> {
+    /// `ready` gets the step of this device's state. It is dropped once this device is, so that waiting for all ends as
+    /// soon as one has failed.
+    fn run(self, ready: SyncSender<u64>, commands: &Receiver<Command>) -> Result<(), TrainError> {
         let (setup, device) = (&self.setup, &self.device);
         let stages = &setup.plan;
         let supervision = Supervision::open(&stages[0].config, device)?;
         let (state, _) = setup.restore(&supervision, device)?;
         let mut trainer = Trainer::new(stages[0].clone(), state, supervision, device);
-        if ready.send(()).is_err() {
+        if ready.send(trainer.state.progress.step).is_err() {
             return Ok(());
         }
         drop(ready);
@@ -172,6 +180,30 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Dataset;
+    use crate::train::folder::RunFolder;
+    use crate::train::testing::config;
+    use std::path::Path;
+
+    #[test]
+    fn devices_that_start_from_different_steps_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let setup = Setup {
+            plan: config("", &["data.path=scenes:3@16x24"]).plan().unwrap(),
+            folder: RunFolder::create(folder.path()).unwrap(),
+            resume: false,
+            data: Arc::new(Dataset::open(Path::new("scenes:3@16x24"), "training").unwrap()),
+        };
+        let devices = [Device::flex(), Device::flex()];
+        assert!(WorkerGroup::new(&setup, &devices, 0).is_ok());
+        let error = WorkerGroup::new(&setup, &devices, 7)
+            .map(|_| ())
+            .unwrap_err();
+        assert!(
+            matches!(&error, TrainError::Device(why) if why.contains("step 0 instead of 7")),
+            "{error}"
+        );
+    }
 
     #[test]
     fn a_further_device_without_memory_is_told_like_the_first() {
