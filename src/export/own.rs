@@ -140,9 +140,10 @@ impl Artifact {
     /// The file, and what to do.
     pub fn keep_foreign(self, path: &Path) -> Result<(), FileError> {
         let is_own: fn(&Path) -> bool = match self {
+            Self::Mask(format) => return format.keep_foreign(path),
             Self::Gif => pictures::is_own_animation,
             Self::Numbers => tables::is_own_numbers,
-            _ => return Ok(()),
+            Self::Frames | Self::Trajectory => return Ok(()),
         };
         if !path.is_file() || is_empty(path) || is_own(path) {
             return Ok(());
