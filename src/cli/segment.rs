@@ -171,6 +171,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &arguments.choice,
         checksum,
     )?;
+    // A training may replace the file, which Windows refuses while it is mapped.
+    drop(found);
     let said = made_with::of_files(&made_with).to_string();
     let mut records = begin_records(
         arguments,

@@ -19,6 +19,8 @@ const PREFIX: &str = ".flowseg-pending-";
 pub(super) struct Pending {
     folder: PathBuf,
     lists: Vec<List>,
+    /// The path of this run's.
+    own: Option<PathBuf>,
 }
 
 struct List {
@@ -48,6 +50,7 @@ impl Pending {
         Ok(Self {
             folder: folder.to_owned(),
             lists: lists.collect::<Result<_, _>>()?,
+            own: None,
         })
     }
 
@@ -60,7 +63,7 @@ impl Pending {
         times.any(|time| *time == milliseconds(file))
     }
 
-    /// Writes a list of those of the files that are there.
+    /// Writes the list of this run: of those of the files that are there.
     ///
     /// # Errors
     /// A failed write.
@@ -84,17 +87,18 @@ impl Pending {
             .join(format!("{PREFIX}{:x}-{now:x}", process::id()));
         let list = List { path, files };
         list.write()?;
+        self.own = Some(list.path.clone());
         self.lists.push(list);
         Ok(())
     }
 
-    /// Removes the list that was written last, of a run that replaces nothing.
+    /// Removes the list of this run, which replaces nothing.
     ///
     /// # Errors
     /// A list that cannot be removed.
     pub(super) fn withdraw(&mut self) -> Result<(), FileError> {
-        let list = self.lists.pop();
-        list.map_or(Ok(()), |list| files::remove_file(&list.path))
+        let own = self.own.take();
+        own.map_or(Ok(()), |path| files::remove_file(&path))
     }
 
     /// Removes the lists of which no file is left.
@@ -206,6 +210,10 @@ mod tests {
         assert_eq!(lists(folder.path()), 2);
         pending.withdraw().unwrap();
         assert_eq!(lists(folder.path()), 1);
+        // Nor has one that finds nothing to replace removed another's.
+        let mut pending = Pending::read(folder.path()).unwrap();
+        pending.add([].into_iter()).unwrap();
+        pending.withdraw().unwrap();
         assert!(Pending::read(folder.path()).unwrap().has(&a));
     }
 
