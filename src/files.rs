@@ -51,6 +51,7 @@ use crate::csv;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use target::Target;
 pub use target::folder_of;
 use temporary::patiently;
 
@@ -364,6 +365,12 @@ pub fn sync_folder(path: &Path) {
     }
 }
 
+/// Whether what is written to a path replaces a file that is there. Devices, pipes and standard streams, also those
+/// that are redirected to a file, are written to and never replaced.
+pub fn replaces(path: &Path) -> bool {
+    matches!(Target::of(path), Ok(Target::File(file)) if file.is_file())
+}
+
 /// Refuses to replace a file that is there; `what` says what it is.
 ///
 /// # Errors
@@ -379,7 +386,7 @@ pub fn refuse_existing(path: &Path, what: &str) -> Result<(), FileError> {
 }
 
 /// Refuses to replace a text file that another program wrote: one that has contents for which `is_own` does not
-/// hold, or that is not text. Devices and pipes are written to and never replaced.
+/// hold, or that is not text.
 ///
 /// # Errors
 /// The file, with `what` it is.
@@ -389,7 +396,7 @@ pub fn keep_text(
     is_own: impl FnOnce(&str) -> bool,
 ) -> Result<(), FileError> {
     let may_replace = |text: String| text.is_empty() || is_own(&text);
-    if !path.is_file() || fs::read_to_string(path).is_ok_and(may_replace) {
+    if !replaces(path) || fs::read_to_string(path).is_ok_and(may_replace) {
         return Ok(());
     }
     refuse_existing(path, what)

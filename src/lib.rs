@@ -323,6 +323,7 @@ pub mod model;
 pub mod models;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod onnx;
+mod own_digest;
 mod own_gif;
 mod own_png;
 #[cfg(target_arch = "wasm32")]

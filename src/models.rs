@@ -1,5 +1,8 @@
 //! Models by name: those inside the binary, installed ones, and files.
 
+#[cfg(test)]
+mod tests;
+
 use crate::files::{self, FileError};
 use crate::format::hex;
 use crate::model::{self, Model, ModelError};
@@ -7,7 +10,7 @@ use crate::run_format;
 use crate::spelling;
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
@@ -252,15 +255,88 @@ impl Deref for Bytes {
     }
 }
 
-/// The bytes of a model that is found as [`load`] finds it.
+/// A model whose file was looked for and opened once: what is said of it is true of the one that is loaded, also if a
+/// training replaces the file meanwhile.
+pub struct Found {
+    name: OsString,
+    /// `None` in the binary.
+    file: Option<PathBuf>,
+    bytes: Bytes,
+}
+
+impl Found {
+    /// The name or path by which it was found.
+    pub fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    /// Its file; `None` for one in the binary.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// The bytes of the model.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Loads it.
+    ///
+    /// # Errors
+    /// If it is not a model, or has no classes.
+    pub fn load(&self, device: &Device) -> Result<Model, LoadError> {
+        let shown = || self.name.to_string_lossy().into_owned();
+        let model = match &self.file {
+            None => Model::from_bytes(&self.bytes, device)
+                .map_err(|error| LoadError::BuiltIn(shown(), error))?,
+            Some(path) => model::file::of_bytes(path, &self.bytes, device)?,
+        };
+        if model.card.classes.len() < 2 {
+            return Err(LoadError::NoClasses(shown()));
+        }
+        Ok(model)
+    }
+}
+
+/// Finds a model and opens its file; see [`load`] for what comes first.
 ///
 /// # Errors
 /// A name that no model has, or a file that cannot be read.
-pub fn bytes(name: impl AsRef<OsStr>) -> Result<Bytes, LoadError> {
+pub fn find(name: impl AsRef<OsStr>) -> Result<Found, LoadError> {
     let name = name.as_ref();
     let place = place_of(name);
     note_hidden(name, &place);
-    bytes_at(name, place)
+    found_at(name, place)
+}
+
+fn found_at(name: &OsStr, place: Place) -> Result<Found, LoadError> {
+    let file = match place {
+        Place::BuiltIn(bytes) => {
+            return Ok(Found {
+                name: name.to_owned(),
+                file: None,
+                bytes: Bytes::BuiltIn(bytes),
+            });
+        }
+        Place::Installed(path) => path,
+        Place::Path(path) => {
+            check_there(name, &path)?;
+            path
+        }
+    };
+    Ok(Found {
+        name: name.to_owned(),
+        bytes: Bytes::File(files::map_file(&file, "model file")?),
+        file: Some(file),
+    })
+}
+
+/// The bytes of a model that is found as [`load`] finds it.
+///
+/// # Errors
+/// A name that no model has, a file that cannot be read, or a picture.
+pub fn bytes(name: impl AsRef<OsStr>) -> Result<Bytes, LoadError> {
+    without_picture(find(name)?)
 }
 
 /// The same for what is not the only use of a model: nothing is said of a path that its name hides.
@@ -269,31 +345,19 @@ pub fn bytes(name: impl AsRef<OsStr>) -> Result<Bytes, LoadError> {
 /// As for [`bytes`].
 pub fn bytes_without_note(name: impl AsRef<OsStr>) -> Result<Bytes, LoadError> {
     let name = name.as_ref();
-    bytes_at(name, place_of(name))
+    without_picture(found_at(name, place_of(name))?)
 }
 
-/// SHA-256 of the bytes of a model that is found as [`load`] finds it, in hexadecimal digits.
-///
-/// # Errors
-/// As for [`bytes`].
-pub fn checksum(name: impl AsRef<OsStr>) -> Result<String, LoadError> {
-    Ok(checksum_of(&bytes_without_note(name)?))
+fn without_picture(found: Found) -> Result<Bytes, LoadError> {
+    if let Some(path) = &found.file {
+        model::file::refuse_picture(path, &found.bytes)?;
+    }
+    Ok(found.bytes)
 }
 
 /// SHA-256 of the bytes of a model, in hexadecimal digits.
 pub fn checksum_of(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
-}
-
-fn bytes_at(name: &OsStr, place: Place) -> Result<Bytes, LoadError> {
-    Ok(match place {
-        Place::BuiltIn(bytes) => Bytes::BuiltIn(bytes),
-        Place::Installed(path) => Bytes::File(contents(&path)?),
-        Place::Path(path) => {
-            check_there(name, &path)?;
-            Bytes::File(contents(&path)?)
-        }
-    })
 }
 
 /// The contents of a model file.
@@ -383,171 +447,5 @@ const TYPICAL: u64 = 25_000_000;
 /// # Errors
 /// If the file cannot be read, is not a model, or has no classes.
 pub fn load(name: impl AsRef<OsStr>, device: &Device) -> Result<Model, LoadError> {
-    let name = name.as_ref();
-    let shown = || name.to_string_lossy().into_owned();
-    let place = place_of(name);
-    note_hidden(name, &place);
-    let model = match place {
-        Place::BuiltIn(bytes) => {
-            Model::from_bytes(bytes, device).map_err(|error| LoadError::BuiltIn(shown(), error))?
-        }
-        Place::Installed(path) => model::file::read(&path, device)?,
-        Place::Path(path) => {
-            check_there(name, &path)?;
-            model::file::read(&path, device)?
-        }
-    };
-    if model.card.classes.len() < 2 {
-        return Err(LoadError::NoClasses(shown()));
-    }
-    Ok(model)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    #[test]
-    fn the_first_folder_that_has_a_name_counts() {
-        let root = tempfile::tempdir().unwrap();
-        let file = |path: &str| {
-            let path = root.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, path.to_string_lossy().as_bytes()).unwrap();
-            path
-        };
-        let mine = file("home/b.safetensors");
-        let shared = [
-            file("usr/share/flowseg/models/a.safetensors"),
-            file("usr/share/flowseg/models/b.safetensors"),
-        ];
-        file("usr/share/flowseg/models/notes.txt");
-        let mut folders = vec![root.path().join("missing"), root.path().join("home")];
-        folders.extend(folders_beside(&root.path().join("usr/bin/flowseg")));
-        let expected = vec![("a".to_owned(), shared[0].clone()), ("b".to_owned(), mine)];
-        assert_eq!(models_in(&folders), expected);
-    }
-
-    #[test]
-    fn a_photo_has_no_bytes_of_a_model() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("photo.png");
-        fs::write(&path, [&b"\x89PNG\r\n\x1a\n"[..], &[0; 40]].concat()).unwrap();
-        let error = bytes_without_note(&path).err().unwrap().to_string();
-        let words = "photo.png is a picture, not a model: give";
-        assert!(error.contains(words), "{error}");
-        // A checkpoint of another program may be one to start from.
-        fs::write(&path, b"PK\x03\x04").unwrap();
-        assert!(bytes_without_note(&path).is_ok());
-    }
-
-    #[test]
-    fn shipped_names_come_before_paths_and_those_before_other_names() {
-        let root = tempfile::tempdir().unwrap();
-        let path = |name: &str| root.path().join(name);
-        for folder in ["run", "validated", "data"] {
-            fs::create_dir(path(folder)).unwrap();
-        }
-        for file in [
-            "run/model.safetensors",
-            "run/best.safetensors",
-            "validated/best.safetensors",
-            "mine",
-        ] {
-            fs::write(path(file), "").unwrap();
-        }
-        let installed = path("installed.safetensors");
-        let found = |name: &OsStr| {
-            let listed = vec![(name.to_str().unwrap().to_owned(), installed.clone())];
-            match place_outside(name, || listed) {
-                Place::BuiltIn(_) => None,
-                Place::Installed(path) | Place::Path(path) => Some(path),
-            }
-        };
-        for (name, expected) in [
-            ("run", "run/model.safetensors"),
-            ("validated", "validated/best.safetensors"),
-            ("mine", "mine"),
-            // Neither a folder of photos nor nothing is a model.
-            ("data", "installed.safetensors"),
-            ("missing", "installed.safetensors"),
-        ] {
-            assert_eq!(
-                found(path(name).as_os_str()),
-                Some(path(expected)),
-                "{name}"
-            );
-        }
-        // The sources' own folder is called so.
-        assert_eq!(found(OsStr::new("src")), Some(installed.clone()));
-        assert_eq!(found(OsStr::new(FOR_PHOTOS)), Some(installed.clone()));
-        let nothing = place_outside(path("data").as_os_str(), Vec::new);
-        assert!(matches!(nothing, Place::Path(found) if found == path("data")));
-    }
-
-    #[test]
-    fn a_run_without_a_model_names_its_newest_state() {
-        let root = tempfile::tempdir().unwrap();
-        let run = root.path().join("a run");
-        let told = || check_there(run.as_os_str(), &run).unwrap_err().to_string();
-        fs::create_dir(&run).unwrap();
-        assert!(told().contains("give a model file"), "{}", told());
-        let state = |step: u64| {
-            let name = run_format::checkpoint_name(step);
-            let folder = run.join(run_format::CHECKPOINTS).join(name);
-            folder.join(run_format::AVERAGE)
-        };
-        for step in [9, 30, 200] {
-            fs::create_dir_all(state(step).parent().unwrap()).unwrap();
-        }
-        // The newest one may be damaged.
-        for step in [9, 30] {
-            fs::write(state(step), "").unwrap();
-        }
-        let newest = state(30).display().to_string();
-        assert!(told().ends_with(&newest), "{}", told());
-    }
-
-    #[test]
-    fn models_are_found_in_the_layout_of_every_package() {
-        let place = |program: &str, models: &str| {
-            assert!(folders_beside(Path::new(program)).contains(&PathBuf::from(models)));
-        };
-        place("/usr/bin/flowseg", "/usr/share/flowseg/models");
-        place("/opt/flowseg/flowseg", "/opt/flowseg/models");
-        place(
-            "/Applications/FlowSeg.app/Contents/MacOS/flowseg",
-            "/Applications/FlowSeg.app/Contents/Resources/models",
-        );
-        assert_eq!(folders_beside(Path::new("/")), Vec::<PathBuf>::new());
-    }
-
-    #[test]
-    fn a_mistyped_name_is_told_from_a_missing_file() {
-        let refusal = |name: &str| {
-            let refused = check_there(OsStr::new(name), Path::new(name));
-            refused.err().map(|error| error.to_string())
-        };
-        let streets = "there is no model streets: did you mean street? `flowseg models` lists them";
-        assert_eq!(refusal("streets").as_deref(), Some(streets));
-        let other = "there is no model qqqqqqqqq: `flowseg models` lists them";
-        assert_eq!(refusal("qqqqqqqqq").as_deref(), Some(other));
-        // Reading these says what is wrong.
-        for file in [
-            "streets.safetensors",
-            "./streets",
-            "no/streets",
-            "Cargo.toml",
-        ] {
-            assert_eq!(refusal(file), None, "{file}");
-        }
-    }
-
-    #[cfg(embedded_models)]
-    #[test]
-    fn every_model_of_the_program_is_built_in() {
-        let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, NAMES);
-    }
+    find(name)?.load(device)
 }

@@ -5,7 +5,7 @@ use crate::device::{self, Choice, Opened};
 use crate::inference::{Look, SCALES, Tiling};
 use crate::kernels::MatmulPrecision;
 use crate::model::{Card, MOST_SOLVER_STEPS, Model};
-use crate::models;
+use crate::models::{self, Found};
 use crate::sampler::Solver;
 use crate::terminal::err;
 use crate::votes::Outlines;
@@ -222,6 +222,11 @@ pub(super) struct ModelArgument {
 }
 
 impl ModelArgument {
+    /// Finds the model, and opens its file.
+    pub(super) fn find(&self) -> anyhow::Result<Found> {
+        Ok(models::find(&self.model)?)
+    }
+
     /// Loads the model, which must have classes.
     pub(super) fn load(&self, device: &Device) -> anyhow::Result<Model> {
         Ok(models::load(&self.model, device)?)

@@ -164,10 +164,12 @@ fn convert(folder: &Path, out: &Path, skip_bad: bool) -> anyhow::Result<()> {
     interrupt::say_when_left(move || {
         let [done, all] = of_listener.each_ref().map(|n| n.load(Ordering::Relaxed));
         match all {
-            0 => "stopped before the first photo: the same command goes on".to_owned(),
+            0 => {
+                "stopped before the first photo: run the same command again to continue".to_owned()
+            }
             all => {
                 let all = counted(all, "photo");
-                format!("stopped after {done} of {all}: the same command goes on")
+                format!("stopped after {done} of {all}: run the same command again to continue")
             }
         }
     });

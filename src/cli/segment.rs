@@ -6,6 +6,7 @@ mod flicker;
 mod made_with;
 mod manifest;
 mod outputs;
+mod pending;
 mod pipeline;
 mod records;
 mod standing;
@@ -21,26 +22,29 @@ use super::output;
 use super::progress::Progress;
 use crate::data::{self, Origin};
 use crate::device;
-use crate::export::{Artifact, Format};
+use crate::export::{Artifact, Format, Selection};
 use crate::files::{self, Claim, Plan};
 use crate::format::counted;
 use crate::inference::{Sampling, Viewing};
 use crate::model::Model;
-use crate::models;
+use crate::models::Found;
 use crate::terminal::{self, err};
 use animations::Animations;
 use anyhow::{Context, bail};
+use burn::tensor::Device;
 use choice::Choice;
 use clap::ValueEnum;
 use made_with::Checksum;
 use manifest::Manifest;
 use outputs::{Keys, Outputs, Photo, Sizes, Tables};
+use pending::Pending;
 use pipeline::Threads;
 use records::Records;
+use serde_json::Value;
 use standing::Standing;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use work::Work;
 
 /// Write the masks of photos
@@ -84,8 +88,9 @@ pub(super) struct Arguments {
     /// UTF-8 become U+FFFD, and classes with the same name are numbered: name, name (2)
     #[arg(long)]
     json: bool,
-    /// Skip photos whose files are all there, not cut off and of the photo's size, and continue the COCO
-    /// file and the manifest of a run that stopped. Says how many masks another model or other settings made.
+    /// Skip photos whose files are all there, not cut off, of the photo's size and not older than the photo, and
+    /// continue a run that stopped: its COCO file, its manifest and the files that it was still to replace. Says how
+    /// many masks another model or other settings made.
     /// Labels that were corrected in the window (PNG) or in another program (PNG, TIFF, Labelme or YOLO) are
     /// kept, and masks (PNG, TIFF) are copied into the photo's other files
     #[arg(long)]
@@ -137,71 +142,45 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.manifest.as_deref() == Some(Path::new("-")) {
         bail!("--manifest - is not a file: give a file name, or /dev/stdout for standard output");
     }
-    let (found, unread) = inputs::find(
+    let found = Arc::new(arguments.model.find()?);
+    let (inputs, unread) = inputs::find(
         &arguments.inputs,
         &arguments.output,
         std::io::stdin().lock(),
     )?;
-    let (mut photos, tables) = planned(arguments, found)?;
-    if let Some(manifest) = &arguments.manifest {
-        Manifest::keep_foreign(manifest)?;
-    }
-    // Two runs that write the same records would each lose those of the other.
-    let records = tables.coco.iter().map(|(_, path)| path);
-    let records = records.chain(&arguments.manifest);
-    let _claims: Vec<Claim> = records
-        .map(|path| Claim::of(path))
-        .collect::<Result<_, _>>()?;
+    let (mut photos, tables) = planned(arguments, inputs, &found)?;
+    let _claims = claimed(arguments, &tables)?;
     // While the device is opened.
     let mut formats = arguments.choice.formats().into_iter();
     let is_said = arguments.manifest.is_some() || formats.any(Format::says_origin);
-    let checksum = is_said.then(|| Checksum::start(&arguments.model.model));
+    let checksum = is_said.then(|| Checksum::start(found.clone()));
     let checksum = checksum.transpose()?;
     let opened = arguments.device.open_quietly()?;
     let precision = arguments.precision.on(&opened.device)?;
-    let model = arguments
-        .model
-        .load(&opened.device)?
-        .with_precision(precision);
+    let model = found.load(&opened.device)?.with_precision(precision);
     let work = work(arguments, &model, &tables)?;
     tables.keep_foreign(&photos, arguments.skip_existing)?;
-    // Before the tables of an earlier run are replaced. Of what another program wrote, only labels of the requested
-    // format are taken for done.
-    let classes = work.selection.names().len();
-    for photo in &mut photos {
-        let goes_on = arguments.skip_existing;
-        photo.outputs.keep_foreign(|format, path| {
-            goes_on && format.is_corrected(path, &photo.path, classes)
-        })?;
-        photo.outputs.look_behind();
-    }
-    let kept: usize = photos
-        .iter()
-        .map(|photo| photo.outputs.corrected.len())
-        .sum();
-    if kept > 0 {
-        err!("kept {}", counted(kept, "corrected file"));
-    }
-    let mut sizes = Sizes::default();
-    for photo in &mut photos {
-        photo.is_done = arguments.skip_existing && photo.outputs.are_done(&photo.path, &mut sizes);
-    }
+    keep_foreign(arguments, &mut photos, work.selection.names().len())?;
+    let mut pending = Pending::read(&arguments.output)?;
+    look_for_done(arguments, &mut photos, &pending);
     let made_with = made_with::made_with(
-        &arguments.model.model,
+        &found,
         &model.card,
         precision,
         &work.viewing,
         &arguments.choice,
         checksum,
     )?;
+    // A training may replace the file, which Windows refuses while it is mapped.
+    drop(found);
     let said = made_with::of_files(&made_with).to_string();
-    let mut records = Records::open(
+    let mut records = begin_records(
+        arguments,
         &tables,
         &work.selection,
-        arguments.manifest.as_deref(),
         made_with,
-        arguments.json,
-        arguments.skip_existing.then_some(photos.as_slice()),
+        &photos,
+        &mut pending,
     )?;
     let left = if arguments.skip_existing {
         records.without_done(&photos)?
@@ -210,6 +189,110 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     records.begin(&photos, left.len());
     say_when_left(records.standing(), left.len());
+    let segmented = segment(&work, &opened.device, &left, &said, &mut records);
+    let tidied = pending.end();
+    if let Err(error) = segmented {
+        records.abandon();
+        if records::ends_run(&error) && left.len() > 1 {
+            err!("to continue, run the same command with --skip-existing");
+        }
+        return Err(error);
+    }
+    interrupt::say_nothing_when_left();
+    let masks = photos.len() - records.standing().failures();
+    let ended = records.end();
+    if photos.len() > 1 && !left.is_empty() && masks > 0 {
+        err!("{}", masks_in(arguments, masks));
+    }
+    ended.and(unread.report())?;
+    Ok(tidied?)
+}
+
+/// Claims the files of records: two runs that write the same would each lose those of the other.
+///
+/// # Errors
+/// Another run has claimed one, or the manifest is another program's file.
+fn claimed(arguments: &Arguments, tables: &Tables) -> anyhow::Result<Vec<Claim>> {
+    if let Some(manifest) = &arguments.manifest {
+        Manifest::keep_foreign(manifest)?;
+    }
+    let records = tables.coco.iter().map(|(_, path)| path);
+    let records = records.chain(&arguments.manifest);
+    let claims: Result<_, _> = records.map(|path| Claim::of(path)).collect();
+    Ok(claims?)
+}
+
+/// Refuses to replace what this program did not write, before the tables of an earlier run are replaced. Of what another
+/// program wrote, only labels of the requested format with these many `classes` are taken for done, and kept.
+///
+/// # Errors
+/// The file.
+fn keep_foreign(arguments: &Arguments, photos: &mut [Photo], classes: usize) -> anyhow::Result<()> {
+    let goes_on = arguments.skip_existing;
+    for photo in &mut *photos {
+        photo.outputs.keep_foreign(|format, path| {
+            goes_on && format.is_corrected(path, &photo.path, classes)
+        })?;
+        photo.outputs.look_behind();
+    }
+    let kept = photos.iter().map(|photo| photo.outputs.corrected.len());
+    let kept: usize = kept.sum();
+    if kept > 0 {
+        err!("kept {}", counted(kept, "corrected file"));
+    }
+    Ok(())
+}
+
+/// Finds the photos whose files an earlier run has completed, where those are not to be made again.
+fn look_for_done(arguments: &Arguments, photos: &mut [Photo], pending: &Pending) {
+    let mut sizes = Sizes::default();
+    for photo in photos {
+        photo.is_done = arguments.skip_existing
+            && !photo.outputs.written().any(|file| pending.has(file))
+            && photo.outputs.are_done(&photo.path, &mut sizes);
+    }
+}
+
+/// Starts the records, or continues those of an earlier run.
+///
+/// # Errors
+/// A failed write, or records that cannot be continued.
+fn begin_records(
+    arguments: &Arguments,
+    tables: &Tables,
+    selection: &Selection,
+    made_with: Value,
+    photos: &[Photo],
+    pending: &mut Pending,
+) -> anyhow::Result<Records> {
+    // Before: records that begin anew no longer know which files an earlier run has completed.
+    let replaced = photos.iter().filter(|photo| !photo.is_done);
+    pending.add(replaced.flat_map(|photo| photo.outputs.written()))?;
+    let records = Records::open(
+        tables,
+        selection,
+        arguments.manifest.as_deref(),
+        made_with,
+        arguments.json,
+        arguments.skip_existing.then_some(photos),
+    );
+    if records.is_err() {
+        pending.withdraw()?;
+    }
+    records
+}
+
+/// Segments the photos that are `left`, and writes their files, which say what they are made with, and their records.
+///
+/// # Errors
+/// One that [ends the run](records::ends_run), a record that cannot be written, or the failure of the only photo.
+fn segment(
+    work: &Work,
+    device: &Device,
+    left: &[&Photo],
+    said: &str,
+    records: &mut Records,
+) -> anyhow::Result<()> {
     // One photo is counted by its tiles.
     let tiles: OnceLock<Mutex<Progress>> = OnceLock::new();
     let count = |done, all| {
@@ -226,10 +309,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let wanted = left.iter();
     let animations =
         Animations::of(wanted.filter_map(|photo| Some((photo.path.as_path(), photo.frame?))));
-    let mut compiling = Compiling::on(&opened.device);
-    let segmented = pipeline::run(
+    let mut compiling = Compiling::on(device);
+    pipeline::run(
         left.len(),
-        threads(device::on_cpu(&opened.device), work.keeps_states),
+        threads(device::on_cpu(device), work.keeps_states),
         |at| {
             let (photo, delay) = match left[at].frame {
                 None => (data::read_photo(&left[at].path)?, None),
@@ -242,31 +325,17 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             Ok((at, photo, delay, budget.admit(pixels)))
         },
         |(at, photo, delay, admitted)| {
-            let flow = device::guarded(&opened.device, || work.flow(photo, delay, count))
+            let flow = device::guarded(device, || work.flow(photo, delay, count))
                 .map_err(|failed| failed.needing_less_with(SMALLER))
                 .with_context(|| left[at].path.display().to_string())??;
             Ok((flow, admitted))
         },
-        |at, (flow, _admitted)| work.write(left[at], flow, Origin::MadeWith(&said)),
+        |at, (flow, _admitted)| work.write(left[at], flow, Origin::MadeWith(said)),
         |at, time, result| {
             drop(compiling.take());
             records.add(left[at], time, result)
         },
-    );
-    if let Err(error) = segmented {
-        records.abandon();
-        if records::ends_run(&error) && left.len() > 1 {
-            err!("with --skip-existing the same command leaves out the photos that are done");
-        }
-        return Err(error);
-    }
-    interrupt::say_nothing_when_left();
-    let masks = photos.len() - records.standing().failures();
-    let ended = records.end();
-    if photos.len() > 1 && !left.is_empty() && masks > 0 {
-        err!("{}", masks_in(arguments, masks));
-    }
-    ended.and(unread.report())
+    )
 }
 
 /// Where so many masks are, on one line, and in which formats if there are several.
@@ -299,8 +368,7 @@ fn threads(on_cpu: bool, keeps_states: bool) -> Threads {
     // in memory.
     let (beside, middle) = match (on_cpu, keeps_states) {
         (true, false) => ((cores / 4).clamp(1, 2), cores.min(SIDE_BY_SIDE)),
-        (true, true) => (1, 1),
-        (false, true) => (1, 1),
+        (_, true) => (1, 1),
         (false, false) => ((cores / 2).clamp(1, 4), 1),
     };
     Threads {
@@ -313,7 +381,11 @@ fn threads(on_cpu: bool, keeps_states: bool) -> Threads {
 
 /// The photos and their output paths: the photos' names without extensions in a mirrored folder tree,
 /// which is created; each checked to be writable, not a photo and not another output.
-fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Photo>, Tables)> {
+fn planned(
+    arguments: &Arguments,
+    inputs: Vec<Input>,
+    model: &Found,
+) -> anyhow::Result<(Vec<Photo>, Tables)> {
     let (formats, flow) = (arguments.choice.formats(), arguments.artifacts());
     let tables = Tables::of(&arguments.output, &formats, &arguments.choice.shapes());
     // Every format has a look at the files in the places of its own.
@@ -323,10 +395,10 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
         plan.write(manifest, "the manifest");
     }
     let mut folders = BTreeSet::from([arguments.output.clone()]);
-    let mut photos = Vec::with_capacity(found.len());
+    let mut photos = Vec::with_capacity(inputs.len());
     let mut keys = Keys::default();
     // An animation is read to its end for this.
-    let with_frames = found.into_iter().map(|input| {
+    let with_frames = inputs.into_iter().map(|input| {
         let count = data::frame_count(&input.path);
         (input, count)
     });
@@ -381,9 +453,8 @@ fn planned(arguments: &Arguments, found: Vec<Input>) -> anyhow::Result<(Vec<Phot
         files::create_output_folder(folder)?;
     }
     let inputs = || {
-        let model = models::file(&arguments.model.model);
         let photos = photos.iter().map(|photo| photo.path.clone());
-        photos.chain([model]).collect()
+        photos.chain(model.file().map(Path::to_owned)).collect()
     };
     if arguments.json {
         // A manifest on standard output and these lines have the same form.

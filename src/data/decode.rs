@@ -12,7 +12,7 @@ use super::error::DataError;
 use super::input::{Format, check_size, read_bytes, recognise};
 use crate::files::{self, FileError};
 use crate::labels::IGNORE;
-use crate::own_png::{mark_by_hand, own_png, say_made_with};
+use crate::own_png::{mark_by_hand, say_made_with, write_with_digest};
 
 /// Maximum bytes that a decoder may keep besides the pixels.
 const BESIDE: usize = 256 << 20;
@@ -398,11 +398,15 @@ fn write_grey(
     bytes: &[u8],
     origin: Origin,
 ) -> Result<(), png::EncodingError> {
-    let mut encoder = own_png(to, size)?;
-    origin.mark(&mut encoder)?;
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.set_depth(depth);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(bytes)?;
-    writer.finish()
+    write_with_digest(
+        to,
+        size,
+        |encoder| {
+            origin.mark(encoder)?;
+            encoder.set_color(png::ColorType::Grayscale);
+            encoder.set_depth(depth);
+            Ok(())
+        },
+        bytes,
+    )
 }

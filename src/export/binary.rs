@@ -2,10 +2,8 @@
 
 use super::error::{ExportError, FOREIGN};
 use super::mask::Mask;
-use super::pictures::png;
 use crate::files::{self, FileError};
-use crate::own_png::is_own_png;
-use image::{GrayImage, Luma};
+use crate::own_png::{is_unchanged, write_with_digest};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -62,13 +60,24 @@ fn fill(mask: &Mask, folder: &Path) -> Result<(), ExportError> {
     } else {
         files::remove_file(&no_class)?;
     }
-    let [width, height] = mask.size();
     for (class, path) in named {
-        let picture = GrayImage::from_fn(width, height, |x, y| {
-            let label = mask.labels[y as usize * width as usize + x as usize];
-            Luma([if label == class { 255 } else { 0 }])
-        });
-        files::write_atomic(&path, &png(&path, picture)?)?;
+        let labels = mask.labels.iter();
+        let samples: Vec<u8> = labels
+            .map(|&label| if label == class { 255 } else { 0 })
+            .collect();
+        let mut bytes = Vec::new();
+        let written = write_with_digest(
+            &mut bytes,
+            mask.size(),
+            |encoder| {
+                encoder.set_color(png::ColorType::Grayscale);
+                encoder.set_depth(png::BitDepth::Eight);
+                Ok(())
+            },
+            &samples,
+        );
+        written.map_err(|error| ExportError::write(&path, error))?;
+        files::write_atomic(&path, &bytes)?;
     }
     Ok(())
 }
@@ -81,10 +90,10 @@ pub fn masks(folder: &Path) -> Option<Vec<PathBuf>> {
     (is_whole && !is_there(UNFINISHED)).then_some(masks)
 }
 
-/// A file in the folder that has the name of a mask but was not written by this program.
+/// A file in the folder that has the name of a mask but was not written by this program, or was changed by another one.
 pub(super) fn foreign_in(folder: &Path) -> Option<PathBuf> {
     let masks = masks_in(folder).unwrap_or_default();
-    masks.into_iter().find(|path| !is_own_png(path))
+    masks.into_iter().find(|path| !is_unchanged(path))
 }
 
 /// The files in a folder that have the names of masks of any class table.

@@ -11,14 +11,18 @@ use super::rle;
 use super::selection::Selection;
 use crate::files::{self, ScratchFile};
 use crate::labels::IGNORE;
+use crate::own_digest::{DIGITS, Hash, Hashed};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// What the files say of themselves.
-const DESCRIPTION: &str = "masks by FlowSeg";
+/// What the files say of themselves at their end: before the digest of all bytes before that, and behind it.
+const INFO: [&str; 2] = [
+    "],\n\"info\":{\"description\":\"masks by FlowSeg\",\"sha256\":\"",
+    "\"}}\n",
+];
 
 /// How regions are encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, clap::ValueEnum)]
@@ -192,13 +196,21 @@ impl Coco {
         })
     }
 
-    /// Whether a file of annotations was written by this program.
+    /// Whether a file of annotations was written by this program and not changed by another one.
     pub fn is_own(path: &Path) -> bool {
-        let mut start = [0; DESCRIPTION.len() + 32];
-        let read = File::open(path).and_then(|mut file| file.read(&mut start));
-        let start = &start[..read.unwrap_or(0)];
-        let own = DESCRIPTION.as_bytes();
-        start.windows(own.len()).any(|part| part == own)
+        let has_its_digest = || -> io::Result<bool> {
+            let mut file = File::open(path)?;
+            let behind = DIGITS + INFO[1].len();
+            let hashed = file.metadata()?.len().saturating_sub(behind as u64);
+            let hash = Hash::default();
+            let mut start = BufReader::new(&file).take(hashed);
+            io::copy(&mut start, &mut Hashed::new(io::sink(), &hash))?;
+            let mut end = String::new();
+            file.seek(SeekFrom::Start(hashed))?;
+            file.read_to_string(&mut end)?;
+            Ok(end == hash.digest() + INFO[1])
+        };
+        has_its_digest().unwrap_or(false)
     }
 
     /// Resumes the file that an earlier run wrote at `path`, if there is one, without the photos whose
@@ -207,7 +219,8 @@ impl Coco {
     /// that its own time does not tell.
     ///
     /// # Errors
-    /// The file can't be read, was not written by this program, or has other classes or shapes.
+    /// The file can't be read, was not written by this program or was changed by another one, or has other classes or
+    /// shapes.
     pub fn resume(
         path: &Path,
         selection: &Selection,
@@ -254,6 +267,9 @@ impl Coco {
         }
         coco.is_behind = left_out;
         match annotations.next() {
+            None if !Self::is_own(path) => {
+                Err(unusable("another program has changed it".to_owned()))
+            }
             None => Ok(coco),
             Some(_) => Err(unusable(
                 "its annotations are in a different order".to_owned(),
@@ -310,11 +326,9 @@ impl Coco {
         let path = &self.path;
         files::write_with(path, |file| {
             let mut written = || -> io::Result<()> {
-                let mut file = BufWriter::new(&mut *file);
-                write!(
-                    file,
-                    "{{\"info\":{{\"description\":\"{DESCRIPTION}\"}},\"licenses\":[],\n\"categories\":"
-                )?;
+                let hash = Hash::default();
+                let mut file = BufWriter::new(Hashed::new(&mut *file, &hash));
+                file.write_all(b"{\"licenses\":[],\n\"categories\":")?;
                 serde_json::to_writer(&mut file, categories)?;
                 file.write_all(b",\n\"images\":")?;
                 serde_json::to_writer(&mut file, images)?;
@@ -322,7 +336,9 @@ impl Coco {
                 scratch.rewind()?;
                 // Copying leaves the position at the end, where the next annotation is appended.
                 io::copy(&mut *scratch, &mut file)?;
-                file.write_all(b"]}\n")?;
+                file.write_all(INFO[0].as_bytes())?;
+                file.flush()?;
+                file.write_all((hash.digest() + INFO[1]).as_bytes())?;
                 file.flush()
             };
             written().map_err(|error| ExportError::write(path, error))
@@ -405,6 +421,28 @@ mod tests {
         let coco = resumed(&path, Shapes::Polygons, &["a.jpg"]).unwrap();
         assert!(!coco.holds("a.jpg") && coco.holds("b.jpg"));
         assert!(Coco::is_own(&path));
+    }
+
+    #[test]
+    fn a_file_that_another_program_has_changed_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("annotations.json");
+        let mut coco = Coco::create(&path, &selection()).unwrap();
+        coco.add(entry("a.jpg", Shapes::Rle)).unwrap();
+        coco.save().unwrap();
+        assert!(Coco::is_own(&path));
+        let own = std::fs::read_to_string(&path).unwrap();
+        // A corrected category.
+        let corrected = own.replacen("\"category_id\":2", "\"category_id\":1", 1);
+        assert_ne!(corrected, own);
+        let cut = &own[..own.len() - 9];
+        for changed in [corrected.as_str(), &own.replace(":[", ": ["), cut, ""] {
+            std::fs::write(&path, changed).unwrap();
+            assert!(!Coco::is_own(&path), "{changed}");
+        }
+        std::fs::write(&path, &corrected).unwrap();
+        let error = resumed(&path, Shapes::Rle, &[]).err().unwrap().to_string();
+        assert!(error.contains("another program has changed it"), "{error}");
     }
 
     #[test]

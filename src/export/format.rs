@@ -70,8 +70,8 @@ pub struct Details<'a> {
     pub cutout: &'a [u16],
     /// Opacity of class colours over the photo, 0 to 1.
     pub opacity: f32,
-    /// The votes that the mask was decided from.
-    pub votes: &'a Votes,
+    /// The votes that the mask was decided from, for its uncertainty.
+    pub votes: Option<&'a Votes>,
     /// What the files of indices say of the mask.
     pub origin: Origin<'a>,
 }
@@ -100,6 +100,30 @@ impl Format {
             Self::MarginNpy => ".margin.npy",
             Self::EntropyNpy => ".entropy.npy",
         })
+    }
+
+    /// Its name in a menu.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Index => "Mask of class indices (PNG)",
+            Self::Palette => "Mask of class indices with palette (PNG)",
+            Self::Binary => "Masks of the classes (folder of PNGs)",
+            Self::Coco => "Annotations (COCO)",
+            Self::Labelme => "Polygons (Labelme)",
+            Self::Yolo => "Polygons (YOLO)",
+            Self::Npy => "Mask of class indices (NumPy)",
+            Self::Tiff => "Mask of class indices (TIFF)",
+            Self::Cutout => "Cut-out (PNG)",
+            Self::Contour => "Outlines on the photo (PNG)",
+            Self::Overlay => "Overlay on the photo (PNG)",
+            Self::Colours => "Class colours with legend (PNG)",
+            Self::Probability => "Probability (grey PNG)",
+            Self::Margin => "Margin (grey PNG)",
+            Self::Entropy => "Entropy (grey PNG)",
+            Self::ProbabilityNpy => "Probability (NumPy)",
+            Self::MarginNpy => "Margin (NumPy)",
+            Self::EntropyNpy => "Entropy (NumPy)",
+        }
     }
 
     /// Its name in the middle of a sentence.
@@ -170,12 +194,18 @@ impl Format {
     /// [`Coco`](Self::Coco) writes nothing here: see [`Coco`](super::Coco).
     ///
     /// # Errors
-    /// The disk cannot be written, there are more classes than [`most_classes`](Self::most_classes), or
-    /// the mask does not have the photo's size.
+    /// The disk cannot be written, there are more classes than [`most_classes`](Self::most_classes),
+    /// the mask does not have the photo's size, or its uncertainty is wanted without votes.
     pub fn write(self, mask: &Mask, path: &Path, details: &Details) -> Result<(), ExportError> {
         mask.check(path)?;
         let [width, height] = mask.size().map(|side| side as usize);
         let size = [height, width];
+        let votes = || {
+            details.votes.ok_or_else(|| ExportError::Scene {
+                path: path.to_owned(),
+                reason: "how sure the network was of its mask is not known; sample it again (R)",
+            })
+        };
         match self {
             Self::Index => {
                 let (origin, classes) = (details.origin, mask.classes.len());
@@ -196,12 +226,12 @@ impl Format {
             Self::Contour => write_png(path, contour(mask))?,
             Self::Overlay => write_png(path, overlay(mask, details.opacity))?,
             Self::Colours => write_png(path, colours(mask))?,
-            Self::Probability => write_grey(path, Doubt::Probability, details.votes, size)?,
-            Self::Margin => write_grey(path, Doubt::Margin, details.votes, size)?,
-            Self::Entropy => write_grey(path, Doubt::Entropy, details.votes, size)?,
-            Self::ProbabilityNpy => write_npy(path, Doubt::Probability, details.votes, size)?,
-            Self::MarginNpy => write_npy(path, Doubt::Margin, details.votes, size)?,
-            Self::EntropyNpy => write_npy(path, Doubt::Entropy, details.votes, size)?,
+            Self::Probability => write_grey(path, Doubt::Probability, votes()?, size)?,
+            Self::Margin => write_grey(path, Doubt::Margin, votes()?, size)?,
+            Self::Entropy => write_grey(path, Doubt::Entropy, votes()?, size)?,
+            Self::ProbabilityNpy => write_npy(path, Doubt::Probability, votes()?, size)?,
+            Self::MarginNpy => write_npy(path, Doubt::Margin, votes()?, size)?,
+            Self::EntropyNpy => write_npy(path, Doubt::Entropy, votes()?, size)?,
         }
         Ok(())
     }
@@ -209,7 +239,7 @@ impl Format {
 
 /// Writes a measure of uncertainty at the photo's size, `[height, width]`, as a grey PNG: black for 0, white
 /// for 1.
-pub(super) fn write_grey(
+fn write_grey(
     path: &Path,
     doubt: Doubt,
     votes: &Votes,
@@ -223,7 +253,7 @@ pub(super) fn write_grey(
 }
 
 /// Writes the same as a NumPy array of `float32`.
-pub(super) fn write_npy(
+fn write_npy(
     path: &Path,
     doubt: Doubt,
     votes: &Votes,

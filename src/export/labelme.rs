@@ -5,16 +5,19 @@ use super::polygons::polygons;
 use super::regions::Regions;
 use crate::files::folder_of;
 use crate::labels::IGNORE;
+use crate::own_digest;
 use serde::Deserialize;
 use serde_json::json;
 use std::path::{Component, Path, PathBuf};
 
+/// The key of the digest, which comes first: JSON objects are sorted.
+const DIGEST: &str = "digest";
 /// The version of Labelme's format.
 const VERSION: &str = "5.5.0";
 
 /// One polygon per connected region. Holes are bridged to the outer boundary (see
 /// [`Polygon::ring`](super::polygons::Polygon::ring)). The photo at `photo` is named relative to the
-/// folder of `path`, which must exist.
+/// folder of `path`, which must exist. A key that other programs keep or leave out has the digest of the bytes.
 pub(super) fn encode(mask: &Mask, photo: &Path, path: &Path) -> Vec<u8> {
     let [width, height] = mask.size();
     let regions = Regions::of(mask.labels, width as usize);
@@ -37,6 +40,7 @@ pub(super) fn encode(mask: &Mask, photo: &Path, path: &Path) -> Vec<u8> {
         .collect();
     let file = json!({
         "version": VERSION,
+        DIGEST: own_digest::blank(),
         "flags": {},
         "shapes": shapes,
         "imagePath": from_folder(folder_of(path), photo),
@@ -44,12 +48,14 @@ pub(super) fn encode(mask: &Mask, photo: &Path, path: &Path) -> Vec<u8> {
         "imageHeight": height,
         "imageWidth": width,
     });
-    file.to_string().into_bytes()
+    let mut text = file.to_string().into_bytes();
+    own_digest::fill(&mut text);
+    text
 }
 
-/// Whether a file is as [`encode`] writes it: on one line. Labelme writes many.
+/// Whether a file is as [`encode`] wrote it.
 pub(super) fn is_own(text: &[u8]) -> bool {
-    text.starts_with(b"{\"flags\":{},\"imageData\":null,") && !text.contains(&b'\n')
+    text.starts_with(format!("{{\"{DIGEST}\":").as_bytes()) && own_digest::is_unchanged(text)
 }
 
 /// Whether a file has shapes with labels, as Labelme saves them.
@@ -107,6 +113,11 @@ mod tests {
         };
         let own = encode(&mask, Path::new("photo.jpg"), Path::new("photo.json"));
         assert!(is_own(&own));
+        // Another label, by a program that writes on one line, too.
+        let changed = String::from_utf8(own.clone()).unwrap();
+        let changed = changed.replace("\"label\":\"c\"", "\"label\":\"d\"");
+        assert!(changed.as_bytes() != own && is_valid(changed.as_bytes()));
+        assert!(!is_own(changed.as_bytes()));
         assert_eq!((size(&own), size(b"{}")), (Some([2, 2]), None));
         let read: serde_json::Value = serde_json::from_slice(&own).unwrap();
         let saved = serde_json::to_vec_pretty(&read).unwrap();

@@ -60,7 +60,7 @@ impl Mask<'_> {
         } else {
             Err(ExportError::Scene {
                 path: path.to_owned(),
-                reason: "its photo and its labels have different sizes; run the flow again",
+                reason: "its photo and its labels have different sizes; sample it again (R)",
             })
         }
     }

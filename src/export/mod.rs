@@ -39,26 +39,21 @@ pub use own::is_marked;
 pub use pictures::{Pictures, colours, overlay, write_animation, write_sequence};
 pub use polygons::{Polygon, Ring, polygons};
 pub use regions::{Region, Regions, absorb_small};
-pub use scene::{Look, Scene, Trajectory};
+pub use scene::{GivenMask, Look, Scene, Trajectory};
 pub use selection::{Merge, Selection, UnknownClass};
 pub use tables::{numbers, safetensors};
 pub use yolo::{class_list, data_yaml, former_data_yaml};
 
 use crate::data::Origin;
 use crate::files;
-use crate::votes::Doubt;
 use error::go_on;
 use std::path::Path;
 
 /// A file that a flow can be exported as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Artifact {
-    /// A single-channel PNG of the photo's own size with one class index per pixel.
-    Labels,
-    /// A PNG of the mask in class colours, with a legend of its classes.
-    Colours,
-    /// A PNG of the photo under class colours.
-    Overlay,
+    /// Its mask, or how sure the network is of it.
+    Mask(Format),
     /// The flow as an endlessly looping GIF. Frames of at most 256 colours are exact, so every
     /// [map](Look::Map) of as many classes is; [raw](Look::Raw) states and [overlays](Look::Overlay)
     /// have more, and show the nearest of 256. The frames as PNGs are exact.
@@ -69,76 +64,58 @@ pub enum Artifact {
     Trajectory,
     /// Shares, settling and speed of every state as CSV.
     Numbers,
-    /// A grey PNG of a measure of uncertainty at the photo's own size, black for 0, white for 1.
-    DoubtPicture(Doubt),
-    /// The same as a NumPy array of `float32`.
-    DoubtArray(Doubt),
 }
 
 impl Artifact {
-    /// All artifacts, in the order of the menu.
+    /// The artifacts in the menu, in its order.
     pub const ALL: [Self; 13] = [
-        Self::Labels,
-        Self::Colours,
-        Self::Overlay,
+        Self::Mask(Format::Index),
+        Self::Mask(Format::Colours),
+        Self::Mask(Format::Overlay),
         Self::Gif,
         Self::Frames,
         Self::Trajectory,
         Self::Numbers,
-        Self::DoubtPicture(Doubt::Probability),
-        Self::DoubtPicture(Doubt::Margin),
-        Self::DoubtPicture(Doubt::Entropy),
-        Self::DoubtArray(Doubt::Probability),
-        Self::DoubtArray(Doubt::Margin),
-        Self::DoubtArray(Doubt::Entropy),
+        Self::Mask(Format::Probability),
+        Self::Mask(Format::Margin),
+        Self::Mask(Format::Entropy),
+        Self::Mask(Format::ProbabilityNpy),
+        Self::Mask(Format::MarginNpy),
+        Self::Mask(Format::EntropyNpy),
     ];
 
     pub fn label(self) -> &'static str {
         match self {
-            Self::Labels => "Mask of class indices (PNG)",
-            Self::Colours => "Class colours with legend (PNG)",
-            Self::Overlay => "Overlay on the photo (PNG)",
+            Self::Mask(format) => format.label(),
             Self::Gif => "Animation (GIF)",
             Self::Frames => "Animation frames (folder of PNGs)",
             Self::Trajectory => "Trajectory (safetensors)",
             Self::Numbers => "Numbers (CSV)",
-            Self::DoubtPicture(Doubt::Probability) => "Probability (grey PNG)",
-            Self::DoubtPicture(Doubt::Margin) => "Margin (grey PNG)",
-            Self::DoubtPicture(Doubt::Entropy) => "Entropy (grey PNG)",
-            Self::DoubtArray(Doubt::Probability) => "Probability (NumPy)",
-            Self::DoubtArray(Doubt::Margin) => "Margin (NumPy)",
-            Self::DoubtArray(Doubt::Entropy) => "Entropy (NumPy)",
         }
     }
 
-    /// The file's extension without its dot; empty for the folder of frames.
+    /// The file's extension without its dot; empty for a folder.
     pub fn extension(self) -> &'static str {
+        let (_, extension) = self.suffix().rsplit_once('.').unwrap_or_default();
+        if self.is_folder() { "" } else { extension }
+    }
+
+    fn is_folder(self) -> bool {
         match self {
-            Self::Labels | Self::Colours | Self::Overlay | Self::DoubtPicture(_) => "png",
-            Self::DoubtArray(_) => "npy",
-            Self::Gif => "gif",
-            Self::Frames => "",
-            Self::Trajectory => "safetensors",
-            Self::Numbers => "csv",
+            Self::Mask(format) => format.is_folder(),
+            Self::Frames => true,
+            Self::Gif | Self::Trajectory | Self::Numbers => false,
         }
     }
 
     /// What follows the photo's name (without its extension) in the file's name.
     pub fn suffix(self) -> &'static str {
         match self {
-            Self::Labels => ".png",
-            Self::Colours => ".colours.png",
-            Self::Overlay => ".overlay.png",
+            Self::Mask(format) => format.suffix().unwrap_or_default(),
             Self::Gif => ".trajectory.gif",
             Self::Frames => ".frames",
             Self::Trajectory => ".trajectory.safetensors",
             Self::Numbers => ".numbers.csv",
-            Self::DoubtPicture(Doubt::Probability) => ".probability.png",
-            Self::DoubtPicture(Doubt::Margin) => ".margin.png",
-            Self::DoubtPicture(Doubt::Entropy) => ".entropy.png",
-            Self::DoubtArray(Doubt::Probability) => ".probability.npy",
-            Self::DoubtArray(Doubt::Margin) => ".margin.npy",
-            Self::DoubtArray(Doubt::Entropy) => ".entropy.npy",
         }
     }
 
@@ -150,21 +127,17 @@ impl Artifact {
     /// Whether it shows only the final mask and not the states. It then shows a corrected mask, and its
     /// name says so.
     pub fn is_of_mask(self) -> bool {
-        matches!(self, Self::Labels | Self::Colours | Self::Overlay)
+        matches!(self, Self::Mask(format) if format.shows_mask())
     }
 
     /// Its name in the middle of a sentence.
     pub fn noun(self) -> &'static str {
         match self {
-            Self::Labels => "mask",
-            Self::Colours => "coloured mask",
-            Self::Overlay => "overlay",
+            Self::Mask(format) => format.noun(),
             Self::Gif => "animation",
             Self::Frames => "frames",
             Self::Trajectory => "trajectory",
             Self::Numbers => "table of numbers",
-            Self::DoubtPicture(_) => "picture of uncertainty",
-            Self::DoubtArray(_) => "array of uncertainty",
         }
     }
 }
@@ -184,9 +157,7 @@ pub fn write(
     scene.check(path)?;
     go_on(progress(0.0))?;
     match artifact {
-        Artifact::Labels => write_mask(Format::Index, scene, path)?,
-        Artifact::Colours => write_mask(Format::Colours, scene, path)?,
-        Artifact::Overlay => write_mask(Format::Overlay, scene, path)?,
+        Artifact::Mask(format) => write_mask(format, scene, path)?,
         Artifact::Gif => pictures::write_gif(path, scene, progress)?,
         Artifact::Frames => pictures::write_frames(path, scene, progress)?,
         Artifact::Trajectory => {
@@ -194,12 +165,6 @@ pub fn write(
             files::write_atomic(path, &bytes)?;
         }
         Artifact::Numbers => files::write_atomic(path, &numbers(scene))?,
-        Artifact::DoubtPicture(doubt) => {
-            format::write_grey(path, doubt, &scene.votes(), scene.size_of_photo())?;
-        }
-        Artifact::DoubtArray(doubt) => {
-            format::write_npy(path, doubt, &scene.votes(), scene.size_of_photo())?;
-        }
     }
     // The file is written, so it is too late to cancel.
     progress(1.0);
@@ -207,17 +172,13 @@ pub fn write(
 }
 
 fn write_mask(format: Format, scene: &Scene, path: &Path) -> Result<(), ExportError> {
-    let (votes, labels) = (scene.votes(), scene.labels_of_photo());
+    let votes = scene.votes();
     let details = Details {
         photo: path,
         cutout: &[],
         opacity: scene.opacity,
-        votes: &votes,
-        origin: if scene.by_hand {
-            Origin::ByHand
-        } else {
-            Origin::Unstated
-        },
+        votes: Some(&votes),
+        origin: scene.given.map_or(Origin::Unstated, |given| given.origin),
     };
-    format.write(&scene.mask(&labels), path, &details)
+    format.write(&scene.mask(&scene.labels_of(&votes)), path, &details)
 }

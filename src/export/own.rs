@@ -1,7 +1,8 @@
 //! Recognises the files that this program wrote: no output of a batch replaces any other file.
 //!
 //! A format that can say so names the program that wrote it. The others are recognised by details that another
-//! program would write otherwise.
+//! program would write otherwise. Files of labels, which are corrected, have the digest of their bytes: some programs
+//! keep what a file says of itself, and write on one line, too.
 
 use super::error::FOREIGN;
 use super::{Artifact, Format, binary, labelme, npy, pictures, tables, tiff, yolo};
@@ -40,7 +41,9 @@ impl Format {
                 "a mask that was corrected by hand"
             }
             Self::Index if is_in_colour(path) => "a picture in colour and not a mask",
-            Self::Index => "a mask that another program saved, or an earlier version did",
+            Self::Index | Self::Palette | Self::Tiff => {
+                "a mask that another program saved, or an earlier version did"
+            }
             _ => FOREIGN,
         };
         files::refuse_existing(path, what)
@@ -102,11 +105,14 @@ impl Format {
     /// Whether a file is one that this program wrote in this format and nobody has corrected, or not even a picture in
     /// the place of one.
     fn is_own(self, path: &Path) -> bool {
+        self.is_unchanged(path) && !(self.says_origin() && own_png::is_by_hand(path))
+    }
+
+    /// Whether a file is one that this program wrote in this format and no other one has changed, as far as it tells, or
+    /// not even a picture in the place of one. What was corrected in the window is unchanged.
+    pub fn is_unchanged(self, path: &Path) -> bool {
         match self {
-            Self::Index | Self::Palette => {
-                let is_made = || is_own_png(path) && !own_png::is_by_hand(path);
-                is_made() || !files::is_picture(path)
-            }
+            Self::Index | Self::Palette => own_png::is_unchanged(path) || !files::is_picture(path),
             Self::Cutout
             | Self::Contour
             | Self::Overlay
@@ -119,7 +125,7 @@ impl Format {
             Self::Npy | Self::ProbabilityNpy | Self::MarginNpy | Self::EntropyNpy => {
                 npy::is_own(path)
             }
-            Self::Tiff => tiff::is_own(path) || !files::is_picture(path),
+            Self::Tiff => tiff::is_unchanged(path) || !files::is_picture(path),
             // Neither is one file for one photo.
             Self::Binary | Self::Coco => false,
         }
@@ -134,9 +140,10 @@ impl Artifact {
     /// The file, and what to do.
     pub fn keep_foreign(self, path: &Path) -> Result<(), FileError> {
         let is_own: fn(&Path) -> bool = match self {
+            Self::Mask(format) => return format.keep_foreign(path),
             Self::Gif => pictures::is_own_animation,
             Self::Numbers => tables::is_own_numbers,
-            _ => return Ok(()),
+            Self::Frames | Self::Trajectory => return Ok(()),
         };
         if !path.is_file() || is_empty(path) || is_own(path) {
             return Ok(());

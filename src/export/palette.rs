@@ -4,7 +4,7 @@ use super::error::ExportError;
 use super::mask::{Mask, VOID};
 use crate::data::Origin;
 use crate::labels::IGNORE;
-use crate::own_png::own_png;
+use crate::own_png::write_with_digest;
 use std::path::Path;
 
 /// A PNG whose palette holds the class colours, and which says where the mask comes from. [`IGNORE`] is index 255.
@@ -26,15 +26,18 @@ pub(super) fn encode(mask: &Mask, path: &Path, origin: Origin) -> Result<Vec<u8>
     // The low byte of IGNORE is 255.
     let indices: Vec<u8> = mask.labels.iter().map(|&label| label as u8).collect();
     let mut bytes = Vec::new();
-    let written = own_png(&mut bytes, mask.size()).and_then(|mut encoder| {
-        origin.mark(&mut encoder)?;
-        encoder.set_color(png::ColorType::Indexed);
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_palette(palette);
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(&indices)?;
-        writer.finish()
-    });
+    let written = write_with_digest(
+        &mut bytes,
+        mask.size(),
+        |encoder| {
+            origin.mark(encoder)?;
+            encoder.set_color(png::ColorType::Indexed);
+            encoder.set_depth(png::BitDepth::Eight);
+            encoder.set_palette(palette);
+            Ok(())
+        },
+        &indices,
+    );
     written.map_err(|error| ExportError::write(path, error))?;
     Ok(bytes)
 }

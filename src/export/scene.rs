@@ -2,9 +2,11 @@
 
 use super::error::ExportError;
 use super::mask::Mask;
+use crate::data::Origin;
 use crate::encoding::Centroids;
 use crate::votes::Votes;
 use image::RgbImage;
+use std::borrow::Cow;
 use std::path::Path;
 
 /// The states of a flow on the host, beginning with the source at t = 0.
@@ -44,6 +46,16 @@ impl Look {
     }
 }
 
+/// A mask that is not the last state's: from several passes or tiles, or corrected by hand.
+#[derive(Clone, Debug)]
+pub struct GivenMask {
+    /// One class index per pixel, [`IGNORE`](crate::labels::IGNORE) for pixels without a class: `[height, width]` of
+    /// the photo.
+    pub labels: Vec<u16>,
+    /// What files of indices say of it.
+    pub origin: Origin<'static>,
+}
+
 /// The input of an export.
 #[derive(Clone, Debug)]
 pub struct Scene<'a> {
@@ -56,11 +68,8 @@ pub struct Scene<'a> {
     pub colours: &'a [[u8; 3]],
     /// The classes' names, in the order of the centroids.
     pub classes: &'a [String],
-    /// The mask, `[height, width]` of the photo, which replaces the last state's: from several passes or tiles, or
-    /// corrected by hand.
-    pub corrected: Option<&'a [u16]>,
-    /// Whether a person has corrected it. Files of indices say so.
-    pub by_hand: bool,
+    /// A mask instead of the last state's.
+    pub given: Option<&'a GivenMask>,
     /// How far the votes of the last state are filtered along the photo's colours, in pixels of the
     /// state; see [`Outlines::radius`](crate::votes::Outlines::radius).
     pub radius: usize,
@@ -99,7 +108,7 @@ impl Scene<'_> {
                 .any(|state| state.len() != self.centroids.dims() * pixels)
             || t.labels.iter().any(|labels| labels.len() != pixels)
         {
-            "its states have different sizes; run the flow again"
+            "its states have different sizes; sample it again (R)"
         } else {
             return Ok(());
         };
@@ -107,21 +116,30 @@ impl Scene<'_> {
         Err(ExportError::Scene { path, reason })
     }
 
+    /// The votes of the last state, along the photo's colours.
     pub(super) fn votes(&self) -> Votes {
         let last = self.trajectory.states.last().copied().unwrap_or_default();
         Votes::of(self.centroids, last, self.trajectory.size).along(self.photo, self.radius)
     }
 
     /// `[height, width]`
-    pub(super) fn size_of_photo(&self) -> [usize; 2] {
+    fn size_of_photo(&self) -> [usize; 2] {
         [self.photo.height(), self.photo.width()].map(|side| side as usize)
     }
 
-    /// The mask at the photo's own size, `[height, width]`: the corrected one, else the last state's.
+    /// The mask at the photo's own size, `[height, width]`: the given one, else the last state's.
     pub fn labels_of_photo(&self) -> Vec<u16> {
-        match self.corrected {
-            Some(labels) => labels.to_vec(),
+        match self.given {
+            Some(given) => given.labels.clone(),
             None => self.votes().labels(self.size_of_photo()),
+        }
+    }
+
+    /// The same, where the [votes](Self::votes) are known.
+    pub(super) fn labels_of(&self, votes: &Votes) -> Cow<'_, [u16]> {
+        match self.given {
+            Some(given) => Cow::Borrowed(&given.labels),
+            None => Cow::Owned(votes.labels(self.size_of_photo())),
         }
     }
 }

@@ -20,6 +20,7 @@ struct Flow {
     labels: Vec<Vec<u16>>,
 }
 
+const LABELS: Artifact = Artifact::Mask(Format::Index);
 const TIMES: [f32; 3] = [0.0, 0.5, 1.0];
 
 impl Flow {
@@ -55,8 +56,7 @@ impl Flow {
             centroids: &self.centroids,
             colours: &self.colours,
             classes: &self.classes,
-            corrected: None,
-            by_hand: false,
+            given: None,
             look,
             opacity,
         }
@@ -77,14 +77,8 @@ fn always(_: f32) -> bool {
 #[test]
 fn a_label_map_has_the_photos_size() {
     let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
-    let path = folder.path().join(Artifact::Labels.file_name("a"));
-    write(
-        Artifact::Labels,
-        &flow.scene(Look::Raw, 0.5),
-        &path,
-        &always,
-    )
-    .unwrap();
+    let path = folder.path().join(LABELS.file_name("a"));
+    write(LABELS, &flow.scene(Look::Raw, 0.5), &path, &always).unwrap();
     let (width, height, labels) = data::read_labels(&path).unwrap();
     assert_eq!((width, height), (16, 8));
     assert!(
@@ -183,8 +177,7 @@ fn every_pixel_of_an_animated_map_is_a_class_colour() {
         centroids: &centroids,
         colours: &colours,
         classes: &classes,
-        corrected: None,
-        by_hand: false,
+        given: None,
         look: Look::Map,
         opacity: 0.5,
     };
@@ -347,7 +340,7 @@ fn only_files_of_this_program_are_replaced() {
         photo: Path::new("photo.jpg"),
         cutout: &[1],
         opacity: 0.5,
-        votes: &votes,
+        votes: Some(&votes),
         origin: data::Origin::MadeWith(made_with),
     };
     let array = "{'descr': '|u1', 'fortran_order': False, 'shape': (8, 16), }";
@@ -442,24 +435,33 @@ fn corrected_masks_say_so_and_are_kept() {
     let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
     let [path, photo] = ["a.png", "photo.png"].map(|name| folder.path().join(name));
     flow.photo.save(&photo).unwrap();
-    let labels = [1; 16 * 8];
+    let mut mask = GivenMask {
+        labels: vec![1; 16 * 8],
+        origin: data::Origin::Unstated,
+    };
     // Neither the network's mask nor one of several passes is a person's.
-    for corrected in [None, Some(&labels[..])] {
+    for given in [None, Some(&mask)] {
         let scene = Scene {
-            corrected,
+            given,
             ..flow.scene(Look::Raw, 0.5)
         };
-        write(Artifact::Labels, &scene, &path, &always).unwrap();
+        write(LABELS, &scene, &path, &always).unwrap();
         Format::Index.keep_foreign(&path).unwrap();
+        let first = if given.is_some() {
+            1
+        } else {
+            flow.labels[2][3]
+        };
+        assert_eq!(data::read_labels(&path).unwrap().2[15], first);
     }
+    mask.origin = data::Origin::ByHand;
     let scene = Scene {
-        corrected: Some(&labels),
-        by_hand: true,
+        given: Some(&mask),
         ..flow.scene(Look::Raw, 0.5)
     };
     // The window asks whether it replaces one.
     for _ in 0..2 {
-        write(Artifact::Labels, &scene, &path, &always).unwrap();
+        write(LABELS, &scene, &path, &always).unwrap();
     }
     for (format, name) in [(Format::Index, "a.png"), (Format::Palette, "a.palette.png")] {
         let path = folder.path().join(name);

@@ -4,6 +4,7 @@ use super::error::ExportError;
 use super::mask::Mask;
 use crate::files;
 use crate::labels::IGNORE;
+use crate::own_digest;
 use crate::own_png::PROGRAM;
 use ::tiff::TiffResult;
 use ::tiff::decoder::{Decoder, DecodingResult};
@@ -12,7 +13,7 @@ use ::tiff::encoder::compression::DeflateLevel;
 use ::tiff::encoder::{Compression, TiffEncoder, TiffValue};
 use ::tiff::tags::{ByteOrder, Tag, Type, ValueBuffer};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{BufReader, Cursor, Read, Seek, Write};
 use std::path::Path;
 
 /// The most pages of a photo's file that are searched.
@@ -35,34 +36,32 @@ struct Place {
 
 /// Writes a single-channel TIFF with one class index per pixel: 8 bits with 255 for pixels without a
 /// class if there are at most 255 classes, else 16 bits with 65535 for them. The georeference tags
-/// (GeoTIFF) of the file `photo` are kept.
+/// (GeoTIFF) of the file `photo` are kept. Its description is the digest of its bytes.
 pub(super) fn write(mask: &Mask, photo: &Path, path: &Path) -> Result<(), ExportError> {
     let place = place_of(photo, mask.size()).unwrap_or_else(|| Place {
         numbers: Vec::new(),
         keys: None,
         text: None,
     });
-    files::write_with(path, |file| {
-        let mut file = BufWriter::new(file);
-        let written = if mask.is_narrow() {
-            let labels: Vec<u8> = mask.labels.iter().map(|&label| label as u8).collect();
-            encode::<Gray8, _>(&mut file, mask, &place, &labels)
-        } else {
-            encode::<Gray16, _>(&mut file, mask, &place, mask.labels)
-        };
-        written.map_err(|error| match error {
-            ::tiff::TiffError::IoError(source) => ExportError::write(path, source),
-            other => ExportError::write(path, other),
-        })?;
-        file.flush()
-            .map_err(|error| ExportError::write(path, error))
-    })
+    let description = own_digest::blank();
+    let mut file = Cursor::new(Vec::new());
+    let written = if mask.is_narrow() {
+        let labels: Vec<u8> = mask.labels.iter().map(|&label| label as u8).collect();
+        encode::<Gray8, _>(&mut file, mask, &place, &description, &labels)
+    } else {
+        encode::<Gray16, _>(&mut file, mask, &place, &description, mask.labels)
+    };
+    written.map_err(|error| ExportError::write(path, error))?;
+    let mut bytes = file.into_inner();
+    own_digest::fill(&mut bytes);
+    Ok(files::write_atomic(path, &bytes)?)
 }
 
 fn encode<C: ColorType, W: Write + Seek>(
     to: W,
     mask: &Mask,
     place: &Place,
+    description: &str,
     labels: &[C::Inner],
 ) -> TiffResult<()>
 where
@@ -74,6 +73,7 @@ where
     let mut image = encoder.new_image::<C>(width, height)?;
     let tags = image.encoder();
     tags.write_tag(Tag::Software, PROGRAM)?;
+    tags.write_tag(Tag::ImageDescription, description)?;
     for (tag, numbers) in &place.numbers {
         tags.write_tag(*tag, numbers.as_slice())?;
     }
@@ -90,7 +90,13 @@ where
     image.write_data(labels)
 }
 
-/// Whether a file is a TIFF that this program wrote.
+/// Whether a file is a TIFF that this program wrote and no other has changed. Programs for maps change labels in place,
+/// and keep the other tags.
+pub(super) fn is_unchanged(path: &Path) -> bool {
+    is_own(path) && files::read(path).is_ok_and(|bytes| own_digest::is_unchanged(&bytes))
+}
+
+/// Whether a file is a TIFF that says that this program wrote it.
 pub(super) fn is_own(path: &Path) -> bool {
     let program = || -> Option<String> {
         let mut reader = Decoder::new(BufReader::new(File::open(path).ok()?)).ok()?;
@@ -226,6 +232,36 @@ mod tests {
             assert_eq!(scale.into_f64_vec().unwrap(), [2.0, 2.0, 0.0]);
             assert!(is_own(&out) && !is_own(&photo));
         }
+    }
+
+    #[test]
+    fn labels_that_were_changed_in_place_are_told_although_the_tags_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let [photo, path] = ["photo.png", "mask.tif"].map(|name| folder.path().join(name));
+        RgbImage::new(3, 2).save(&photo).unwrap();
+        let mask = Mask {
+            photo: &RgbImage::new(3, 2),
+            labels: &[0, 1, 0, 0, 1, 0],
+            classes: &["a", "b"].map(str::to_owned),
+            colours: &[],
+        };
+        write(&mask, &photo, &path).unwrap();
+        assert!(is_unchanged(&path) && Format::Tiff.keep_foreign(&path).is_ok());
+        let mut reader = Decoder::new(File::open(&path).unwrap()).unwrap();
+        let description = reader.find_tag(Tag::ImageDescription).unwrap().unwrap();
+        let description = description.into_string().unwrap();
+        assert_eq!(description.len(), own_digest::blank().len());
+        let none = Place {
+            numbers: Vec::new(),
+            keys: None,
+            text: None,
+        };
+        let file = File::create(&path).unwrap();
+        encode::<Gray8, _>(file, &mask, &none, &description, &[0, 1, 1, 0, 1, 0]).unwrap();
+        assert!(is_own(&path) && !is_unchanged(&path));
+        let error = Format::Tiff.keep_foreign(&path).unwrap_err().to_string();
+        assert!(error.contains("another program saved"), "{error}");
+        assert!(Format::Tiff.is_corrected(&path, &photo, 2));
     }
 
     #[test]

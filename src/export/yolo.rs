@@ -4,11 +4,13 @@ use super::mask::Mask;
 use super::polygons::polygons;
 use super::regions::Regions;
 use crate::labels::IGNORE;
+use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
 /// `CLASS x y x y ...` for every connected region, coordinates as fractions of the photo's width and
 /// height. Holes are bridged to the outer boundary (see
-/// [`Polygon::ring`](super::polygons::Polygon::ring)).
+/// [`Polygon::ring`](super::polygons::Polygon::ring)). Nothing in such a file may say which program wrote it: the first
+/// numbers end with some zeros that tell its digest.
 pub(super) fn encode(mask: &Mask) -> String {
     let [width, height] = mask.size();
     let regions = Regions::of(mask.labels, width as usize);
@@ -27,34 +29,63 @@ pub(super) fn encode(mask: &Mask) -> String {
         }
         text.push('\n');
     }
-    text
+    with_digest(&text)
+}
+
+/// A text whose numbers, after the class, end with none to three more zeros as long as its digest goes, two bits each.
+fn with_digest(text: &str) -> String {
+    let digest = Sha256::digest(text);
+    let bits = digest
+        .iter()
+        .flat_map(|byte| [0, 2, 4, 6].map(|shift| (byte >> shift) & 3));
+    let mut zeros = bits.map(usize::from);
+    let mut digested = String::new();
+    for line in text.lines() {
+        for (at, part) in line.split(' ').enumerate() {
+            if at == 0 {
+                digested.push_str(part);
+                continue;
+            }
+            let zeros = zeros.next().unwrap_or(0);
+            let point = if zeros == 0 || part.contains('.') {
+                ""
+            } else {
+                "."
+            };
+            let _ = write!(digested, " {part}{point}{:0<zeros$}", "");
+        }
+        digested.push('\n');
+    }
+    digested
+}
+
+/// A text without such zeros.
+fn without_digest(text: &str) -> String {
+    let line = |line: &str| {
+        let parts: Vec<&str> = line.split(' ').map(without_zeros).collect();
+        parts.join(" ") + "\n"
+    };
+    text.lines().map(line).collect()
+}
+
+/// A number without zeros at the end of a fraction.
+fn without_zeros(number: &str) -> &str {
+    if number.contains('.') {
+        number.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        number
+    }
 }
 
 /// A fraction with enough digits to distinguish the pixels of the largest photos.
 fn short(share: f64) -> String {
-    let text = format!("{share:.6}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
+    without_zeros(&format!("{share:.6}")).to_owned()
 }
 
-/// Whether a text is as [`encode`] writes it: polygons along the edges of pixels, with numbers of at most six
-/// digits. Boxes are not, nor polygons that a person drew with another program.
+/// Whether a text is as [`encode`] wrote it: it has its digest. Boxes, of too few numbers for one, are another program's.
 pub(super) fn is_own(text: &str) -> bool {
-    text.lines().all(|line| {
-        let mut parts = line.split(' ');
-        let class = parts
-            .next()
-            .is_some_and(|class| class.parse::<u16>().is_ok());
-        let shares: Vec<&str> = parts.collect();
-        let is_short = |share: &&str| {
-            let number = share.parse::<f64>();
-            number.is_ok_and(|number| short(number) == **share)
-        };
-        class && shares.iter().all(is_short) && is_along_pixels(&shares)
-    })
+    let is_polygon = |line: &str| line.split(' ').count() > 8;
+    text.lines().all(is_polygon) && with_digest(&without_digest(text)) == text
 }
 
 /// Whether a text is a file of labels in this form by any program: boxes, or polygons of three corners or more, with
@@ -72,16 +103,6 @@ pub(super) fn is_valid(text: &str, classes: usize) -> bool {
             && shares.len() >= 4
             && shares.len().is_multiple_of(2)
     })
-}
-
-/// Whether coordinates, x and y in turn, are those of a polygon along the edges of pixels. Only the bridges to holes,
-/// two for each hole and its four sides or more, are neither horizontal nor vertical.
-fn is_along_pixels(shares: &[&str]) -> bool {
-    let (corners, odd) = shares.as_chunks::<2>();
-    let next = corners.iter().cycle().skip(1);
-    let sides = corners.iter().zip(next);
-    let straight = sides.filter(|([x, y], [to_x, to_y])| x == to_x || y == to_y);
-    corners.len() >= 4 && odd.is_empty() && 3 * straight.count() > 2 * corners.len()
 }
 
 /// `classes.txt`: one name per line, in the order of the indices.
@@ -141,13 +162,37 @@ mod tests {
             "0 0.5 0.5 0.25 0.25\n",
             "0 0.1 0.1 0.2 0.1 0.2 0.2\n",
             "0 0.100000 0.1 0.2 0.1 0.2 0.2 0.1 0.2\n",
-            "0 0.1234567 0.1 0.2 0.1 0.2 0.2 0.1 0.2\n",
-            "0 0.1 0.1 0.2 0.1 0.2 0.2 0.1 0.2 0.5\n",
             "0 0.1 0.1 0.5 0.2 0.4 0.6 0.2 0.5\n",
-            "0 0.1 0.1 0.5 0.1 0.4 0.6 0.2 0.6\n",
+            "0 0.1 0.1 0.2 0.1 0.2 0.2 0.1 0.2\n",
         ] {
             assert!(!is_own(foreign), "{foreign}");
             assert!(!is_own(&(own.clone() + foreign)), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn labels_that_were_corrected_in_a_file_of_ours_are_told() {
+        let text = "0 0 0 0.5 0 0.5 1 0 1\n1 0.5 0 1 0 1 1 0.5 1\n";
+        let own = with_digest(text);
+        assert!(is_own(&own) && own != text);
+        assert_eq!(without_digest(&own), text);
+        let numbers = |text: &str| -> Vec<f64> {
+            let numbers = text.split_whitespace();
+            numbers.map(|number| number.parse().unwrap()).collect()
+        };
+        assert_eq!(numbers(&own), numbers(text));
+        let (first, second) = own.split_once('\n').unwrap();
+        for corrected in [
+            // Another class, a region less, the other order, and as other programs write numbers and lines.
+            own.replacen("0 ", "1 ", 1),
+            format!("{first}\n"),
+            second.to_owned(),
+            format!("{second}{first}\n"),
+            text.to_owned(),
+            own.replace('\n', "\r\n"),
+        ] {
+            assert!(!is_own(&corrected), "{corrected}");
+            assert!(is_valid(&corrected, 2), "{corrected}");
         }
     }
 

@@ -14,9 +14,16 @@ use std::path::Path;
 /// # Errors
 /// A file that cannot be read or is not a model.
 pub fn read(path: &Path, device: &Device) -> Result<Model, FileError> {
-    let bytes = files::map_file(path, "model file")?;
-    Model::from_bytes(&bytes, device).map_err(|error| {
-        let picture = refuse_picture(path, &bytes).err();
+    of_bytes(path, &files::map_file(path, "model file")?, device)
+}
+
+/// The same for a file whose bytes are known.
+///
+/// # Errors
+/// If they are no model.
+pub fn of_bytes(path: &Path, bytes: &[u8], device: &Device) -> Result<Model, FileError> {
+    Model::from_bytes(bytes, device).map_err(|error| {
+        let picture = refuse_picture(path, bytes).err();
         picture.unwrap_or_else(|| unusable(path, error))
     })
 }

@@ -439,7 +439,7 @@ fn file(format: Format, mask: &Mask, votes: &Votes) -> Result<Vec<u8>, Failure> 
         photo: &folder.join(PHOTO),
         cutout: &[],
         opacity: OPACITY,
-        votes,
+        votes: Some(votes),
         origin: Origin::Unstated,
     };
     format.write(mask, &path, &details).map_err(of_server)?;

@@ -83,11 +83,11 @@ fn all_masks(ui: &mut egui::Ui, app: &AppState, commands: &mut Vec<Command>) {
         ));
     }
     ui.add_enabled_ui(app.exports.progress().is_none(), |ui| {
-        for artifact in AllMasks::ARTIFACTS {
-            let button = egui::Button::new(artifact.label()).wrap_mode(egui::TextWrapMode::Extend);
+        for format in AllMasks::FORMATS {
+            let button = egui::Button::new(format.label()).wrap_mode(egui::TextWrapMode::Extend);
             let size = egui::vec2(ui.available_width(), theme::ROW);
             if ui.add_sized(size, button).clicked() {
-                commands.push(Command::ExportAll(artifact));
+                commands.push(Command::ExportAll(format));
             }
         }
     });

@@ -8,8 +8,9 @@ mod web;
 use super::flow::Flow;
 use super::open_model::OpenModel;
 use super::photo_list::Item;
+use crate::data::Origin;
 use crate::encoding::Centroids;
-use crate::export::{self, Artifact, Look, Scene, Trajectory};
+use crate::export::{self, Artifact, GivenMask, Look, Scene, Trajectory};
 use crate::gpu::field::PictureReadback;
 use crate::pictures;
 use crate::votes::Outlines;
@@ -31,8 +32,8 @@ pub(super) struct FlowSnapshot {
     centroids: Centroids,
     colours: Vec<[u8; 3]>,
     classes: Vec<String>,
-    /// A mask instead of the last state's, and whether it was corrected by hand.
-    mask: Option<(Vec<u16>, bool)>,
+    /// A mask instead of the last state's.
+    given: Option<GivenMask>,
     /// See [`Scene::radius`].
     radius: usize,
     look: Look,
@@ -67,7 +68,7 @@ impl FlowSnapshot {
             centroids: model.centroids.clone(),
             colours: model.colours.clone(),
             classes: model.card.classes.clone(),
-            mask: None,
+            given: None,
             radius: outlines.radius(model.card.filter_radius()),
             look,
             opacity,
@@ -78,7 +79,10 @@ impl FlowSnapshot {
     /// The same with a mask of several passes or tiles, if there is one.
     pub(super) fn with_mask(self, labels: Option<Vec<u16>>) -> Self {
         Self {
-            mask: labels.map(|labels| (labels, false)),
+            given: labels.map(|labels| GivenMask {
+                labels,
+                origin: Origin::Unstated,
+            }),
             ..self
         }
     }
@@ -87,13 +91,17 @@ impl FlowSnapshot {
     pub(super) fn corrected(self, labels: Vec<u16>, classes: &[String]) -> Self {
         Self {
             classes: classes.to_vec(),
-            mask: Some((labels, true)),
+            given: Some(GivenMask {
+                labels,
+                origin: Origin::ByHand,
+            }),
             ..self
         }
     }
 
     pub(super) fn is_corrected(&self) -> bool {
-        matches!(self.mask, Some((_, true)))
+        let given = self.given.as_ref();
+        given.is_some_and(|given| given.origin == Origin::ByHand)
     }
 
     pub(super) fn photo(&self) -> &RgbImage {
@@ -121,8 +129,7 @@ impl FlowSnapshot {
             centroids: &self.centroids,
             colours: &self.colours,
             classes: &self.classes,
-            corrected: self.mask.as_ref().map(|(labels, _)| labels.as_slice()),
-            by_hand: self.is_corrected(),
+            given: self.given.as_ref(),
             radius: self.radius,
             look: self.look,
             opacity: self.opacity,

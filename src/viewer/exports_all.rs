@@ -3,9 +3,8 @@
 use super::mask_store::{self, StoredMask};
 use super::photo_list::Item;
 use crate::data::{self, Origin};
-use crate::export::{self, Artifact, Mask};
-use crate::files::{self, Plan};
-use crate::pictures;
+use crate::export::{Artifact, Details, Format, Mask};
+use crate::files::Plan;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -41,8 +40,7 @@ pub(super) struct AllMasks {
 
 impl AllMasks {
     /// The formats that they can be written in.
-    pub(super) const ARTIFACTS: [Artifact; 3] =
-        [Artifact::Labels, Artifact::Colours, Artifact::Overlay];
+    pub(super) const FORMATS: [Format; 3] = [Format::Index, Format::Colours, Format::Overlay];
 
     /// Writes every mask into a folder, named after its photo. `report` is called with the share done
     /// and returns whether to continue; if not, the result is `None`.
@@ -55,7 +53,7 @@ impl AllMasks {
     /// first file that cannot be written, none is.
     pub(super) fn write(
         &self,
-        artifact: Artifact,
+        format: Format,
         folder: &Path,
         report: &dyn Fn(f32) -> bool,
     ) -> Option<Result<(), String>> {
@@ -71,12 +69,14 @@ impl AllMasks {
             free.next().unwrap_or_default()
         });
         let paths: Vec<PathBuf> = stems
-            .map(|stem| folder.join(artifact.file_name(&stem)))
+            .map(|stem| folder.join(Artifact::Mask(format).file_name(&stem)))
             .collect();
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let others = paths.iter().zip(&self.masks);
-        let others = others.filter(|(path, (item, _))| own.get(*path) != Some(item));
-        let others = others.map(|(path, _)| path).filter(|path| path.exists());
+        let others = others.filter(|(path, (item, _))| {
+            path.exists() && !(own.get(*path) == Some(item) && format.is_unchanged(path))
+        });
+        let others = others.map(|(path, _)| path);
         let others: Vec<_> = others.collect();
         if let Some(path) = others.first() {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -89,7 +89,7 @@ impl AllMasks {
         }
         let mut plan = Plan::default();
         for (path, (item, _)) in paths.iter().zip(&self.masks) {
-            plan.write(path, format!("the {} of {}", artifact.noun(), item.name()));
+            plan.write(path, format!("the {} of {}", format.noun(), item.name()));
         }
         let photos = self.masks.iter().filter_map(|(item, _)| match item {
             Item::File(path) => Some(path.clone()),
@@ -114,7 +114,7 @@ impl AllMasks {
                 Origin::Unstated
             };
             let written = labels
-                .and_then(|labels| self.write_one(artifact, path, (item, mask), &labels, origin));
+                .and_then(|labels| self.write_one(format, path, (item, mask), &labels, origin));
             match written {
                 Ok(()) => {
                     own.insert(path.clone(), item.clone());
@@ -141,13 +141,13 @@ impl AllMasks {
 
     fn write_one(
         &self,
-        artifact: Artifact,
+        format: Format,
         path: &Path,
         (item, mask): (&Item, &StoredMask),
         labels: &[u16],
         origin: Origin,
     ) -> Result<(), Failure> {
-        if artifact == Artifact::Labels {
+        if format == Format::Index {
             let size = mask.size.map(|side| side as usize);
             return data::write_mask(path, size, labels, self.classes.len(), origin)
                 .map_err(|error| Failure::Writing(error.to_string()));
@@ -155,7 +155,7 @@ impl AllMasks {
         let photo = item.photo().picture().map_err(Failure::Reading)?;
         if !mask.is_of(mask_store::digest(&photo)) {
             return Err(Failure::Reading(format!(
-                "{} has changed since its mask was made: segment it again",
+                "{} has changed since its mask was made: sample it again",
                 item.name()
             )));
         }
@@ -165,14 +165,16 @@ impl AllMasks {
             classes: &self.classes,
             colours: &self.colours,
         };
-        let picture = match artifact {
-            Artifact::Colours => export::colours(&mask),
-            _ => export::overlay(&mask, self.opacity),
+        let details = Details {
+            photo: path,
+            cutout: &[],
+            opacity: self.opacity,
+            votes: None,
+            origin,
         };
-        let png = pictures::png(&picture).map_err(|error| {
-            Failure::Writing(format!("cannot encode {}: {error}", path.display()))
-        })?;
-        files::write_atomic(path, &png).map_err(|error| Failure::Writing(error.to_string()))
+        format
+            .write(&mask, path, &details)
+            .map_err(|error| Failure::Writing(error.to_string()))
     }
 }
 
@@ -219,8 +221,8 @@ mod tests {
         };
         let out = path("out");
         std::fs::create_dir(&out).unwrap();
-        for artifact in AllMasks::ARTIFACTS {
-            assert_eq!(all.write(artifact, &out, &|_| true), Some(Ok(())));
+        for format in AllMasks::FORMATS {
+            assert_eq!(all.write(format, &out, &|_| true), Some(Ok(())));
         }
         assert_eq!(
             data::read_labels(out.join("b.png")).unwrap(),
@@ -231,14 +233,14 @@ mod tests {
         assert_eq!(std::fs::read_dir(&out).unwrap().count(), 6);
         // In the folder of the photos, a mask would replace one.
         let error = all
-            .write(Artifact::Labels, folder.path(), &|_| true)
+            .write(Format::Index, folder.path(), &|_| true)
             .unwrap()
             .unwrap_err();
         assert!(error.contains("a.png"), "{error}");
-        assert_eq!(all.write(Artifact::Labels, &out, &|_| false), None);
+        assert_eq!(all.write(Format::Index, &out, &|_| false), None);
         // The open photo is written as it is corrected now.
         all.open = Some((1, vec![1; 6]));
-        assert_eq!(all.write(Artifact::Labels, &out, &|_| true), Some(Ok(())));
+        assert_eq!(all.write(Format::Index, &out, &|_| true), Some(Ok(())));
         let read = |name: &str| data::read_labels(out.join(name)).unwrap().2;
         assert_eq!(
             [read("a.png"), read("b.png")],
@@ -246,14 +248,14 @@ mod tests {
         );
         // No later batch replaces what a person has corrected.
         all.by_hand.insert(0);
-        assert_eq!(all.write(Artifact::Labels, &out, &|_| true), Some(Ok(())));
+        assert_eq!(all.write(Format::Index, &out, &|_| true), Some(Ok(())));
         for name in ["a.png", "b.png"] {
-            let refused = export::Format::Index.keep_foreign(&out.join(name));
+            let refused = Format::Index.keep_foreign(&out.join(name));
             assert!(refused.unwrap_err().to_string().contains("by hand"));
         }
         // What somebody else wrote stays, as it would for another window.
         all.own = Arc::default();
-        let error = all.write(Artifact::Labels, &out, &|_| true).unwrap();
+        let error = all.write(Format::Index, &out, &|_| true).unwrap();
         let error = error.unwrap_err();
         assert!(
             error.contains("2 of these files") && error.contains("a.png"),
@@ -271,20 +273,26 @@ mod tests {
         std::fs::create_dir(&out2).unwrap();
         for (masks, is_written) in [(own.clone(), true), (masks, false), (own, true)] {
             all.masks = masks;
-            let written = all.write(Artifact::Labels, &out2, &|_| true).unwrap();
+            let written = all.write(Format::Index, &out2, &|_| true).unwrap();
             assert_eq!(written.is_ok(), is_written, "{written:?}");
         }
+        // Nor is a mask that another program has corrected since.
+        let corrected = image::GrayImage::from_pixel(3, 2, image::Luma([1]));
+        corrected.save(out2.join("a.png")).unwrap();
+        let error = all.write(Format::Index, &out2, &|_| true).unwrap();
+        assert!(error.unwrap_err().contains("1 of these files"));
+        assert_eq!(data::read_labels(out2.join("a.png")).unwrap().2, [1; 6]);
         // Photos with the same name have masks with two.
         all.masks = vec![photo("c.png"), photo("c.bmp")];
         all.open = None;
-        assert_eq!(all.write(Artifact::Labels, &out, &|_| true), Some(Ok(())));
+        assert_eq!(all.write(Format::Index, &out, &|_| true), Some(Ok(())));
         assert_eq!(read("c-2.png"), labels);
         // A photo that is gone or has changed fails alone.
         all.masks = ["e.png", "f.png", "g.png"].map(photo).to_vec();
         std::fs::remove_file(path("e.png")).unwrap();
         let changed = RgbImage::from_pixel(3, 2, image::Rgb([9, 9, 9]));
         changed.save(path("f.png")).unwrap();
-        let error = all.write(Artifact::Overlay, &out, &|_| true).unwrap();
+        let error = all.write(Format::Overlay, &out, &|_| true).unwrap();
         let error = error.unwrap_err();
         assert!(
             error.contains("2 of 3 masks") && error.contains("those of e.png, f.png; "),
@@ -301,13 +309,13 @@ mod tests {
             let _ = std::fs::remove_dir_all(&gone);
             true
         };
-        let error = all.write(Artifact::Labels, &gone, &report).unwrap();
+        let error = all.write(Format::Index, &gone, &report).unwrap();
         let error = error.unwrap_err();
         assert!(error.starts_with("3 of 3 masks"), "{error}");
         assert_eq!(begun.get(), 1);
         // Photos that could not be read before that are named all the same.
         std::fs::create_dir(&gone).unwrap();
-        let error = all.write(Artifact::Overlay, &gone, &report).unwrap();
+        let error = all.write(Format::Overlay, &gone, &report).unwrap();
         let error = error.unwrap_err();
         assert!(
             error.starts_with("3 of 3 masks") && error.contains("those of e.png, f.png; "),

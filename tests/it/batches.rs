@@ -209,6 +209,41 @@ fn a_run_that_stopped_goes_on() {
     assert_eq!(lines(&manifest).len(), 4);
 }
 
+/// A run without --skip-existing that did not reach a photo leaves its mask, which the next one makes again.
+#[test]
+fn masks_that_were_still_to_be_replaced_are_not_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let (photos, out) = (folder.path().join("photos"), folder.path().join("out"));
+    fs::create_dir(&photos).unwrap();
+    photo(&photos, "a.png");
+    let other = photo(&photos, "b.png");
+    let run = |more: &[&str]| {
+        let mut command = segment(&out);
+        command.arg(&photos).arg("--overlay").args(more);
+        command
+    };
+    run(&[]).assert().success();
+    let files = names(&out);
+    let former = fs::read(out.join("b.png")).unwrap();
+    let (bytes, time) = (
+        fs::read(&other).unwrap(),
+        fs::metadata(&other).unwrap().modified().unwrap(),
+    );
+    fs::write(&other, "no picture").unwrap();
+    fails(&mut run(&["--min-area", "5"]), &["1 of 2 photos"]);
+    // It is as it was, and so older than its mask.
+    fs::write(&other, bytes).unwrap();
+    let file = fs::File::options().write(true).open(&other).unwrap();
+    file.set_modified(time).unwrap();
+    assert_eq!(fs::read(out.join("b.png")).unwrap(), former);
+    let text = notes(&mut run(&["--min-area", "5", "--skip-existing"]));
+    assert!(text.contains("1 of 2 photos is done already"), "{text}");
+    assert_ne!(fs::read(out.join("b.png")).unwrap(), former);
+    assert_eq!(names(&out), files);
+    let text = notes(&mut run(&["--min-area", "5", "--skip-existing"]));
+    assert!(text.contains("2 of 2 photos are done already"), "{text}");
+}
+
 #[test]
 fn every_format_is_written_where_the_help_says() {
     let folder = tempfile::tempdir().unwrap();

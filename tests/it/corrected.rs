@@ -72,6 +72,43 @@ fn labels_that_were_corrected_elsewhere_are_done_and_kept() {
     );
 }
 
+/// By programs that write as this one does, such as an editor of texts.
+#[test]
+fn labels_that_were_corrected_in_place_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, picture) = (folder.path().join("out"), photo(folder.path(), "a.png"));
+    let run = |more: &[&str]| {
+        let mut command = segment(&out);
+        command.args(["--format", "labelme,yolo"]).args(more);
+        command.arg(&picture);
+        command
+    };
+    run(&[]).assert().success();
+    // It replaces its own.
+    run(&[]).assert().success();
+    let [labelme, yolo] = ["a.json", "a.txt"].map(|name| out.join(name));
+    let text = fs::read_to_string(&yolo).unwrap();
+    let (class, shares) = text.split_once(' ').unwrap();
+    let class = if class == "1" { 2 } else { 1 };
+    let corrected_yolo = format!("{class} {shares}");
+    let mut polygons = json(&labelme);
+    polygons["shapes"][0]["label"] = "corrected".into();
+    let corrected_labelme = polygons.to_string();
+    for (path, corrected, format) in [
+        (&yolo, &corrected_yolo, "yolo"),
+        (&labelme, &corrected_labelme, "labelme"),
+    ] {
+        fs::write(path, corrected).unwrap();
+        let mut only = segment(&out);
+        only.args(["--format", format]).arg(&picture);
+        fails(&mut only, &["another program"]);
+    }
+    let text = notes(&mut run(&["--skip-existing"]));
+    assert!(text.contains("kept 2 corrected files"), "{text}");
+    assert_eq!(fs::read_to_string(&yolo).unwrap(), corrected_yolo);
+    assert_eq!(fs::read_to_string(&labelme).unwrap(), corrected_labelme);
+}
+
 #[test]
 fn a_corrected_mask_is_that_of_the_other_files_too() {
     let folder = tempfile::tempdir().unwrap();

@@ -371,7 +371,7 @@ mod unix {
         let output = child.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(130), "{text}");
-        let words = "of 100 photos: with --skip-existing, the same command goes on";
+        let words = "of 100 photos: to continue, run the same command with --skip-existing";
         assert!(text.contains(words), "{text}");
     }
 

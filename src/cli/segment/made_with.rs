@@ -5,12 +5,12 @@ use crate::flow::Source;
 use crate::inference::Viewing;
 use crate::kernels::MatmulPrecision;
 use crate::model::Card;
-use crate::models::{self, LoadError};
+use crate::models::{self, Found};
 use crate::panics::panic_message;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
-use std::ffi::OsStr;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 /// Entries of the model: where it lies, and the SHA-256 of its bytes.
@@ -21,25 +21,24 @@ const CHECKSUM: &str = "model_sha256";
 const SHORT: usize = 12;
 
 /// The SHA-256 of a model's bytes, computed on a thread of its own: it would delay the first mask.
-pub(super) struct Checksum(JoinHandle<Result<String, LoadError>>);
+pub(super) struct Checksum(JoinHandle<String>);
 
 impl Checksum {
-    /// Starts to compute that of a model that is named as in the command.
+    /// Starts to compute that of a model.
     ///
     /// # Errors
     /// A thread that the system refuses.
-    pub(super) fn start(model: &OsStr) -> anyhow::Result<Self> {
-        let model = model.to_owned();
+    pub(super) fn start(model: Arc<Found>) -> anyhow::Result<Self> {
         let thread = Builder::new()
             .name("flowseg-checksum".into())
-            .spawn(move || models::checksum(model));
+            .spawn(move || models::checksum_of(model.bytes()));
         Ok(Self(thread.context("cannot start a thread")?))
     }
 
     /// Waits for it.
     fn end(self) -> anyhow::Result<String> {
         match self.0.join() {
-            Ok(checksum) => Ok(checksum?),
+            Ok(checksum) => Ok(checksum),
             Err(panic) => bail!("the checksum of the model: {}", panic_message(&*panic)),
         }
     }
@@ -48,9 +47,9 @@ impl Checksum {
 /// The model, how photos are seen, and what masks show of the result. Without a checksum it is not for records.
 ///
 /// # Errors
-/// A model that cannot be read again.
+/// A checksum that could not be computed.
 pub(super) fn made_with(
-    model: &OsStr,
+    model: &Found,
     card: &Card,
     precision: MatmulPrecision,
     viewing: &Viewing,
@@ -101,11 +100,13 @@ pub(super) fn of_files(made_with: &Value) -> Value {
 }
 
 /// The model's file, however the command names it, or the name of one in the binary.
-fn model_file(model: &OsStr) -> String {
-    let file = models::file(model);
-    let is_path = !models::is_built_in(Path::new(model));
-    let whole = is_path.then(|| dunce::canonicalize(&file).ok()).flatten();
-    whole.unwrap_or(file).to_string_lossy().into_owned()
+fn model_file(model: &Found) -> String {
+    let Some(file) = model.file() else {
+        return model.name().to_string_lossy().into_owned();
+    };
+    let whole = dunce::canonicalize(file).ok();
+    let whole = whole.as_deref().unwrap_or(file);
+    whole.to_string_lossy().into_owned()
 }
 
 /// What differs between the settings of masks that are there and those of now, such as `steps 1 instead of 5`, as far
@@ -166,23 +167,28 @@ mod tests {
     }
 
     #[test]
-    fn the_checksum_is_that_of_the_model() {
+    fn the_checksum_is_that_of_the_model_that_was_found() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("m.safetensors");
         std::fs::write(&file, "model").unwrap();
-        let checksum = Checksum::start(file.as_ref()).unwrap().end().unwrap();
+        let found = Arc::new(models::find(&file).unwrap());
+        // Windows does not replace a file that is mapped.
+        if cfg!(unix) {
+            crate::files::write_atomic(&file, b"another").unwrap();
+        }
+        let checksum = Checksum::start(found).unwrap().end().unwrap();
         assert_eq!(checksum, models::checksum_of(b"model"));
-        let missing = folder.path().join("none.safetensors");
-        assert!(Checksum::start(missing.as_ref()).unwrap().end().is_err());
     }
 
     #[test]
     fn a_model_is_the_same_under_every_name_of_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("m.safetensors");
-        std::fs::write(&file, "").unwrap();
+        std::fs::write(&file, "model").unwrap();
         let other = folder.path().join(".").join("m.safetensors");
-        assert_eq!(model_file(file.as_ref()), model_file(other.as_ref()));
-        assert_eq!(model_file("scenes".as_ref()), "scenes");
+        let named = |name: &Path| model_file(&models::find(name).unwrap());
+        assert_eq!(named(&file), named(&other));
+        #[cfg(embedded_models)]
+        assert_eq!(named(Path::new("scenes")), "scenes");
     }
 }

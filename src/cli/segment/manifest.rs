@@ -42,8 +42,7 @@ impl Manifest {
     /// # Errors
     /// The file, and what to do.
     pub(super) fn keep_foreign(path: &Path) -> Result<(), FileError> {
-        // Standard output may be redirected to a file, which is written to and not replaced.
-        if !path.is_file() || path.starts_with("/dev") || is_own(path)? {
+        if !files::replaces(path) || is_own(path)? {
             return Ok(());
         }
         files::refuse_existing(path, "not a manifest that FlowSeg wrote")
@@ -329,6 +328,22 @@ mod tests {
             text.lines().count() == 2 && !text.contains("sequence"),
             "{text}"
         );
+    }
+
+    /// A folder of files in memory, not of devices.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn files_in_shared_memory_are_not_replaced() {
+        let Ok(folder) = tempfile::tempdir_in("/dev/shm") else {
+            return;
+        };
+        let path = folder.path().join("notes.md");
+        fs::write(&path, "# Notes\n").unwrap();
+        let error = Manifest::keep_foreign(&path).unwrap_err().to_string();
+        assert!(error.contains("notes.md is not a manifest"), "{error}");
+        for device in ["/dev/null", "/dev/stdout"] {
+            Manifest::keep_foreign(Path::new(device)).unwrap();
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::data;
 use crate::export::{self, Artifact, Coco, Format, Shapes};
 use crate::files::{self, FileError, Plan};
 use crate::format::counted;
+use crate::own_png;
 use anyhow::bail;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -12,9 +13,6 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-
-/// The last chunk of every PNG, which is empty: its length, name and check sum.
-const PNG_END: [u8; 12] = *b"\0\0\0\0IEND\xaeB`\x82";
 
 /// A photo and its output files.
 pub(super) struct Photo {
@@ -171,9 +169,20 @@ impl Outputs {
     }
 
     /// Whether all files are there and, as far as their sizes and the ends of PNGs tell, whole, and about this photo,
-    /// not about one of another size that had its name.
+    /// not about one of another size, or an earlier one, that had its name.
     pub(super) fn are_done(&self, photo: &Path, sizes: &mut Sizes) -> bool {
-        !self.are_behind && self.are_whole() && self.fit(photo, sizes)
+        !self.are_behind
+            && self.are_whole()
+            && !self.are_older_than(photo)
+            && self.fit(photo, sizes)
+    }
+
+    /// Whether a file was written before the photo.
+    fn are_older_than(&self, photo: &Path) -> bool {
+        // A time to come is another clock's, such as a camera's, and is never reached by what is written now.
+        let photo = modified(photo).filter(|time| *time <= SystemTime::now());
+        let mut times = self.written().filter_map(modified);
+        photo.is_some_and(|photo| times.any(|time| time < photo))
     }
 
     /// Whether the masks, as far as they tell, have the size of a photo, as far as that is known.
@@ -239,12 +248,16 @@ impl Outputs {
         })
     }
 
-    /// The paths of masks, corrected masks and flows.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+    /// The paths of masks and flows, which this program writes.
+    pub(super) fn written(&self) -> impl Iterator<Item = &Path> {
         let masks = self.masks.iter().map(|(_, path)| path.as_path());
+        masks.chain(self.flow.iter().map(|(_, path)| path.as_path()))
+    }
+
+    /// The same, and those of corrected masks.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let corrected = self.corrected.iter().map(|(_, path)| path.as_path());
-        let flow = self.flow.iter().map(|(_, path)| path.as_path());
-        masks.chain(corrected).chain(flow)
+        self.written().chain(corrected)
     }
 }
 
@@ -312,7 +325,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
 }
 
 /// The same as Unix time in milliseconds; 0 if it is not known.
-fn milliseconds(path: &Path) -> u64 {
+pub(super) fn milliseconds(path: &Path) -> u64 {
     let since = modified(path).and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
     since.map_or(0, |since| since.as_millis() as u64)
 }
@@ -326,12 +339,14 @@ fn is_whole(path: &Path) -> bool {
         let mut file = File::open(path)?;
         let length = file.seek(SeekFrom::End(0))?;
         let mut end = Vec::new();
-        file.seek(SeekFrom::Start(length.saturating_sub(PNG_END.len() as u64)))?;
+        file.seek(SeekFrom::Start(
+            length.saturating_sub(own_png::END.len() as u64),
+        ))?;
         file.read_to_end(&mut end)?;
         std::io::Result::Ok(end)
     };
     let is_png = path.extension().is_some_and(|ending| ending == "png");
-    end().is_ok_and(|end| !end.is_empty() && (!is_png || end == PNG_END))
+    end().is_ok_and(|end| !end.is_empty() && (!is_png || end == own_png::END))
 }
 
 /// Files written once for all photos.
@@ -414,6 +429,7 @@ impl Tables {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn all_spellings_of_a_path_have_one_key() {
@@ -441,6 +457,31 @@ mod tests {
         fs::remove_file(&photo).unwrap();
         assert_eq!(sizes.of(&photo), Some([3, 2]));
         assert_eq!(sizes.of(&folder.path().join("c.png")), None);
+    }
+
+    #[test]
+    fn masks_of_an_earlier_photo_are_not_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let photo = folder.path().join("a.jpg");
+        let outputs = Outputs::of(folder.path(), "a".as_ref(), &[Format::Yolo], &[]);
+        let write = |path: &Path, time: SystemTime| {
+            let file = File::create(path).unwrap();
+            file.set_modified(time).unwrap();
+        };
+        let now = SystemTime::now();
+        let [day, hour] = [24, 1].map(|hours| Duration::from_secs(hours * 3600));
+        write(&folder.path().join("a.txt"), now - hour);
+        for (time, is_done) in [
+            (now - day, true),
+            (now - hour, true),
+            (now - hour / 2, false),
+            // Of a camera whose clock is ahead.
+            (now + day, true),
+        ] {
+            write(&photo, time);
+            let done = outputs.are_done(&photo, &mut Sizes::default());
+            assert_eq!(done, is_done, "{time:?}");
+        }
     }
 
     #[cfg(unix)]

@@ -31,16 +31,24 @@ pub(super) struct Done {
     pub network_size: [usize; 2],
     /// The share of every class, 0 to 1, by name.
     pub shares: serde_json::Map<String, serde_json::Value>,
-    /// Whether its mask was corrected in another program, and is not the network's.
-    pub corrected: bool,
-    /// Whether files of a corrected mask are kept beside those of the network's.
-    pub mixed: bool,
+    pub shown: Shown,
     /// Its entry in each of the COCO files.
     pub entries: Vec<Entry>,
     /// Duration of a frame of an animation.
     pub delay: Option<Duration>,
     /// The compared pixels of a frame of a sequence.
     pub sampled: Option<Sampled>,
+}
+
+/// The mask that a photo's files show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// The network's.
+    Network,
+    /// One that a person has corrected.
+    Corrected,
+    /// Some files show a corrected one, and others the network's.
+    Both,
 }
 
 /// The records of a batch.
@@ -254,7 +262,7 @@ impl Records {
         let mut line = match result {
             Ok(mut done) => {
                 let flicker = self.compare(photo, done.sampled.take());
-                self.mixed += usize::from(done.mixed);
+                self.mixed += usize::from(done.shown == Shown::Both);
                 if self.json {
                     let (size, shares) = (done.network_size, &done.shares);
                     let mut line = json!({"image": image, "network_size": size, "shares": shares});
@@ -277,7 +285,7 @@ impl Records {
                     "error": null,
                 });
                 if let Some(time) = photo.outputs.corrected_at {
-                    line[CORRECTED] = done.corrected.into();
+                    line[CORRECTED] = (done.shown == Shown::Corrected).into();
                     line[CORRECTED_AT] = time.into();
                 }
                 if let Some(delay) = done.delay {

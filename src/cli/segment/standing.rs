@@ -64,7 +64,7 @@ impl Standing {
     }
 
     /// The lines of a run of so many photos that a signal ends: the failures that were not named yet, how far it has
-    /// come, and how it goes on.
+    /// come, and how to continue.
     pub(super) fn last_words(&self, all: usize) -> String {
         let mut lines = self.others();
         let counts = self.counts();
@@ -73,7 +73,7 @@ impl Standing {
             failed => format!(", {failed} of them failed"),
         };
         lines.push(format!(
-            "stopped after {} of {all} photos{failed}: with --skip-existing, the same command goes on",
+            "stopped after {} of {all} photos{failed}: to continue, run the same command with --skip-existing",
             counts.done
         ));
         lines.join("\n")
@@ -88,7 +88,7 @@ mod tests {
     fn the_last_words_count_and_name_failures() {
         let standing = Standing::default();
         standing.succeeded();
-        let end = "with --skip-existing, the same command goes on";
+        let end = "to continue, run the same command with --skip-existing";
         assert_eq!(
             standing.last_words(9),
             format!("stopped after 1 of 9 photos: {end}")

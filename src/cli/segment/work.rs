@@ -2,7 +2,7 @@
 
 use super::flicker::Sampled;
 use super::outputs::Photo;
-use super::records::Done;
+use super::records::{Done, Shown};
 use crate::cli::arguments::SMALLER_VOTES;
 use crate::data::{self, Origin};
 use crate::encoding::Centroids;
@@ -150,8 +150,7 @@ impl Work<'_> {
             centroids: &self.centroids,
             colours: &self.colours,
             classes: &self.model.card.classes,
-            corrected: None,
-            by_hand: false,
+            given: None,
             radius: self.radius(),
             look: Look::Raw,
             opacity: OPACITY,
@@ -169,10 +168,16 @@ impl Work<'_> {
         } else {
             self.selection.apply(&mut labels, to[1]);
         }
-        let mut shown = outputs.masks.iter().map(|(format, _)| format.shows_mask());
-        let mixed = !is_corrected
-            && !outputs.corrected.is_empty()
-            && (shown.any(|shows| shows) || !self.shapes.is_empty());
+        let mut others = outputs.masks.iter().map(|(format, _)| format.shows_mask());
+        let shown = if is_corrected {
+            Shown::Corrected
+        } else if !outputs.corrected.is_empty()
+            && (others.any(|shows| shows) || !self.shapes.is_empty())
+        {
+            Shown::Both
+        } else {
+            Shown::Network
+        };
         let mask = Mask {
             photo: &picture,
             labels: &labels,
@@ -183,7 +188,7 @@ impl Work<'_> {
             photo: &photo.path,
             cutout: &self.cutout,
             opacity: OPACITY,
-            votes: &votes,
+            votes: Some(&votes),
             origin,
         };
         for (format, path) in &photo.outputs.masks {
@@ -199,8 +204,7 @@ impl Work<'_> {
             size: [picture.width(), picture.height()],
             network_size,
             shares: shares(&mask),
-            corrected: is_corrected,
-            mixed,
+            shown,
             entries: self.shapes.iter().map(entry).collect(),
             delay,
             sampled: photo

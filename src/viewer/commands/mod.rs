@@ -21,7 +21,7 @@ use super::lessons;
 use super::mask_queue::MaskSettings;
 use super::photo_list::PhotoList;
 use super::second::Choice;
-use crate::export::{Artifact, Look};
+use crate::export::{Artifact, Format, Look};
 use crate::inference::Sampling;
 use crate::texts::Language;
 use eframe::egui::ColorImage;
@@ -86,7 +86,7 @@ pub(super) enum Command {
     CloseDevices,
     Export(Artifact, Look),
     /// Writes the masks made so far into a folder.
-    ExportAll(Artifact),
+    ExportAll(Format),
     CancelExport,
     /// Answers the question about exports that are not complete when the window is to be closed.
     LeaveExports(Leave),

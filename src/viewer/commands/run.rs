@@ -1,7 +1,7 @@
 //! What commands do. Panels change the shared state only through them.
 
 use super::{Action, Command, is_enabled};
-use crate::export::{Artifact, Look};
+use crate::export::{Artifact, Format, Look};
 use crate::inference::Sampling;
 use crate::viewer::app_event::{AppEvent, Zoom};
 use crate::viewer::app_state::{AppState, Dialogs, ExportFirst};
@@ -87,7 +87,7 @@ pub(crate) fn run(app: &mut AppState, context: &egui::Context, command: Command)
         Command::CloseExport => app.dialogs.export = None,
         Command::CloseDevices => app.dialogs.devices = false,
         Command::Export(artifact, look) => export(app, artifact, look),
-        Command::ExportAll(artifact) => export_all(app, artifact),
+        Command::ExportAll(format) => export_all(app, format),
         Command::CancelExport => app.change_exports(Exports::cancel),
         Command::LeaveExports(leave) => {
             app.change_exports(|exports| exports.answer(leave));
@@ -247,11 +247,11 @@ fn open_export(app: &mut AppState, first: ExportFirst) {
     app.exports.forget();
 }
 
-fn export_all(app: &mut AppState, artifact: Artifact) {
+fn export_all(app: &mut AppState, format: Format) {
     let Some(masks) = app.all_masks() else {
         return;
     };
-    if let Err(error) = app.exports.ask_all(artifact, masks) {
+    if let Err(error) = app.exports.ask_all(format, masks) {
         app.errors.report_no_thread(&error);
     }
 }

@@ -4,7 +4,7 @@ use super::{
     Contents, Exports, FlowSnapshot, NewFile, Outcome, PictureKind, Progress, encode, file_name,
     outcome,
 };
-use crate::export::{self, Artifact, Pictures};
+use crate::export::{self, Artifact, Format, Pictures};
 use crate::files::{self, Plan};
 use crate::format::counted;
 use crate::viewer::exports_all::AllMasks;
@@ -141,16 +141,16 @@ impl Exports {
     /// The system cannot start another thread.
     pub(in crate::viewer) fn ask_all(
         &mut self,
-        artifact: Artifact,
+        format: Format,
         masks: AllMasks,
     ) -> std::io::Result<()> {
         let dialog = rfd::AsyncFileDialog::new().set_title("Export all masks");
         let chosen = dialog.pick_folder();
-        let contents = counted(masks.masks.len(), artifact.noun());
+        let contents = counted(masks.masks.len(), format.noun());
         self.spawn(move |progress| {
             let report = |share: f32| progress.report(share);
             at_chosen(chosen, progress, |folder| {
-                let written = masks.write(artifact, &folder, &report);
+                let written = masks.write(format, &folder, &report);
                 written.map(|written| written.map(|()| folder))
             })
         })?;

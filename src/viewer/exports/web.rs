@@ -4,7 +4,7 @@ use super::{
     Contents, Exports, FlowSnapshot, NewFile, Outcome, PictureKind, Progress, encode, file_name,
     outcome,
 };
-use crate::export::{self, Artifact, Pictures};
+use crate::export::{self, Artifact, Format, Pictures};
 use crate::viewer::exports_all::AllMasks;
 use crate::{files, page};
 use std::path::PathBuf;
@@ -93,7 +93,7 @@ impl Exports {
     ///
     /// # Errors
     /// Always.
-    pub(in crate::viewer) fn ask_all(&mut self, _: Artifact, _: AllMasks) -> std::io::Result<()> {
+    pub(in crate::viewer) fn ask_all(&mut self, _: Format, _: AllMasks) -> std::io::Result<()> {
         Err(std::io::ErrorKind::Unsupported.into())
     }
 

@@ -2,7 +2,7 @@
 
 use super::correct::{MIDDLE, correcting, mask, paint};
 use super::*;
-use crate::export::{Artifact, Look, Pictures};
+use crate::export::{Artifact, Format, Look, Pictures};
 use crate::viewer::app_event::AppEvent;
 use crate::viewer::app_state::{Dialogs, ExportFirst};
 use crate::viewer::commands::{Action, Command, run::run};
@@ -146,7 +146,7 @@ fn exports_are_written_and_a_place_that_refuses_is_named() {
         let app = &mut window.state_mut().shared;
         let flow = app.snapshot(Look::Raw).unwrap();
         app.exports
-            .write(Artifact::Labels, flow, path.clone())
+            .write(Artifact::Mask(Format::Index), flow, path.clone())
             .unwrap();
         until(&mut window, "the file", |app| {
             app.shared.exports.progress().is_none()
@@ -177,7 +177,7 @@ fn the_dialog_keeps_its_hint_beside_what_was_written() {
     }
     let top = |label: &str| window.get_by_label(label).rect().top();
     let choice = top("Animations show");
-    assert!(choice > top(Artifact::Overlay.label()));
+    assert!(choice > top(Artifact::Mask(Format::Overlay).label()));
     assert!(choice < top(Artifact::Gif.label()));
 }
 
@@ -229,7 +229,9 @@ fn an_export_never_replaces_the_photo_that_it_shows() {
     });
     let app = &mut window.state_mut().shared;
     let flow = app.snapshot(Look::Raw).unwrap();
-    let written = app.exports.write(Artifact::Labels, flow, path.clone());
+    let written = app
+        .exports
+        .write(Artifact::Mask(Format::Index), flow, path.clone());
     written.unwrap();
     until(&mut window, "the refusal", |app| {
         app.shared.exports.progress().is_none()
