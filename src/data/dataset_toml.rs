@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::classes::ClassTable;
-use super::contents::{Contents, SPLITS, canonical};
+use super::contents::Contents;
 use super::drawn::Unlabelled;
 use super::error::DataError;
 use super::mapping::LabelMapping;
 use super::split::Split;
+use super::split_name::{SPLITS, canonical};
 use crate::labels::IGNORE;
 use crate::text_file::{self, BACKSLASH};
 

@@ -13,13 +13,14 @@ use super::super::decode::{RawLabels, read_ids};
 use super::super::drawing::{Draw, Drawing, Fit};
 use super::super::error::DataError;
 use super::super::split::{Files, Pair, Scan, Split};
+use super::super::split_name::{self, SPLITS, TRAINING};
 use super::canvas::{Canvas, UNANNOTATED};
 use super::coco_file::{Annotation, Category, File, Head, Id, Image, Segment};
 use super::coco_listed;
 use super::crowds::Crowds;
 use super::geometry::Geometry;
 use super::json::{self, Kind, Whole};
-use super::places::{self, Names, Photos, SPLITS, TRAINING};
+use super::places::{self, Names, Photos};
 use super::table::{Table, Unlabelled};
 use super::unused::Unused;
 use crate::labels::IGNORE;
@@ -456,17 +457,12 @@ impl Annotated {
             .split_once('_')
             .map_or(&*stem, |(_, token)| token)
             .to_owned();
-        let short: &[&str] = match self.split {
-            "training" => &["train", "training"],
-            "validation" => &["val", "valid", "validation"],
-            _ => &["test"],
-        };
         let near = self.json.parent().unwrap_or(&self.dir).to_path_buf();
         let mut folders = vec![near.join("images"), near.join("data")];
         for base in [self.dir.clone(), self.dir.join("images")] {
             folders.extend(
                 std::iter::once(token.as_str())
-                    .chain(short.iter().copied())
+                    .chain(split_name::spellings(self.split).iter().copied())
                     .map(|name| base.join(name)),
             );
         }

@@ -28,10 +28,9 @@ mod yolo_description;
 
 use std::path::Path;
 
-use places::TRAINING;
-
 use super::contents::Contents;
 use super::error::DataError;
+use super::split_name::TRAINING;
 
 pub(super) use places::{split_folders, split_hinted, split_of_whole};
 pub(super) use table::Unlabelled;

@@ -10,6 +10,7 @@ use walkdir::WalkDir;
 
 use super::super::photo::{PHOTO_EXTENSIONS, has_photo_ending};
 use super::super::split::{Key, key};
+use super::super::split_name::{self, TRAINING};
 
 /// The photos in a folder and its subfolders.
 pub(super) struct Photos {
@@ -231,14 +232,8 @@ pub(in super::super) fn split_hinted(name: &str) -> Option<&'static str> {
 
 /// The split named by a word in a name.
 pub(super) fn split_of(name: &str) -> Option<&'static str> {
-    let lower = name.to_lowercase();
-    let mut words = lower.split(|c: char| !c.is_alphabetic());
-    words.find_map(|word| match word {
-        "train" | "training" => Some("training"),
-        "val" | "valid" | "validation" => Some("validation"),
-        "test" | "testing" => Some("test"),
-        _ => None,
-    })
+    let mut words = name.split(|c: char| !c.is_alphabetic());
+    words.find_map(split_name::of_word)
 }
 
 /// The split named by the folders of a relative path; `training` if there is none.
@@ -262,11 +257,6 @@ pub(in super::super) fn split_folders(dir: &Path) -> Vec<PathBuf> {
     folders.sort();
     folders
 }
-
-/// The split of everything that is not said to belong to another.
-pub(super) const TRAINING: &str = "training";
-/// The splits in their order.
-pub(super) const SPLITS: [&str; 3] = [TRAINING, "validation", "test"];
 
 /// Distinct sample names, from photo paths relative to their folder.
 #[derive(Default)]

@@ -19,6 +19,7 @@ mod photos;
 mod reports;
 mod scenes;
 mod shapes;
+mod split_names;
 mod tiles;
 mod tomls;
 mod voc;
