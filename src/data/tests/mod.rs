@@ -6,6 +6,7 @@ mod bands;
 mod checks;
 mod coco;
 mod coco_files;
+mod coco_programs;
 mod converting;
 mod decoding;
 mod fingerprints;
