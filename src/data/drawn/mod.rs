@@ -27,6 +27,7 @@ mod unused;
 mod yaml;
 mod yolo;
 mod yolo_description;
+mod yolo_semantic;
 
 use std::path::Path;
 
@@ -94,11 +95,10 @@ impl Form {
             let reason = "crowds in its dataset.toml is for COCO's JSON files; remove it";
             return Err(DataError::description(dir, reason));
         }
-        let unlabelled = settings.unlabelled.clone().unwrap_or_default();
         match self {
             Self::Coco => coco::contents(dir, &settings),
-            Self::Labelme => labelme::contents(dir, &unlabelled),
-            Self::Yolo => yolo::contents(dir, &unlabelled),
+            Self::Labelme => labelme::contents(dir, &settings.unlabelled.unwrap_or_default()),
+            Self::Yolo => yolo::contents(dir, &settings),
         }
     }
 }

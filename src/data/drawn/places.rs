@@ -139,6 +139,16 @@ pub(super) fn inside(from: &Path, slashed: &str) -> Option<PathBuf> {
     Some(place)
 }
 
+/// A path with its last part named `from` replaced; `None` if there is none.
+pub(super) fn swapped(path: &Path, from: &str, to: impl AsRef<Path>) -> Option<PathBuf> {
+    let parts: Vec<Component> = path.components().collect();
+    let at = parts.iter().rposition(|part| part.as_os_str() == from)?;
+    let mut new: PathBuf = parts[..at].iter().collect();
+    new.push(to);
+    new.extend(&parts[at + 1..]);
+    Some(new)
+}
+
 /// The folder of a data set, for paths that may be absolute.
 pub(super) struct Root {
     dir: PathBuf,

@@ -24,6 +24,7 @@ mod split_names;
 mod tiles;
 mod tomls;
 mod voc;
+mod yolo_forms;
 
 use std::fs;
 use std::path::{Path, PathBuf};

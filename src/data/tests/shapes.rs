@@ -391,6 +391,10 @@ fn lines_that_are_no_outlines_are_named() {
         ("\n2 0 0 1 0 1 1\n", &["line 2", "class 2", "there are 2"]),
         ("x 0 0 1 0 1 1\n", &["line 1", "class number"]),
         ("0 0 0 1 0 1\n", &["line 1", "5 numbers"]),
+        (
+            "0 0 0 1 0 1 1 0\n",
+            &["line 1", "odd number of coordinates"],
+        ),
         ("0 0 0 640 0 640 480\n", &["line 1", "share"]),
         ("0 0 0 1 nan 1 1\n", &["line 1", "share"]),
     ] {

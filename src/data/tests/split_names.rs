@@ -6,8 +6,11 @@ use super::split_name::{SPELLINGS, SPLITS};
 use super::*;
 use serde_json::json;
 
-/// The forms of data sets whose splits have names, each with what makes one with a split of this name.
-fn forms() -> [(&'static str, fn(&Path, &str)); 6] {
+/// Makes a data set in a folder with a split of this name.
+type Make = fn(&Path, &str);
+
+/// The forms of data sets whose splits have names.
+fn forms() -> [(&'static str, Make); 6] {
     fn write(path: &Path, text: &str) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
