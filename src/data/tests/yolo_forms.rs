@@ -54,7 +54,7 @@ fn label_files_in_the_folder_that_yolo_calls_masks_dir() {
         dataset.load(0).unwrap().labels.data,
         [I, 0, 1, I, 0, 0, 1, I]
     );
-    // A value that is not in the table is none of the classes, also where their numbers have it.
+    // A value that the table lacks has no class, even if it is the number of one.
     let dir = mapped("{7: 0, 26: 1}", values);
     let dataset = Dataset::open(dir.path(), "training").unwrap();
     says(&message(dataset.load(0)), &["masks/train/a.png"]);
