@@ -3,6 +3,7 @@
 use super::classes::ClassTable;
 use super::mapping::LabelMapping;
 use super::split::Split;
+use super::split_name::{SPELLINGS, SPLITS};
 use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
@@ -21,23 +22,6 @@ pub struct Contents {
 
 /// The usual folder of label files.
 pub(super) const ANNOTATIONS: &str = "annotations";
-
-/// The names of splits, in order.
-pub(super) const SPLITS: [&str; 3] = ["training", "validation", "test"];
-/// The names that a split may have, the canonical one first, in the order of [`SPLITS`].
-const SPELLINGS: [&[&str]; 3] = [
-    &["training", "train"],
-    &["validation", "val", "valid"],
-    &["test"],
-];
-
-/// The canonical spelling of a split's name.
-pub(super) fn canonical(split: &str) -> &str {
-    match SPELLINGS.iter().find(|names| names.contains(&split)) {
-        Some([first, ..]) => first,
-        _ => split,
-    }
-}
 
 /// How many files of a folder are looked at to tell what it holds.
 const LOOKED_AT: usize = 64;

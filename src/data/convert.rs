@@ -20,7 +20,7 @@ use walkdir::WalkDir;
 
 use super::budget::groups;
 use super::classes::ClassTable;
-use super::contents::{Contents, SPLITS, canonical};
+use super::contents::Contents;
 use super::decode::{Origin, read_labels, write_mask};
 use super::error::DataError;
 use super::layout;
@@ -28,6 +28,7 @@ use super::pair::{load_pair, pixels};
 use super::photo::has_photo_ending;
 use super::scenes;
 use super::split::{Files, Pair, Split, is_hidden};
+use super::split_name::{SPLITS, canonical};
 use super::unread::unread;
 use crate::files::{self, FileError};
 use crate::labels::LabelMap;

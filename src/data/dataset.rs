@@ -9,7 +9,6 @@ use rayon::prelude::*;
 
 use super::budget::groups;
 use super::classes::ClassTable;
-use super::contents::canonical;
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
 use super::layout;
@@ -18,6 +17,7 @@ use super::pair::{load_pair, mapped, pixels, raw_labels};
 use super::sample::Sample;
 use super::scenes::{self, SceneConfig};
 use super::split::{Files, Pair, Split};
+use super::split_name::canonical;
 use super::unread::unread;
 use crate::format::counted;
 use crate::labels::IGNORE;

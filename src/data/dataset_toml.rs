@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::classes::ClassTable;
-use super::contents::{Contents, SPLITS, canonical};
-use super::drawn::Unlabelled;
+use super::contents::Contents;
+use super::drawn::{Marked, Settings, Unlabelled};
 use super::error::DataError;
 use super::mapping::LabelMapping;
 use super::split::Split;
+use super::split_name::{SPLITS, canonical};
 use crate::labels::IGNORE;
 use crate::text_file::{self, BACKSLASH};
 
@@ -40,12 +41,12 @@ pub const HELP: &str = r#"dataset.toml in the folder describes data in no known 
   # The class of a raw label value.
   255 = "car"
 
-Without classes and splits the layout is detected, and name, map and classes in ignore apply to it. If labels are outlines (COCO, Labelme, YOLO), unlabelled is the class of pixels without a shape: "background", the default, "ignore", or the name of a class.
+Without classes and splits the layout is detected, and name, map and classes in ignore apply to it. If labels are outlines (COCO, Labelme, YOLO), unlabelled is the class of pixels without a shape: "background", the default, "ignore", or the name of a class. crowds = "class" gives what COCO files mark as crowds the class of its category, and "ignore" says that they are crowds, which are ignored.
 labelmap.txt beside images and annotations (NAME:RED,GREEN,BLUE:: in each line) gives coloured labels their classes, and palette labels if it lists all colours in use."#;
 
-/// The error for `unlabelled` with label files.
+/// The error for `unlabelled` or `crowds` with label files.
 pub(super) const NOT_DRAWN: &str =
-    "unlabelled is for labels that are outlines (COCO, Labelme, YOLO); remove it";
+    "unlabelled and crowds are for labels that are outlines (COCO, Labelme, YOLO); remove them";
 
 /// The file that describes a data set.
 pub(super) const FILE: &str = "dataset.toml";
@@ -64,6 +65,7 @@ struct Description {
     #[serde(default)]
     map: BTreeMap<String, String>,
     unlabelled: Option<String>,
+    crowds: Option<Marked>,
 }
 
 #[derive(Deserialize)]
@@ -106,8 +108,8 @@ pub(super) enum Described {
 /// Options for a detected layout.
 #[derive(Default)]
 pub(super) struct Options {
-    /// Class of unannotated pixels.
-    pub unlabelled: Option<Unlabelled>,
+    /// What the file says of labels that are outlines.
+    pub drawn: Option<Settings>,
     name: Option<String>,
     relabel: Relabel,
 }
@@ -166,8 +168,10 @@ pub(super) fn read(dir: &Path) -> Result<Option<Described>, DataError> {
         Some(name) => Some(unlabelled(&path, name.trim())?),
         None => None,
     };
+    let crowds = described.crowds;
+    let drawn = Settings { unlabelled, crowds };
     Ok(Some(Described::Options(Options {
-        unlabelled,
+        drawn: (drawn != Settings::default()).then_some(drawn),
         name: described.name,
         relabel,
     })))
@@ -290,7 +294,7 @@ fn whole(dir: &Path, described: Description, ignore: &[u16]) -> Result<Contents,
         Some(Classes::File(file)) => ClassTable::from_file(dir.join(file))?,
         None => return Err(lacks("classes")),
     };
-    if described.unlabelled.is_some() {
+    if described.unlabelled.is_some() || described.crowds.is_some() {
         return Err(DataError::description(&path, NOT_DRAWN));
     }
     let (count, offset) = (classes.len() as i64, described.offset.unwrap_or_default());
@@ -379,6 +383,7 @@ mod tests {
             "image_suffix",
             "label_suffix",
             "unlabelled",
+            "crowds",
             "name",
         ] {
             assert!(HELP.contains(key), "{key}");

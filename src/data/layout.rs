@@ -218,7 +218,7 @@ impl Layout {
             Some(Described::Whole(contents)) => (Options::default(), Some(contents)),
             None => (Options::default(), None),
         };
-        let said = options.unlabelled.clone();
+        let said = options.drawn.clone();
         let drawn = |form: Form| form.contents(dir, said.as_ref());
         let mut contents = match self {
             Self::Plain => plain(dir)?,

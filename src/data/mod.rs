@@ -44,6 +44,7 @@ mod sample;
 mod saved_labels;
 pub mod scenes;
 pub mod split;
+mod split_name;
 mod tally;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::black_and_white;
 use super::classes::ClassTable;
-use super::contents::canonical;
 use super::convert::same_bytes;
 use super::dataset::{Dataset, empty, endings, folder_name};
 use super::error::DataError;
@@ -18,6 +17,7 @@ use super::mapping::LabelMapping;
 use super::pair::{Loaded, load, pixels};
 use super::scenes;
 use super::split::{Files, Pair, Split};
+use super::split_name::canonical;
 use super::tally::{Tally, tally};
 use super::unread::unread;
 use crate::format::{counted, some_of};

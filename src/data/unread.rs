@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::contents::canonical;
 use super::drawn::{absent, is_described, split_folders, split_hinted, split_of_whole};
 use super::known::voc;
 use super::layout::Layout;
 use super::photo::has_photo_ending;
 use super::split::Split;
+use super::split_name::canonical;
 use crate::format::counted;
 
 /// What is not read, one line per folder.

@@ -1,7 +1,7 @@
 //! COCO's JSON: instances with polygons or run lengths, and panoptic PNG files.
 //!
-//! Where annotations overlap, the one with the smallest area counts; crowds are ignored. Pixels without
-//! an annotation are background, or ignored in panoptic files; a setting may say otherwise.
+//! Where annotations overlap, the one with the smallest area counts; crowds and boxes without an outline are ignored.
+//! Pixels without an annotation are background, or ignored in panoptic files. Settings may say otherwise.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -13,14 +13,17 @@ use super::super::decode::{RawLabels, read_ids};
 use super::super::drawing::{Draw, Drawing, Fit};
 use super::super::error::DataError;
 use super::super::split::{Files, Pair, Scan, Split};
+use super::super::split_name::{self, SPLITS, TRAINING};
 use super::canvas::{Canvas, UNANNOTATED};
-use super::coco_file::{Annotation, Category, File, Head, Id, Image, Segment};
+use super::coco_categories::{classes_by_id, drop_projects, twice};
+use super::coco_file::{Annotation, File, Flag, Head, Id, Image, Segment, WHAT};
 use super::coco_listed;
-use super::crowds::Crowds;
+use super::crowds::{Crowds, Marked};
 use super::geometry::Geometry;
 use super::json::{self, Kind, Whole};
-use super::places::{self, Names, Photos, SPLITS, TRAINING};
-use super::table::{Table, Unlabelled};
+use super::places::{self, Names, Photos};
+use super::settings::Settings;
+use super::table::Table;
 use super::unused::Unused;
 use crate::labels::IGNORE;
 
@@ -30,8 +33,6 @@ const LOOKED_AT: usize = 16;
 const TRIED: usize = 100;
 /// Prefixes of files of the same form without regions.
 const OTHERS: [&str; 3] = ["captions_", "person_keypoints_", "image_info_"];
-/// The expected kind of file, for errors.
-const WHAT: &str = "a COCO file";
 
 /// The JSON file of a split.
 #[derive(Debug)]
@@ -85,26 +86,29 @@ fn sources(dir: &Path) -> Vec<Source> {
     SPLITS.into_iter().filter_map(source).collect()
 }
 
-/// The classes and splits of a folder; `said` is the class of pixels without an annotation, if a setting
-/// states it.
+/// The classes and splits of a folder.
 ///
 /// # Errors
 /// A file that cannot be read, lists no category, or has two with the same id.
-pub(super) fn contents(dir: &Path, said: Option<&Unlabelled>) -> Result<Contents, DataError> {
+pub(super) fn contents(dir: &Path, settings: &Settings) -> Result<Contents, DataError> {
     let sources = sources(dir);
     let mut heads = Vec::new();
     for source in &sources {
         heads.push(json::read::<Head>(&source.json, WHAT)?);
     }
+    drop_projects(
+        sources.iter().map(|source| source.json.as_path()),
+        &mut heads,
+    )?;
     let categories = heads.iter().flat_map(|head| &head.categories);
     let names: Vec<String> = categories.map(|category| category.name.clone()).collect();
+    let said = settings.unlabelled.as_ref();
     let covered = said.is_none() && heads.iter().all(|head| head.annotations.panoptic);
     let unsegmented = if said.is_some() { UNANNOTATED } else { IGNORE };
-    let usual = Unlabelled::default();
     let table = Table::new(
         sources.first().map_or(dir, |source| source.json.as_path()),
         &names,
-        said.unwrap_or(&usual),
+        &said.cloned().unwrap_or_default(),
         covered,
     )?;
     let files = sources.iter().flat_map(|source| {
@@ -126,6 +130,7 @@ pub(super) fn contents(dir: &Path, said: Option<&Unlabelled>) -> Result<Contents
             classes,
             table: table.classes.clone(),
             unsegmented,
+            marked: settings.crowds,
         };
         splits.push(Split::scanned(source.split, dir, source.json, annotated));
     }
@@ -151,6 +156,8 @@ struct Annotated {
     table: ClassTable,
     /// The raw label of pixels without a segment in panoptic files.
     unsegmented: u16,
+    /// What a setting says of annotations that are marked as crowds.
+    marked: Option<Marked>,
 }
 
 /// The annotations of one photo.
@@ -177,8 +184,9 @@ impl Scan for Annotated {
         let known = self.by_id(&file.images)?;
         let mut found: Vec<Found> = Vec::new();
         found.resize_with(file.images.len(), Found::default);
-        let (mut unlisted, mut shapeless, mut outlines) = (Unused::default(), Unused::default(), 0);
-        let mut crowds = Crowds::default();
+        let (mut unlisted, mut shapeless, mut boxes) =
+            (Unused::default(), Unused::default(), Unused::default());
+        let (mut crowds, mut outlines) = (Crowds::default(), 0);
         let pngs = png_folder(&self.dir, &self.json);
         for (at, annotation) in file.annotations.into_iter().enumerate() {
             let name = || annotation_name(at, annotation.id.as_ref());
@@ -192,24 +200,35 @@ impl Scan for Annotated {
                 let png = annotation.file_name.unwrap_or_default();
                 for segment in &segments {
                     let name = || format!("segment {} of {png}", segment.id.0);
-                    crowds.count(
-                        self.classes.get(&segment.category_id),
-                        segment.iscrowd.0,
-                        name,
-                    );
+                    let class = self.classes.get(&segment.category_id);
+                    crowds.count(class, self.is_crowd(segment.iscrowd, false), name);
                 }
                 self.add_segments(found, pngs.as_deref(), &png, segments);
             } else if !annotation.segmentation.is_outline() {
-                shapeless.add(name);
+                let geometry = annotation.rectangle.and_then(Geometry::rectangle);
+                let Some(geometry) = geometry else {
+                    shapeless.add(name);
+                    continue;
+                };
+                boxes.add(name);
+                // Where in the box its object lies is unknown.
+                found.shapes.push(Shape {
+                    class: IGNORE,
+                    area: geometry.area(),
+                    geometry,
+                    at,
+                    id: annotation.id,
+                });
             } else {
                 outlines += 1;
                 let class = annotation.category_id.as_ref();
                 let class = class.and_then(|id| self.classes.get(id));
-                crowds.count(class, annotation.iscrowd.0, name);
+                let is_crowd = self.is_crowd(annotation.iscrowd, annotation.is_by_cvat);
+                crowds.count(class, is_crowd, name);
                 self.add_shape(found, annotation, at);
             }
         }
-        if outlines == 0 && shapeless.count > 0 {
+        if outlines == 0 && shapeless.count + boxes.count > 0 {
             return Err(DataError::description(
                 &self.json,
                 "holds boxes without outlines: segmentation needs polygons or run lengths",
@@ -220,16 +239,21 @@ impl Scan for Annotated {
         let unread = coco_listed::unread(&self.json, &file.images, &self.further, others);
         let mut files = self.pairs(file.images, found);
         files.faults.extend(unread);
-        files.notes.extend(crowds.note(&self.json));
         // Other splits are smaller, and may well hold a crowd alone.
-        if self.split == TRAINING {
-            files.notes.extend(crowds.classes(&self.json, &self.table));
-        }
+        let table = (self.split == TRAINING).then_some(&self.table);
+        crowds.tell(&self.json, table, self.marked, &mut files);
         files.faults.extend(unlisted.fault(
             &self.json,
             [
                 "annotation of an image that it does not list is left out",
                 "annotations of images that it does not list are left out",
+            ],
+        ));
+        files.faults.extend(boxes.fault(
+            &self.json,
+            [
+                "annotation is a box without an outline, whose pixels are ignored",
+                "annotations are boxes without outlines, whose pixels are ignored",
             ],
         ));
         files.faults.extend(shapeless.fault(
@@ -243,40 +267,6 @@ impl Scan for Annotated {
     }
 }
 
-/// The error for a file with two images or categories with the same id.
-fn twice(json: &Path, what: &str, id: &Id, [first, second]: [&str; 2]) -> DataError {
-    let reason = format!(
-        "the {what} {first:?} and {second:?} have the same id {id}: give every one its own, as files that were \
-         merged must be numbered anew"
-    );
-    DataError::description(json, reason)
-}
-
-/// The class of every category by its id.
-///
-/// # Errors
-/// Two classes with the same id.
-fn classes_by_id(
-    json: &Path,
-    categories: Vec<Category>,
-    indices: impl Iterator<Item = u16>,
-) -> Result<HashMap<Id, u16>, DataError> {
-    let mut known: HashMap<Id, (u16, String)> = HashMap::new();
-    for (category, class) in categories.into_iter().zip(indices) {
-        let Some((first, name)) = known.get(&category.id) else {
-            known.insert(category.id, (class, category.name));
-            continue;
-        };
-        // The same class twice is harmless.
-        if *first != class {
-            let names = [name.as_str(), category.name.as_str()];
-            return Err(twice(json, "categories", &category.id, names));
-        }
-    }
-    let classes = known.into_iter().map(|(id, (class, _))| (id, class));
-    Ok(classes.collect())
-}
-
 /// The name of an annotation in errors.
 fn annotation_name(at: usize, id: Option<&Id>) -> String {
     match id {
@@ -286,6 +276,10 @@ fn annotation_name(at: usize, id: Option<&Id>) -> String {
 }
 
 impl Annotated {
+    fn is_crowd(&self, Flag(is_marked): Flag, is_by_cvat: bool) -> bool {
+        is_marked && Marked::is_crowd(self.marked, is_by_cvat)
+    }
+
     /// The place of every image in the list, by its id. The first entry counts where one is repeated.
     ///
     /// # Errors
@@ -307,7 +301,7 @@ impl Annotated {
             Some(id) => self.classes.get(id).copied().ok_or_else(|| id.to_string()),
             None => Err("none".to_owned()),
         };
-        let class = if annotation.iscrowd.0 {
+        let class = if self.is_crowd(annotation.iscrowd, annotation.is_by_cvat) {
             Ok(IGNORE)
         } else {
             class
@@ -346,7 +340,7 @@ impl Annotated {
         let mut classes = HashMap::new();
         for segment in segments {
             let class = match self.classes.get(&segment.category_id) {
-                _ if segment.iscrowd.0 => IGNORE,
+                _ if self.is_crowd(segment.iscrowd, false) => IGNORE,
                 Some(class) => *class,
                 None => {
                     let name = format!("segment {} of {png}", segment.id.0);
@@ -456,17 +450,12 @@ impl Annotated {
             .split_once('_')
             .map_or(&*stem, |(_, token)| token)
             .to_owned();
-        let short: &[&str] = match self.split {
-            "training" => &["train", "training"],
-            "validation" => &["val", "valid", "validation"],
-            _ => &["test"],
-        };
         let near = self.json.parent().unwrap_or(&self.dir).to_path_buf();
         let mut folders = vec![near.join("images"), near.join("data")];
         for base in [self.dir.clone(), self.dir.join("images")] {
             folders.extend(
                 std::iter::once(token.as_str())
-                    .chain(short.iter().copied())
+                    .chain(split_name::spellings(self.split).iter().copied())
                     .map(|name| base.join(name)),
             );
         }

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
+use serde_json::Value;
 
 use super::geometry::Geometry;
 use super::json::Whole;
 use super::places;
+
+/// The expected kind of file, for errors.
+pub(super) const WHAT: &str = "a COCO file";
 
 /// The id of an image or a category: a number or a text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,6 +34,15 @@ impl fmt::Display for Id {
 pub(super) struct Category {
     pub id: Id,
     pub name: String,
+    /// A name; other programs may write anything here.
+    supercategory: Option<Value>,
+}
+
+impl Category {
+    /// The name of the category that it is below.
+    pub(super) fn above(&self) -> Option<&str> {
+        self.supercategory.as_ref()?.as_str()
+    }
 }
 
 /// The classes of a file; its annotations are skipped.
@@ -72,6 +85,12 @@ pub(super) struct Annotation {
     pub segmentation: Geometry,
     pub segments_info: Option<Vec<Segment>>,
     pub file_name: Option<String>,
+    /// `[left, top, width, height]` in pixels; `None` if it is not of this form.
+    #[serde(default, rename = "bbox", deserialize_with = "four_numbers")]
+    pub rectangle: Option<[f64; 4]>,
+    /// Whether the attribute `occluded` is there, which CVAT gives to every annotation.
+    #[serde(default, rename = "attributes", deserialize_with = "has_occluded")]
+    pub is_by_cvat: bool,
 }
 
 #[derive(Deserialize)]
@@ -90,8 +109,18 @@ impl Image {
 }
 
 /// 0 or 1, or as some programs write it, false or true.
-#[derive(Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Flag(pub bool);
+
+fn four_numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[f64; 4]>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).ok())
+}
+
+fn has_occluded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(value.get("occluded").is_some())
+}
 
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

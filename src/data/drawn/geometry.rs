@@ -31,6 +31,16 @@ pub(super) enum Runs {
 pub(super) type Reason = String;
 
 impl Geometry {
+    /// The shape of a rectangle of `[left, top, width, height]` in pixels; `None` if it has no area.
+    pub(super) fn rectangle([left, top, width, height]: [f64; 4]) -> Option<Self> {
+        if width <= 0.0 || height <= 0.0 {
+            return None;
+        }
+        let (right, bottom) = (left + width, top + height);
+        let corners = [left, top, right, top, right, bottom, left, bottom];
+        Some(Self::Polygons(vec![Box::new(corners.map(fixed))]))
+    }
+
     pub(super) fn is_outline(&self) -> bool {
         match self {
             Self::Missing => false,

@@ -1,4 +1,4 @@
-//! Labelme folders: a JSON file beside every photo, with its shapes.
+//! Labelme folders: a JSON file for every photo, beside it or in a folder of such files, with its shapes.
 //!
 //! Shapes are drawn in the order of the file, so that later ones cover earlier ones. Polygons,
 //! rectangles, circles and masks have an area; lines and points are left out and counted. Pixels without a shape
@@ -7,6 +7,7 @@
 //! `val_images`; everything else is for training.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,10 +22,12 @@ use super::super::contents::Contents;
 use super::super::decode::{RawLabels, decode_mask};
 use super::super::drawing::{Draw, Drawing, Fit};
 use super::super::error::DataError;
+use super::super::photo::has_photo_ending;
 use super::super::split::{Files, Pair, Scan, Split};
+use super::super::split_name::{SPLITS, TRAINING};
 use super::canvas::{Canvas, TooMuchWork, fixed};
 use super::json::{self, Kind};
-use super::places::{self, Names, Photos, Root, SPLITS, TRAINING};
+use super::places::{self, Names, Photos, Root};
 use super::table::{Table, Unlabelled};
 use super::unused::Unused;
 use crate::format::counted;
@@ -38,7 +41,12 @@ const WHAT: &str = "a Labelme file";
 /// Kinds of shapes that cover no pixel.
 const WITHOUT_AREA: [&str; 4] = ["line", "linestrip", "point", "points"];
 /// Kinds of shapes that may be given by four corners.
-const FOUR_CORNERS: [&str; 3] = ["rectangle", "oriented_rectangle", "rotation"];
+const FOUR_CORNERS: [&str; 4] = [
+    "rectangle",
+    "oriented_rectangle",
+    "rotation",
+    "quadrilateral",
+];
 /// Corners of the polygon for a circle.
 const CIRCLE: usize = 360;
 
@@ -266,8 +274,9 @@ impl Entry {
         Some(entry)
     }
 
-    /// The photo: its `imagePath` relative to the file's folder, or else the photo of that name beside
-    /// the file, or the one with the file's own name.
+    /// The photo: its `imagePath` relative to the file's folder, or else the photo of that name beside the file, or the
+    /// one with the file's own name, or else the only photo in the data set with one of these names, unless it has a file
+    /// of its own.
     fn photo(&self, dir: &Path, root: &Root, photos: &Photos) -> Result<PathBuf, String> {
         let relative = self.json.strip_prefix(dir).unwrap_or(&self.json);
         let folder = relative.parent().unwrap_or(Path::new(""));
@@ -287,27 +296,45 @@ impl Entry {
         {
             return Ok(found.to_path_buf());
         }
+        let elsewhere = || {
+            let base = named.as_deref().map(places::base);
+            let found = base.and_then(|name| photos.named(name));
+            let found = found.or_else(|| photos.stemmed(relative.file_stem()?));
+            found.filter(|photo| !photo.with_extension("json").is_file())
+        };
         let like = photos.like(&relative.with_extension(""));
-        if let Some(found) = like {
+        if let Some(found) = like.or_else(elsewhere) {
             return Ok(found.to_path_buf());
         }
         if self.embedded {
-            let name = self.json.with_extension("png");
-            let name = name.file_name().unwrap_or_default().to_string_lossy();
-            return Err(format!(
-                "its photo is embedded in this file (imageData): extract it, for example with \
-                 labelme_export_json, and save it beside this file as \"{}\"",
-                name.escape_debug()
-            ));
+            return Err(self.extraction(named.as_deref()));
         }
         Err(match (&self.named, place) {
             (Some(named), None) => places::leads_out("its imagePath", named),
             (Some(named), Some(_)) => format!(
-                "its photo \"{}\" is missing: put it beside this file",
+                "its photo \"{}\" is missing: put it into the data set's folder",
                 named.escape_debug()
             ),
             (None, _) => "it names no photo, and no photo beside it has its name".to_owned(),
         })
+    }
+
+    /// How to extract the photo that the file holds; `named` is its `imagePath` with slashes.
+    fn extraction(&self, named: Option<&str>) -> String {
+        let named = Path::new(named.unwrap_or_default());
+        let ending = named.extension().filter(|_| has_photo_ending(named));
+        let photo = self
+            .json
+            .with_extension(ending.unwrap_or(OsStr::new("png")));
+        let [photo, json] = [&photo, &self.json].map(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            // So escaped, quotes neither end the names nor the command.
+            name.escape_debug().to_string()
+        });
+        format!(
+            "its photo is embedded in this file (imageData): extract it beside this file with python -c \"import json,\
+             base64;open('{photo}','wb').write(base64.b64decode(json.load(open('{json}','rb'))['imageData']))\""
+        )
     }
 }
 

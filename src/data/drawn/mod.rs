@@ -10,6 +10,7 @@
 
 mod canvas;
 mod coco;
+mod coco_categories;
 mod coco_file;
 mod coco_listed;
 mod crowds;
@@ -18,6 +19,7 @@ mod json;
 mod labelme;
 mod places;
 mod runs;
+mod settings;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -25,15 +27,17 @@ mod unused;
 mod yaml;
 mod yolo;
 mod yolo_description;
+mod yolo_semantic;
 
 use std::path::Path;
 
-use places::TRAINING;
-
 use super::contents::Contents;
 use super::error::DataError;
+use super::split_name::TRAINING;
 
+pub(super) use crowds::Marked;
 pub(super) use places::{split_folders, split_hinted, split_of_whole};
+pub(super) use settings::Settings;
 pub(super) use table::Unlabelled;
 
 /// How many folders within one another are looked into for files of Labelme.
@@ -77,22 +81,24 @@ pub(super) fn is_described(dir: &Path) -> bool {
 }
 
 impl Form {
-    /// The classes and splits of a folder; `said` is the class of pixels without a shape, if a setting
-    /// states it.
+    /// The classes and splits of a folder; `said` is what settings say of the labels.
     ///
     /// # Errors
-    /// A file that describes the whole data set cannot be read.
+    /// A file that describes the whole data set cannot be read, or a setting is for another form.
     pub(super) fn contents(
         self,
         dir: &Path,
-        said: Option<&Unlabelled>,
+        said: Option<&Settings>,
     ) -> Result<Contents, DataError> {
-        let usual = Unlabelled::default();
-        let unlabelled = said.unwrap_or(&usual);
+        let settings = said.cloned().unwrap_or_default();
+        if settings.crowds.is_some() && self != Self::Coco {
+            let reason = "crowds in its dataset.toml is for COCO's JSON files; remove it";
+            return Err(DataError::description(dir, reason));
+        }
         match self {
-            Self::Coco => coco::contents(dir, said),
-            Self::Labelme => labelme::contents(dir, unlabelled),
-            Self::Yolo => yolo::contents(dir, unlabelled),
+            Self::Coco => coco::contents(dir, &settings),
+            Self::Labelme => labelme::contents(dir, &settings.unlabelled.unwrap_or_default()),
+            Self::Yolo => yolo::contents(dir, &settings),
         }
     }
 }

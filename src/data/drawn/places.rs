@@ -4,18 +4,22 @@
 //! looked up among the files of the data set's folder, and nothing outside of it is ever read.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use super::super::photo::{PHOTO_EXTENSIONS, has_photo_ending};
 use super::super::split::{Key, key};
+use super::super::split_name::{self, TRAINING};
 
 /// The photos in a folder and its subfolders.
 pub(super) struct Photos {
     by_path: HashMap<Key, PathBuf>,
     /// By file name only; `None` if several have the same name.
     by_name: HashMap<Key, Option<PathBuf>>,
+    /// By file name without its extension, likewise.
+    by_stem: HashMap<Key, Option<PathBuf>>,
 }
 
 impl Photos {
@@ -24,6 +28,7 @@ impl Photos {
         let mut photos = Self {
             by_path: HashMap::new(),
             by_name: HashMap::new(),
+            by_stem: HashMap::new(),
         };
         for path in files(folder) {
             let Ok(relative) = path.strip_prefix(folder) else {
@@ -31,10 +36,15 @@ impl Photos {
             };
             let name = relative.file_name().unwrap_or_default().as_encoded_bytes();
             let of = relative.parent().unwrap_or(Path::new(""));
-            let alone = photos.by_name.entry(key(Path::new(""), name));
-            alone
-                .and_modify(|found| *found = None)
-                .or_insert_with(|| Some(path.clone()));
+            let stem = relative.file_stem().unwrap_or_default();
+            for (map, name) in [
+                (&mut photos.by_name, name),
+                (&mut photos.by_stem, stem.as_encoded_bytes()),
+            ] {
+                map.entry(key(Path::new(""), name))
+                    .and_modify(|found| *found = None)
+                    .or_insert_with(|| Some(path.clone()));
+            }
             photos.by_path.insert(key(of, name), path);
         }
         photos
@@ -66,6 +76,12 @@ impl Photos {
         found.as_deref()
     }
 
+    /// The only photo with a file name without its extension.
+    pub(super) fn stemmed(&self, stem: &OsStr) -> Option<&Path> {
+        let key = key(Path::new(""), stem.as_encoded_bytes());
+        self.by_stem.get(&key)?.as_deref()
+    }
+
     /// All paths, in no particular order.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.by_path.values().map(PathBuf::as_path)
@@ -79,7 +95,7 @@ fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
 
 /// The files in a folder and its subfolders, sorted, without hidden ones.
 pub(super) fn walk(folder: &Path) -> impl Iterator<Item = PathBuf> {
-    let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
+    let hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
     WalkDir::new(folder)
         .min_depth(1)
         .follow_links(true)
@@ -121,6 +137,16 @@ pub(super) fn inside(from: &Path, slashed: &str) -> Option<PathBuf> {
         }
     }
     Some(place)
+}
+
+/// A path with its last part named `from` replaced; `None` if there is none.
+pub(super) fn swapped(path: &Path, from: &str, to: impl AsRef<Path>) -> Option<PathBuf> {
+    let parts: Vec<Component> = path.components().collect();
+    let at = parts.iter().rposition(|part| part.as_os_str() == from)?;
+    let mut new: PathBuf = parts[..at].iter().collect();
+    new.push(to);
+    new.extend(&parts[at + 1..]);
+    Some(new)
 }
 
 /// The folder of a data set, for paths that may be absolute.
@@ -231,14 +257,8 @@ pub(in super::super) fn split_hinted(name: &str) -> Option<&'static str> {
 
 /// The split named by a word in a name.
 pub(super) fn split_of(name: &str) -> Option<&'static str> {
-    let lower = name.to_lowercase();
-    let mut words = lower.split(|c: char| !c.is_alphabetic());
-    words.find_map(|word| match word {
-        "train" | "training" => Some("training"),
-        "val" | "valid" | "validation" => Some("validation"),
-        "test" | "testing" => Some("test"),
-        _ => None,
-    })
+    let mut words = name.split(|c: char| !c.is_alphabetic());
+    words.find_map(split_name::of_word)
 }
 
 /// The split named by the folders of a relative path; `training` if there is none.
@@ -252,7 +272,7 @@ pub(super) fn split_of_path(relative: &Path) -> &'static str {
 pub(in super::super) fn split_folders(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let named = |path: &PathBuf| {
-        let name = path.file_name().and_then(std::ffi::OsStr::to_str);
+        let name = path.file_name().and_then(OsStr::to_str);
         name.is_some_and(|name| split_of(name).is_some())
     };
     let mut folders: Vec<PathBuf> = entries
@@ -262,11 +282,6 @@ pub(in super::super) fn split_folders(dir: &Path) -> Vec<PathBuf> {
     folders.sort();
     folders
 }
-
-/// The split of everything that is not said to belong to another.
-pub(super) const TRAINING: &str = "training";
-/// The splits in their order.
-pub(super) const SPLITS: [&str; 3] = [TRAINING, "validation", "test"];
 
 /// Distinct sample names, from photo paths relative to their folder.
 #[derive(Default)]

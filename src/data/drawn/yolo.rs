@@ -1,15 +1,15 @@
 //! YOLO folders for segmentation: a text file per photo, with one line per shape.
 //!
-//! `data.yaml` names the classes and the folders of the splits. Without it, the folders are detected:
-//! `images` and `labels`, with or without folders for the splits in them, or a folder per split with
-//! both in each, and `classes.txt` for the names. Folders are splits by their whole names, as those of Labelme. Where shapes overlap, the one with the smallest area
-//! counts. Pixels without a shape are background; a photo without a text file is left out, and one that only a
-//! list names is a fault.
+//! `data.yaml` names the classes and the folders of the splits; if it has `masks_dir`, the labels are PNG files instead.
+//! Without it, the folders are detected: `images` and `labels`, with or without folders for the splits in them, or a
+//! folder per split with both in each, and `classes.txt` for the names. Folders are splits by their whole names, as those
+//! of Labelme. Where shapes overlap, the one with the smallest area counts. Pixels without a shape are background; a photo
+//! without a text file is left out, and one that only a list names is a fault.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::classes::ClassTable;
@@ -19,11 +19,14 @@ use super::super::drawing::{Draw, Drawing, Fit};
 use super::super::error::DataError;
 use super::super::photo::has_photo_ending;
 use super::super::split::{Files, Pair, Scan, Split};
+use super::super::split_name::{SPLITS, TRAINING};
 use super::canvas::{Canvas, TooMuchWork, double_area, fixed};
-use super::places::{self, Names, Photos, Root, SPLITS, TRAINING};
-use super::table::{Table, Unlabelled};
+use super::places::{self, Names, Photos, Root};
+use super::settings::Settings;
+use super::table::Table;
 use super::unused::Unused;
 use super::yolo_description::{self, Place, description};
+use super::yolo_semantic;
 use crate::text_file;
 
 /// Files of class names, used without a YAML file.
@@ -63,7 +66,10 @@ fn label_folders(dir: &Path) -> Vec<PathBuf> {
     folders.push(below);
     let images = |folder: &PathBuf| {
         let relative = folder.strip_prefix(dir).ok()?;
-        Some(dir.join(swapped(relative, "labels", "images")?).is_dir())
+        Some(
+            dir.join(places::swapped(relative, "labels", "images")?)
+                .is_dir(),
+        )
     };
     folders.retain(|folder| folder.is_dir() && images(folder) == Some(true));
     folders
@@ -98,25 +104,27 @@ fn first_line(path: &Path) -> Option<String> {
     lines.find(|line| !line.is_empty())
 }
 
-/// A path with its last part named `from` replaced; `None` if there is none.
-fn swapped(path: &Path, from: &str, to: &str) -> Option<PathBuf> {
-    let parts: Vec<Component> = path.components().collect();
-    let at = parts.iter().rposition(|part| part.as_os_str() == from)?;
-    let mut new: PathBuf = parts[..at].iter().collect();
-    new.push(to);
-    new.extend(&parts[at + 1..]);
-    Some(new)
-}
-
 /// The classes and splits of a folder.
 ///
 /// # Errors
 /// A description that cannot be read, names no class, or names a folder for training that is missing or outside of
-/// the data set; without a description, a label file that cannot be read, or too many classes.
-pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, DataError> {
+/// the data set, or is one of poses; without a description, a label file that cannot be read, or too many classes.
+pub(super) fn contents(dir: &Path, settings: &Settings) -> Result<Contents, DataError> {
     let (source, names, places) = match description(dir) {
         Some((path, value)) => {
             let value = value?;
+            if value.get("kpt_shape").is_some() {
+                let reason = "holds poses (kpt_shape), not outlines: segmentation needs polygons";
+                return Err(DataError::description(&path, reason));
+            }
+            if value.get(yolo_semantic::MASKS).is_some() {
+                if settings.unlabelled.is_some() {
+                    let reason = "unlabelled in its dataset.toml is for outlines, but its labels are PNG files \
+                                  (masks_dir); remove it";
+                    return Err(DataError::description(dir, reason));
+                }
+                return yolo_semantic::contents(dir, &path, &value);
+            }
             let names = yolo_description::names(&path, &value)?;
             let named = yolo_description::named(dir, &path, &value)?;
             (path, names, named.places)
@@ -127,7 +135,8 @@ pub(super) fn contents(dir: &Path, unlabelled: &Unlabelled) -> Result<Contents, 
             (source, names, found(dir, &folders))
         }
     };
-    let table = Table::numbered(&source, &names, unlabelled)?;
+    let unlabelled = settings.unlabelled.clone().unwrap_or_default();
+    let table = Table::numbered(&source, &names, &unlabelled)?;
     let classes: Arc<[u16]> = table.indices.into();
     let splits = SPLITS.into_iter().filter_map(|name| {
         let places: Vec<Place> = places
@@ -205,7 +214,7 @@ fn found(dir: &Path, folders: &[PathBuf]) -> Vec<(&'static str, Place)> {
             }
         })
         .filter_map(|folder| {
-            let images = swapped(folder, "labels", "images")?;
+            let images = places::swapped(folder, "labels", "images")?;
             Some((
                 whole(folder).unwrap_or(TRAINING),
                 Place::Folder(dir.join(images)),
@@ -243,7 +252,7 @@ impl Scan for Folder {
         let mut absent = Unused::default();
         for photo in self.photos(&mut files)? {
             let relative = photo.strip_prefix(&self.dir).unwrap_or(&photo);
-            let of = swapped(relative, "images", "labels");
+            let of = places::swapped(relative, "images", "labels");
             let of = of.unwrap_or_else(|| relative.to_path_buf());
             let Some(label) = places::text_like(&self.dir.join(&of)) else {
                 if photo.is_file() {
@@ -346,7 +355,7 @@ impl Folder {
                 continue;
             };
             let relative = folder.strip_prefix(&self.dir).unwrap_or(folder);
-            let Some(labels) = swapped(relative, "images", "labels") else {
+            let Some(labels) = places::swapped(relative, "images", "labels") else {
                 continue;
             };
             let named = |path: &Path| {
@@ -423,9 +432,14 @@ impl Shapes {
                     "is a box, not an outline: segmentation needs a polygon x y x y ...".to_owned(),
                 );
             }
-            count if count < 6 || count % 2 == 1 => {
+            count if count < 6 => {
                 return Err(format!(
                     "has {count} numbers after the class: a polygon has at least three pairs"
+                ));
+            }
+            count if count % 2 == 1 => {
+                return Err(format!(
+                    "has an odd number of coordinates, {count}: a polygon is pairs x y"
                 ));
             }
             _ => {}

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::super::error::DataError;
 use super::super::photo::has_photo_ending;
-use super::places::{self, Root, SPLITS, TRAINING};
+use super::super::split_name::{self, SPLITS, TRAINING};
+use super::places::{self, Root};
 use super::yaml::{self, Value};
 
 /// Number of YAML files examined.
@@ -31,12 +32,26 @@ pub(super) fn description(dir: &Path) -> Option<(PathBuf, Result<Value, DataErro
         .take(LOOKED_AT)
         .find_map(|path| match yaml::read(&path) {
             Ok(value) => {
-                let whole = value.get("names").is_some() && value.get("train").is_some();
+                let names_a_split = SPLITS.iter().any(|split| of_split(&value, split).is_some());
+                let whole = names_a_split && value.get("names").is_some();
                 whole.then_some((path, Ok(value)))
             }
             Err(error) if stem(&path) => Some((path, Err(error))),
             Err(_) => None,
         })
+}
+
+/// The entry of a split in a description: its key, in any spelling and letter case, and what it names.
+fn of_split<'v>(value: &'v Value, split: &str) -> Option<(&'v str, &'v Value)> {
+    let Value::Table(entries) = value else {
+        return None;
+    };
+    let mut spellings = split_name::spellings(split).iter();
+    spellings.find_map(|spelling| {
+        let mut entries = entries.iter();
+        let (key, named) = entries.find(|(key, _)| key.eq_ignore_ascii_case(spelling))?;
+        Some((key.as_str(), named))
+    })
 }
 
 /// Location of a split's photos.
@@ -104,13 +119,11 @@ pub(super) fn named(dir: &Path, path: &Path, value: &Value) -> Result<Named, Dat
     let base = base.and_then(|base| root.inside(Path::new(""), &base, Path::is_dir));
     let bases = [base.unwrap_or_default(), PathBuf::new()];
     let mut found = Named::default();
-    for (split, keys) in SPLITS
-        .into_iter()
-        .zip([&["train"][..], &["val", "valid"], &["test"]])
-    {
-        let of_key = |key: &&'static str| Some((*key, value.get(key)?.texts()));
-        let (key, texts) = keys.iter().find_map(of_key).unwrap_or_default();
-        for name in texts {
+    for split in SPLITS {
+        let Some((key, named)) = of_split(value, split) else {
+            continue;
+        };
+        for name in named.texts() {
             // Some services write one `../` too many.
             let slashed = places::slashed(name);
             let trimmed = slashed.strip_prefix("../").unwrap_or(&slashed);

@@ -6,7 +6,7 @@ use super::coco::{rectangle, write_json};
 use super::*;
 
 /// Writes a file with one rectangle on each of these photos of 6x4.
-fn list(json: &Path, photos: &[&str]) {
+pub(super) fn list(json: &Path, photos: &[&str]) {
     let numbered = || photos.iter().enumerate();
     let images: Vec<Value> = numbered()
         .map(|(id, name)| json!({"id": id, "file_name": name, "width": 6, "height": 4}))

@@ -217,3 +217,32 @@ fn absolute_paths_of_labelme_are_those_of_the_folder() {
     assert_eq!(data.image_path(0).unwrap(), at("second/a.png"));
     data.load(0).unwrap();
 }
+
+#[test]
+fn files_of_labelme_may_be_in_a_folder_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    let all = json!([[0, 0], [6, 0], [6, 4], [0, 4]]);
+    let shapes = [shape("cat", "polygon", all)];
+    let save = |json: &str, named: &str| write_json(&at(json), &labelme(named, &shapes));
+    for photo in ["images/a.png", "images/b.png", "images/c.png", "more/c.png"] {
+        save_photo(&at(photo), 6, 4);
+    }
+    save("labels/a.json", "a.png");
+    save("labels/b.json", "C:\\other name.jpg");
+    let dataset = Dataset::open(dir.path(), "training").unwrap();
+    let names: Vec<String> = (0..dataset.len()).map(|i| dataset.sample_name(i)).collect();
+    assert_eq!(names, ["images-a", "images-b"]);
+    assert_eq!(dataset.load(1).unwrap().labels.data, [1; 24]);
+    // One of two photos of that name, and a photo that has a file of its own.
+    save("labels/c.json", "c.png");
+    save_photo(&at("more/d.png"), 6, 4);
+    save("more/d.json", "d.png");
+    save("labels/d.json", "d.png");
+    let problems = inspect(dir.path(), &|_, _| {}).unwrap();
+    let problems = problems.problems().join("\n");
+    for json in ["c", "d"] {
+        let line = format!("labels/{json}.json: its photo \"{json}.png\" is missing");
+        says(&problems, &[&line]);
+    }
+}

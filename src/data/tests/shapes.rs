@@ -99,7 +99,8 @@ fn turned_rectangles_and_embedded_photos_of_labelme() {
     for (name, kind) in [
         ("a", "oriented_rectangle"),
         ("b", "rotation"),
-        ("c", "ellipse"),
+        ("c", "quadrilateral"),
+        ("d", "ellipse"),
     ] {
         let shapes = [shape("cat", kind, corners.clone())];
         write_json(
@@ -109,21 +110,24 @@ fn turned_rectangles_and_embedded_photos_of_labelme() {
         save_photo(&at(&format!("{name}.png")), 6, 4);
     }
     let dataset = Dataset::open(dir.path(), "training").unwrap();
-    for photo in [0, 1] {
+    for photo in [0, 1, 2] {
         let row = [1, 1, 1, 0, 0, 0];
         assert_eq!(dataset.load(photo).unwrap().labels.data, row.repeat(4));
     }
     says(
-        &message(dataset.load(2)),
-        &["c.json", "has the kind ellipse and 4 points"],
+        &message(dataset.load(3)),
+        &["d.json", "has the kind ellipse and 4 points"],
     );
     let mut file = labelme("gone.jpg", &[shape("cat", "polygon", corners)]);
     file["imageData"] = json!("iVBORw0KGgo=");
-    write_json(&at("d.json"), &file);
+    write_json(&at("it's.json"), &file);
     let report = inspect(dir.path(), &|_, _| {}).unwrap();
     says(
         &report.problems().join("\n"),
-        &["d.json", "embedded in this file", "\"d.png\""],
+        &[
+            "embedded in this file",
+            "open('it\\'s.jpg','wb').write(base64.b64decode(json.load(open('it\\'s.json','rb'))['imageData']))",
+        ],
     );
 }
 
@@ -387,6 +391,10 @@ fn lines_that_are_no_outlines_are_named() {
         ("\n2 0 0 1 0 1 1\n", &["line 2", "class 2", "there are 2"]),
         ("x 0 0 1 0 1 1\n", &["line 1", "class number"]),
         ("0 0 0 1 0 1\n", &["line 1", "5 numbers"]),
+        (
+            "0 0 0 1 0 1 1 0\n",
+            &["line 1", "odd number of coordinates"],
+        ),
         ("0 0 0 640 0 640 480\n", &["line 1", "share"]),
         ("0 0 0 1 nan 1 1\n", &["line 1", "share"]),
     ] {
