@@ -169,7 +169,7 @@ impl App {
         };
         handover.leave(Kept {
             photos: self.shared.photos.clone(),
-            model: self.shared.model.as_ref().map(|model| model.name.clone()),
+            model: self.shared.chosen_model(),
             reason: reason.to_owned(),
         });
         self.shared.correct.keep();

@@ -50,12 +50,10 @@ impl AppState {
         }
         match found_command(&mut found).and_then(|command| self.correct.guard(command)) {
             Some(Command::ShowPhotosBy(model, photos)) => self.show_by(&model, photos),
-            Some(Command::ChooseModel(model, _)) => {
-                if self.photos.item().is_none() {
-                    self.photos = PhotoList::samples(0);
-                }
-                self.choose_model(&model);
+            Some(Command::ChooseModel(model, _)) if self.photos.item().is_none() => {
+                self.show_by(&model, PhotoList::samples(0));
             }
+            Some(Command::ChooseModel(model, _)) => self.choose_model(&model),
             Some(Command::ShowPhotos(photos, _)) => self.show(photos),
             Some(_) => {}
             None => {
