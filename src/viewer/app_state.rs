@@ -325,9 +325,10 @@ impl AppState {
         self.opener = FileOpener::new(|| ());
     }
 
-    /// The number of states of a complete flow.
+    /// The number of states of the shown flow once it is complete; other settings may be chosen already.
     pub(super) fn state_count(&self) -> usize {
-        self.flow_settings.sampling.steps + 1
+        let shown = self.flow.as_ref().and_then(|flow| flow.settings);
+        shown.unwrap_or(self.flow_settings).sampling.steps + 1
     }
 
     /// The position of the last state so far.
