@@ -479,6 +479,34 @@ fn the_photos_of_a_class_are_listed_and_opened() {
     assert!(window.state().shared.class_photos.is_none());
 }
 
+#[test]
+fn the_photos_of_a_class_are_listed_with_the_settings_of_the_flow() {
+    let mut window = done(1, Theme::Dark);
+    let context = window.ctx.clone();
+    window.state_mut().shared.list_class(&context, Some(1));
+    let listed = |app: &App, steps| {
+        let listed = app.shared.class_photos.as_ref();
+        listed.is_some_and(|listed| {
+            listed.progress() == [4, 4] && listed.settings.sampling.steps == steps
+        })
+    };
+    until(&mut window, "all photos", |app| listed(app, 1));
+    let app = &mut window.state_mut().shared;
+    let sampling = Sampling {
+        steps: 2,
+        ..app.flow_settings.sampling
+    };
+    run(app, &context, Command::Sample(sampling));
+    // An open list follows the flow.
+    until(&mut window, "all photos again", |app| listed(app, 2));
+    let app = &mut window.state_mut().shared;
+    assert_eq!(app.class_photos.as_ref().unwrap().class, 1);
+    // Another class of the same numbers.
+    app.list_class(&context, Some(0));
+    let photos = app.class_photos.as_ref().unwrap();
+    assert_eq!((photos.class, photos.progress()), (0, [4, 4]));
+}
+
 /// Two models may agree in their classes' colours and differ in their centroids: a custom palette, or the same
 /// points in more dimensions.
 #[test]

@@ -386,6 +386,30 @@ fn masks_of_a_changed_photo_or_model_are_made_again() {
     });
 }
 
+/// The mask of a photo that has taken the place of the shown one is not drawn over it.
+#[test]
+fn a_mask_of_a_replaced_photo_is_refused_until_it_is_sampled_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = of_folder(folder.path());
+    until(&mut window, "the masks", |app| counts(app) == [3, 1, 0]);
+    until(&mut window, "rest", |app| complete(app) && app.still());
+    send(&mut window, Command::SegmentAll(false));
+    RgbImage::from_pixel(60, 40, image::Rgb([240, 250, 230]))
+        .save(folder.path().join("photos/a.png"))
+        .unwrap();
+    let mut masks = window.state().shared.settings.masks;
+    masks.tiling = Tiling::Windows(3);
+    send(&mut window, Command::SetMasks(masks));
+    until(&mut window, "the refusal", |app| counts(app) == [0, 1, 3]);
+    let lines = window.state().shared.errors.lines();
+    let told = "a.png has changed since it was segmented";
+    assert!(lines.iter().any(|line| line.contains(told)), "{lines:?}");
+    press(&mut window, Key::R);
+    until(&mut window, "the mask", |app| {
+        network_mask(app, 0).is_some() && complete(app)
+    });
+}
+
 /// A mask that is being prepared for corrections is prepared again when its settings change.
 #[test]
 fn corrections_begin_with_the_outlines_that_were_chosen_last() {
