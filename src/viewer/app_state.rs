@@ -399,6 +399,11 @@ impl AppState {
         moved || playhead.position < reachable
     }
 
+    /// Whether a dialog is in front of the panels. That of the fine-tuning may stay open beside them.
+    pub(super) fn shows_dialog(&self) -> bool {
+        self.dialogs != Dialogs::default() || self.asks()
+    }
+
     /// Classifies paths and opens them.
     pub(super) fn open_paths(&mut self, paths: Vec<PathBuf>) {
         if let Err(error) = self.opener.open(paths) {
