@@ -129,7 +129,7 @@ impl Followed {
 
 /// Whether a process trains in a folder. The lock that tells it is shared, so that several windows may look, and is
 /// given back at once.
-fn is_locked(folder: &Path) -> bool {
+pub fn is_locked(folder: &Path) -> bool {
     let file = File::open(folder.join(LOCK));
     file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }

@@ -13,7 +13,7 @@ pub(crate) mod testing;
 mod tests;
 mod watcher;
 
-pub use folder::{discover, is_run};
+pub use folder::{discover, is_locked, is_run};
 #[cfg(fuzzing)]
 pub use follow::read_metrics;
 pub use outcome::{can_resume, finished_model, gain};

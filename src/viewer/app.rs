@@ -169,7 +169,7 @@ impl App {
         };
         handover.leave(Kept {
             photos: self.shared.photos.clone(),
-            model: self.shared.model.as_ref().map(|model| model.name.clone()),
+            model: self.shared.chosen_model(),
             reason: reason.to_owned(),
         });
         self.shared.correct.keep();
@@ -330,6 +330,20 @@ impl App {
         commands
     }
 
+    /// Forgets what is under the pointer in panels that are covered: they do not tell when it leaves them.
+    fn forget_hover(&mut self, context: &egui::Context) {
+        let shown = |panel| dock::is_shown(&self.layout, panel);
+        let [classes, canvas] = [PanelKind::Classes, PanelKind::Canvas].map(shown);
+        let AppState { hover, correct, .. } = &mut self.shared;
+        let class = hover.class.take_if(|_| !classes).is_some();
+        let pixel = hover.pixel.take_if(|_| !canvas).is_some();
+        correct.hover.take_if(|_| !canvas);
+        if class || pixel {
+            // It may be drawn already.
+            context.request_repaint();
+        }
+    }
+
     /// Draws the dialogs that are panels of their own.
     fn dialogs(&mut self, context: &egui::Context, commands: &mut Vec<Command>) {
         let shown = self.shared.dialogs;
@@ -452,6 +466,7 @@ impl eframe::App for App {
             panels: &mut self.panels,
         };
         egui::CentralPanel::no_frame().show(ui, |ui| self.layout.ui(&mut dock, ui));
+        self.forget_hover(&context);
         bars::help(&self.shared, &context, &mut commands);
         correct::fine_tune_dialog(&self.shared, &context, &mut commands);
         correct::leave_dialog(&self.shared, &context, &mut commands);

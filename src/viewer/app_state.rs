@@ -325,9 +325,10 @@ impl AppState {
         self.opener = FileOpener::new(|| ());
     }
 
-    /// The number of states of a complete flow.
+    /// The number of states of the shown flow once it is complete; other settings may be chosen already.
     pub(super) fn state_count(&self) -> usize {
-        self.flow_settings.sampling.steps + 1
+        let shown = self.flow.as_ref().and_then(|flow| flow.settings);
+        shown.unwrap_or(self.flow_settings).sampling.steps + 1
     }
 
     /// The position of the last state so far.
@@ -396,6 +397,11 @@ impl AppState {
             playhead.playing = looping;
         }
         moved || playhead.position < reachable
+    }
+
+    /// Whether a dialog is in front of the panels. That of the fine-tuning may stay open beside them.
+    pub(super) fn shows_dialog(&self) -> bool {
+        self.dialogs != Dialogs::default() || self.asks()
     }
 
     /// Classifies paths and opens them.

@@ -207,7 +207,8 @@ fn models_of(
         let recent = &app.settings.recent_models;
         for (path, told) in recent.iter().zip(model_names(recent)) {
             let full = path.to_string_lossy();
-            let label = ui.selectable_label(full == name, told);
+            let on = app.model.as_ref().is_some_and(|model| model.is_at(path));
+            let label = ui.selectable_label(on, told);
             if label.on_hover_text(full.clone()).clicked() {
                 let number = app.opener.number();
                 commands.push(Command::ChooseModel(full.into_owned(), number));

@@ -183,7 +183,8 @@ impl CanvasPanel {
         if response.clicked() && !app.correct.on {
             commands.push(Command::TogglePin(pixel));
         }
-        if !ui.input(|input| input.pointer.any_down()) {
+        // A tooltip is drawn over everything else.
+        if !app.shows_dialog() && !ui.input(|input| input.pointer.any_down()) {
             response.on_hover_ui_at_pointer(|ui| pixel_info::tooltip(app, ui, pixel));
         }
     }

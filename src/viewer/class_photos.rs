@@ -31,6 +31,8 @@ type Answer = (usize, Result<PhotoClasses, String>);
 
 pub(super) struct ClassPhotos {
     pub class: usize,
+    /// How the photos are segmented.
+    pub settings: FlowSettings,
     items: Vec<Item>,
     /// The results of the first photos; `None` for one that could not be segmented.
     found: Vec<Option<PhotoClasses>>,
@@ -67,6 +69,7 @@ impl ClassPhotos {
         let answer = answers(device, settings, load);
         Ok(Self {
             class,
+            settings,
             items: photos.items().to_vec(),
             found: Vec::new(),
             worker: Latest::start("flowseg-photos", context, answer)?,
@@ -204,6 +207,7 @@ mod tests {
         };
         let photos = ClassPhotos {
             class: 1,
+            settings: FlowSettings::default(),
             items: PhotoList::samples(0).items().to_vec(),
             // The last photo neither has the class nor should have it; the third could not be read.
             found: vec![of(0.25, Some(0.5)), of(0.5, None), None, of(0.0, None)],

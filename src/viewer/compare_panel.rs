@@ -196,12 +196,13 @@ fn table(app: &AppState, comparison: &Comparison, classes: &JointClasses, ui: &m
         ),
     ];
     let shown = if scored { heads.len() } else { 1 };
-    egui::Grid::new("compared classes")
+    let grid = egui::Grid::new("compared classes")
         .num_columns(2 + shown)
         .min_col_width(0.0)
         .striped(true)
-        .spacing([GRID, GRID / 2.0])
-        .show(ui, |ui| {
+        .spacing([GRID, GRID / 2.0]);
+    let contents = |ui: &mut egui::Ui| {
+        grid.show(ui, |ui| {
             ui.label("");
             ui.weak("class");
             for ((head, about), width) in heads.iter().zip(WIDTHS).take(shown) {
@@ -233,6 +234,11 @@ fn table(app: &AppState, comparison: &Comparison, classes: &JointClasses, ui: &m
                 ui.end_row();
             }
         });
+    };
+    // A panel may be narrower than the table.
+    egui::ScrollArea::horizontal()
+        .id_salt("table of compared classes")
+        .show(ui, contents);
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ fn shown(app: &AppState) -> Option<(Arc<LabelPicture>, [u32; 2])> {
         return None;
     }
     let settings = app.settings.masks;
-    let last = app.flow_settings.sampling.steps as f32;
+    let last = (app.state_count() - 1) as f32;
     let is_last = app.playhead.position >= last;
     let differs = settings.differs(&app.model.as_ref()?.card);
     let is_own = !differs && is_last;

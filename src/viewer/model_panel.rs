@@ -88,10 +88,7 @@ fn choose(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         let recent = &app.settings.recent_models;
         for (path, name) in recent.iter().zip(model_names(recent)) {
             let full = path.to_string_lossy();
-            let on = open.is_some_and(|open| {
-                let open = dunce::canonicalize(open);
-                open.is_ok_and(|open| open == *path)
-            });
+            let on = app.model.as_ref().is_some_and(|model| model.is_at(path));
             let label = ui.selectable_label(on, name).on_hover_text(full.clone());
             if label.clicked() {
                 let number = app.opener.number();

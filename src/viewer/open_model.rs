@@ -8,7 +8,7 @@ use crate::fonts;
 use crate::model::{Card, Model};
 use crate::models;
 use burn::tensor::Device;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the file of a model is now; `None` for a model that comes with the program, and for a file that cannot
 /// be reached.
@@ -49,6 +49,8 @@ pub(super) fn load_same(
 pub(super) struct OpenModel {
     /// Its name in lists: a built-in model's name, or a path.
     pub name: String,
+    /// The full path of its file, as in the list of recent models; `None` for a model that comes with the program.
+    path: Option<PathBuf>,
     /// What its file was when its opening was requested; see [`stamp`].
     pub file: Option<Stamp>,
     pub card: Card,
@@ -63,7 +65,9 @@ pub(super) struct OpenModel {
 
 impl OpenModel {
     pub(super) fn new(name: String, card: Card, centroids: Centroids) -> Self {
+        let is_file = !models::is_name(&name);
         Self {
+            path: is_file.then(|| dunce::canonicalize(&name).ok()).flatten(),
             name,
             file: None,
             names: fonts::distinct(&card.classes),
@@ -72,6 +76,11 @@ impl OpenModel {
             colours: centroids.colours(),
             centroids,
         }
+    }
+
+    /// Whether it was read from the file with this full path.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        self.path.as_deref() == Some(path)
     }
 
     /// Uses the colours that the data set was published with, if `published` and they are known, or
@@ -124,6 +133,7 @@ impl OpenModel {
 mod tests {
     use super::*;
     use crate::model::testing::tiny;
+    use crate::viewer::settings::Settings;
 
     #[test]
     fn a_file_that_was_replaced_is_no_longer_the_open_model() {
@@ -144,6 +154,26 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert!(model.check_file().is_err());
         assert_eq!(stamp(models::FOR_SAMPLES), None);
+    }
+
+    #[test]
+    fn a_model_is_found_among_the_recent_ones_whatever_its_spelling() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("day")).unwrap();
+        let file = folder.path().join("m.safetensors");
+        std::fs::write(&file, "").unwrap();
+        let mut recent = Settings::default();
+        recent.remember_model(&file);
+        let open = |name: &str| {
+            let card = tiny(&["a", "b"], [16, 24], |_| ()).card;
+            let centroids = card.centroids();
+            OpenModel::new(name.to_owned(), card, centroids)
+        };
+        let other = folder.path().join("day/../m.safetensors");
+        let model = open(&other.to_string_lossy());
+        assert!(model.is_at(&recent.recent_models[0]));
+        assert!(!model.is_at(&other));
+        assert!(!open(models::FOR_SAMPLES).is_at(Path::new(models::FOR_SAMPLES)));
     }
 
     #[test]

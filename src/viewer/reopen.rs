@@ -15,7 +15,7 @@ const PERIOD: Duration = Duration::from_secs(600);
 /// What a window showed when its device was lost.
 pub(super) struct Kept {
     pub(super) photos: PhotoList,
-    /// The name or path of the model, if one was open.
+    /// The name or path of the model that the user chose, if any.
     pub(super) model: Option<String>,
     /// Why the device was lost.
     pub(super) reason: String,
@@ -74,7 +74,8 @@ pub(super) fn until_closed(
             options.device = Choice::Cpu;
             "The CPU is used from now on."
         } else {
-            "Settings and corrections are kept; a race or an export that was running has ended."
+            "Settings and corrections are kept; a race or an export that was running has \
+             ended, and a training goes on."
         };
         let notice = format!(
             "The graphics device was lost ({}), and the window was opened again. {then}",
@@ -86,6 +87,12 @@ pub(super) fn until_closed(
             front: Front::Photo,
             ..options
         };
+        // What the command line asks for was used and remembered, and other choices may have followed. Nothing is
+        // chosen or remembered in a window for a screenshot.
+        if options.screenshot.is_none() {
+            (options.solver, options.steps, options.language) = (None, None, None);
+            (options.theme, options.size) = (None, None);
+        }
         shown = Some(Shown {
             photos: kept.photos,
             notice,
@@ -103,7 +110,11 @@ pub(super) struct Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sampler::Solver;
+    use crate::texts::Language;
+    use crate::viewer::options::Theme;
     use std::cell::Cell;
+    use std::path::PathBuf;
 
     fn options() -> Options {
         Options {
@@ -147,6 +158,49 @@ mod tests {
         });
         assert_eq!(ended, Ok(()));
         assert_eq!(devices, [Choice::Auto, Choice::Auto, Choice::Cpu]);
+    }
+
+    #[test]
+    fn what_was_chosen_since_the_command_line_holds_in_the_next_window() {
+        let first = || Options {
+            solver: Some(Solver::Heun),
+            steps: Some(7),
+            language: Some(Language::German),
+            theme: Some(Theme::Light),
+            size: Some([800.0, 600.0]),
+            ..options()
+        };
+        let asked = |options: &Options| {
+            let Options {
+                solver,
+                steps,
+                language,
+                theme,
+                size,
+                ..
+            } = options;
+            (*solver, *steps, *language, *theme, *size)
+        };
+        let screenshot = Some(PathBuf::from("window.png"));
+        for (screenshot, expected) in [
+            (None, (None, None, None, None, None)),
+            (screenshot, asked(&first())),
+        ] {
+            let first = Options {
+                screenshot,
+                ..first()
+            };
+            let mut windows = Vec::new();
+            let ended = until_closed(first, Instant::now, |options, handover, _| {
+                windows.push(asked(options));
+                if windows.len() == 1 {
+                    lose(&handover);
+                }
+                Ok(())
+            });
+            assert_eq!(ended, Ok(()));
+            assert_eq!(windows[1], expected);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod controls;
 mod correct;
 mod corrections;
 mod exports;
+mod fine_tuning;
 mod hidden;
 mod leaving;
 mod lessons;

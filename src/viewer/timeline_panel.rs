@@ -238,24 +238,33 @@ impl TimelinePanel {
     fn sampling(&mut self, app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
         ui.spacing_mut().item_spacing.x = GRID;
         let mut sampling = app.flow_settings.sampling;
-        egui::ComboBox::from_id_salt("solver")
+        let card = app.model.as_ref().map(|model| &model.card);
+        let has_steps = !card.is_some_and(|card| card.prediction.is_one_step());
+        let one_step = "This model always takes one step of Euler";
+        let solvers = egui::ComboBox::from_id_salt("solver")
             .selected_text(name(sampling.solver))
-            .width(8.0 * GRID)
-            .show_ui(ui, |ui| {
+            .width(8.0 * GRID);
+        let choice = |ui: &mut egui::Ui| {
+            let entries = |ui: &mut egui::Ui| {
                 for solver in [Solver::Euler, Solver::Heun, Solver::Rk4] {
                     ui.selectable_value(&mut sampling.solver, solver, name(solver));
                 }
-            })
-            .response
+            };
+            solvers.show_ui(ui, entries).response
+        };
+        ui.add_enabled_ui(has_steps, choice)
+            .inner
             .on_hover_text(
                 "Solver: Euler evaluates the network once per step, Heun twice, RK4 four times",
-            );
+            )
+            .on_disabled_hover_text(one_step);
         let mut steps = self.steps.unwrap_or(sampling.steps);
         let unit = if steps == 1 { " step" } else { " steps" };
         let drag = egui::DragValue::new(&mut steps).range(STEPS).suffix(unit);
         let drag = ui
-            .add(drag)
-            .on_hover_text(ranged("Number of solver steps", &STEPS, 0));
+            .add_enabled(has_steps, drag)
+            .on_hover_text(ranged("Number of solver steps", &STEPS, 0))
+            .on_disabled_hover_text(one_step);
         // Nothing is sampled while the number is being dragged or typed.
         self.steps = Some(steps).filter(|_| drag.dragged() || drag.has_focus());
         if self.steps.is_none() {

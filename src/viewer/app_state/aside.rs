@@ -65,7 +65,7 @@ impl AppState {
         if correcting {
             self.toggle_correct();
         }
-        self.correct.is_aside = true;
+        self.correct.set_aside();
         let suits = self.flow_settings == flow_settings && !self.busy();
         let stays = self
             .flow

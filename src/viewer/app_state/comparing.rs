@@ -160,24 +160,35 @@ impl AppState {
         settings
     }
 
-    /// Lists the open photos by a class of the open model, or closes the list.
+    /// Lists the open photos by a class of the open model, with the settings of its flow, or closes the list.
     pub(crate) fn list_class(&mut self, context: &egui::Context, class: Option<usize>) {
         let (Some(class), Some(model)) = (class, &self.model) else {
             self.class_photos = None;
             return;
         };
-        if let Some(listed) = &mut self.class_photos {
+        let settings = self.flow_settings;
+        let same = self.class_photos.as_mut();
+        if let Some(listed) = same.filter(|listed| listed.settings == settings) {
             listed.class = class;
             return;
         }
+        self.class_photos = None;
         if let Err(error) = model.check_file() {
             self.errors.report(error);
             return;
         }
         let (device, photos) = (self.device.clone(), &self.photos);
-        match ClassPhotos::start(context, device, model, self.flow_settings, photos, class) {
+        match ClassPhotos::start(context, device, model, settings, photos, class) {
             Ok(listed) => self.class_photos = Some(listed),
             Err(error) => self.errors.report_no_thread(&error),
+        }
+    }
+
+    /// Lists the photos of a class anew if their numbers are of other settings than those of the flow.
+    pub(super) fn renew_class_photos(&mut self) {
+        if let Some(class) = self.class_photos.as_ref().map(|listed| listed.class) {
+            let context = self.wake.clone();
+            self.list_class(&context, Some(class));
         }
     }
 
@@ -224,13 +235,16 @@ impl AppState {
             self.join_second();
             self.sample_second();
         }
-        // A first result that is still to begin is of the photo as it is now.
-        let waits = matches!(self.phase, Phase::Loading | Phase::Opening);
-        if begins && !waits && self.second_differs() {
-            self.errors.report(format!(
-                "{name} has changed since it was segmented: sample it again to compare results of one photo"
-            ));
+        if begins && !self.awaits_flow() && self.second_differs() {
+            let changed = has_changed(&name);
+            self.errors
+                .report(format!("{changed} to compare results of one photo"));
         }
+    }
+
+    /// Whether the flow of the shown photo is still to begin: it will be of the photo as it is then.
+    pub(super) fn awaits_flow(&self) -> bool {
+        matches!(self.phase, Phase::Loading | Phase::Opening)
     }
 
     /// Checks that the model of the second result, just opened, is the open one if it has its name.
@@ -290,6 +304,11 @@ impl AppState {
                 .as_ref()
                 .is_none_or(|second| second.settled(flow))
     }
+}
+
+/// What is to be done about a photo whose file is not what its flow was computed of.
+pub(super) fn has_changed(name: &str) -> String {
+    format!("{name} has changed since it was segmented: sample it again")
 }
 
 /// The position to decode on the host. While playing at `speed`, in states per second, it changes only every

@@ -17,6 +17,13 @@ impl AppState {
         self.open_model(name);
     }
 
+    /// The name or path of the model that the user chose, open or to be opened; `None` while the photos decide.
+    pub(crate) fn chosen_model(&self) -> Option<String> {
+        let open = || Some(self.model.as_ref()?.name.clone());
+        let requested = self.request.name.clone();
+        requested.or_else(open).filter(|_| self.request.by_user)
+    }
+
     /// Goes on with the open model, if any, after another one could not be opened.
     pub(super) fn keep_model(&mut self) {
         let failed = self.request.name.take();

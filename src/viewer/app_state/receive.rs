@@ -1,5 +1,6 @@
 //! Reports of the worker, the opener and the exports, and the changes that they cause.
 
+use super::comparing::has_changed;
 use super::{AppState, Phase};
 use crate::encoding::Centroids;
 use crate::job::Worker;
@@ -50,12 +51,10 @@ impl AppState {
         }
         match found_command(&mut found).and_then(|command| self.correct.guard(command)) {
             Some(Command::ShowPhotosBy(model, photos)) => self.show_by(&model, photos),
-            Some(Command::ChooseModel(model, _)) => {
-                if self.photos.item().is_none() {
-                    self.photos = PhotoList::samples(0);
-                }
-                self.choose_model(&model);
+            Some(Command::ChooseModel(model, _)) if self.photos.item().is_none() => {
+                self.show_by(&model, PhotoList::samples(0));
             }
+            Some(Command::ChooseModel(model, _)) => self.choose_model(&model),
             Some(Command::ShowPhotos(photos, _)) => self.show(photos),
             Some(_) => {}
             None => {
@@ -180,10 +179,19 @@ impl AppState {
         if is_finished {
             self.phase = Phase::Idle;
             self.restore_correction();
+            self.renew_class_photos();
         }
     }
 
     fn accept_mask(&mut self, at: usize, mask: Result<StoredMask, String>) {
+        let is_shown = at == self.photos.place().0 && !self.awaits_flow();
+        let flow = self.flow.as_ref().filter(|_| is_shown);
+        let is_other = |mask: &StoredMask| flow.is_some_and(|flow| !mask.is_of(flow.digest));
+        // It would be drawn over another photo.
+        let mask = match mask {
+            Ok(mask) if is_other(&mask) => Err(has_changed(&self.photos.name(at))),
+            mask => mask,
+        };
         let is_made = mask.is_ok();
         if let Err(error) = &mask {
             self.report_mask(at, error);

@@ -29,7 +29,7 @@ impl AppState {
                 format!(
                     "Step {} of {}{eta}",
                     done.saturating_sub(1),
-                    self.flow_settings.sampling.steps
+                    self.state_count() - 1
                 )
             }
         })

@@ -42,14 +42,16 @@ impl AppState {
     /// Chooses how flows are sampled.
     pub(crate) fn choose_sampling(&mut self, sampling: Sampling) {
         self.settings.solver = sampling.solver;
-        if sampling.steps != self.flow_settings.sampling.steps {
-            let card = self.model.as_ref().map(|model| &model.card);
+        let card = self.model.as_ref().map(|model| &model.card);
+        // A model that always takes one step has no other number.
+        let steps = card.map_or(sampling.steps, |card| steps_for(card, Some(sampling.steps)));
+        if steps != self.flow_settings.sampling.steps {
             let recommended = card.map(|card| steps_for(card, None));
             // Choosing the recommended number makes every model use its own recommendation again.
-            let chosen = Some(sampling.steps).filter(|n| Some(*n) != recommended);
+            let chosen = Some(steps).filter(|n| Some(*n) != recommended);
             self.settings.choose_steps(chosen);
         }
-        self.flow_settings.sampling = sampling;
+        self.flow_settings.sampling = Sampling { steps, ..sampling };
     }
 
     /// Goes back to the settings of the shown flow, if it stays although other settings were chosen.

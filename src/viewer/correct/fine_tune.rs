@@ -38,6 +38,8 @@ pub(crate) struct FineTuning {
     pub(super) classes: Vec<String>,
     /// The folder of a stopped run that can be resumed.
     pub(super) unfinished: Option<PathBuf>,
+    /// The folder of the newest run, if a process was training there when the dialog was opened or refreshed.
+    pub(super) trained: Option<PathBuf>,
     /// The device that the window computes on, as for `--device`.
     pub device: String,
     /// Whether the run may continue without the window, which is about to close.
@@ -53,6 +55,7 @@ impl FineTuning {
             photos: [0, 0],
             classes: Vec::new(),
             unfinished: None,
+            trained: None,
             device: "auto".into(),
             may_run: false,
             wake: context.clone(),
@@ -123,6 +126,11 @@ impl FineTuning {
 
     pub(super) fn can_resume(&self) -> bool {
         self.unfinished.is_some()
+    }
+
+    /// The folder of the newest run, if another process trains there.
+    pub(super) fn trained_elsewhere(&self) -> Option<&Path> {
+        self.trained.as_deref().filter(|_| !self.is_running())
     }
 
     /// Whether the dialog is open.

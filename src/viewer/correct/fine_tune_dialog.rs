@@ -81,6 +81,10 @@ fn contents(app: &AppState, ui: &mut egui::Ui, commands: &mut Vec<Command>) {
             ui.weak(progress);
         }
     }
+    if let Some(run) = fine_tuning.trained_elsewhere() {
+        let name = run.file_name().unwrap_or_default().to_string_lossy();
+        ui.label(format!("{name} is training in another process."));
+    }
     ui.add_space(GRID);
     ui.horizontal(|ui| buttons(app, training, ui, commands));
 }

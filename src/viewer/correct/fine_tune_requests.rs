@@ -41,8 +41,12 @@ fn open(app: &mut AppState) {
     let fine_tuning = &mut app.correct.fine_tuning;
     fine_tuning.open();
     (fine_tuning.photos, fine_tuning.classes) = (photos, classes);
-    let stopped = |run: &PathBuf| runs::can_resume(run) && runs::finished_model(run).is_none();
-    fine_tuning.unfinished = newest.filter(stopped);
+    let is_open = |run: &PathBuf| runs::can_resume(run) && runs::finished_model(run).is_none();
+    let (trained, idle) = match newest {
+        Some(run) if runs::is_locked(&run) => (Some(run), None),
+        newest => (None, newest),
+    };
+    (fine_tuning.trained, fine_tuning.unfinished) = (trained, idle.filter(is_open));
 }
 
 fn start(app: &mut AppState) {

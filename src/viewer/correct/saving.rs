@@ -134,7 +134,7 @@ pub(super) fn saved(app: &mut AppState, saved: Saved) {
         fine_tune_requests::request(app, FineTuneRequest::Open);
     }
     if !app.correct.is_unsaved() {
-        app.correct.ready = app.correct.leaving.take();
+        app.correct.proceed();
     }
 }
 
@@ -168,7 +168,7 @@ pub(super) fn kept(app: &mut AppState, flow: u64, leaves: bool) {
     // The answer may have been withdrawn.
     if leaves && correct.leaving.is_some() {
         correct.close();
-        correct.ready = correct.leaving.take();
+        correct.proceed();
     }
 }
 
@@ -205,7 +205,7 @@ pub(super) fn answer(app: &mut AppState, answer: Answer) {
         }
         Answer::Later => {
             let Some(session) = &mut correct.session else {
-                correct.ready = correct.leaving.take();
+                correct.proceed();
                 return;
             };
             session.release();
@@ -220,7 +220,7 @@ pub(super) fn answer(app: &mut AppState, answer: Answer) {
                 correct.storage.discard(&session.key);
             }
             correct.close();
-            correct.ready = correct.leaving.take();
+            correct.proceed();
         }
     }
 }

@@ -255,6 +255,19 @@ impl Correct {
         }
     }
 
+    /// Sets aside what is shown: corrections do not come back before it does.
+    pub(crate) fn set_aside(&mut self) {
+        self.is_aside = true;
+        self.preparing = None;
+    }
+
+    /// Lets the command that waits for an answer about unsaved corrections be carried out, if there is one.
+    pub(super) fn proceed(&mut self) {
+        if let Some(command) = self.leaving.take() {
+            self.ready = Some(command);
+        }
+    }
+
     /// Closes the photo's corrections, and keeps unsaved ones in the recovery file.
     pub(crate) fn leave_photo(&mut self) {
         if let Some(session) = &self.session {
@@ -381,6 +394,19 @@ mod tests {
         }
         assert!(matches!(correct.leaving, Some(Command::ShowPhoto(1))));
         assert!(correct.guard(Command::SetOpacity(0.5)).is_some());
+    }
+
+    #[test]
+    fn a_command_that_is_to_be_carried_out_is_not_forgotten() {
+        let mut correct = Correct::new(&egui::Context::default());
+        correct.ready = Some(Action::Quit.into());
+        correct.proceed();
+        let ready = correct.take_ready();
+        assert!(matches!(ready, Some(Command::Action(Action::Quit))));
+        correct.leaving = Some(Command::ShowPhoto(1));
+        correct.proceed();
+        assert!(matches!(correct.ready, Some(Command::ShowPhoto(1))));
+        assert!(correct.leaving.is_none());
     }
 
     #[test]

@@ -64,6 +64,8 @@ impl Running {
         files::create_folder(&folder).map_err(|error| error.to_string())?;
         let log = files::append(&folder.join(LOG)).map_err(|error| error.to_string())?;
         let failed = |error| format!("cannot start the training: {error}");
+        // What was printed so far is of earlier attempts.
+        let printed = log.metadata().map_err(failed)?.len();
         let errors = log.try_clone().map_err(failed)?;
         let program = std::env::current_exe().map_err(failed)?;
         let mut command = Command::new(program);
@@ -79,7 +81,7 @@ impl Running {
         let (of_thread, wake, run) = (stop.clone(), context.clone(), folder.clone());
         Builder::new()
             .name("flowseg-fine-tune".into())
-            .spawn(move || follow(child, &run, &of_thread, &sender, &wake))
+            .spawn(move || follow(child, (&run, printed), &of_thread, &sender, &wake))
             .map_err(failed)?;
         let wake = context.clone();
         let watcher = Watcher::new(vec![folder.clone()], move || wake.request_repaint());
@@ -131,10 +133,10 @@ impl Running {
     }
 }
 
-/// Waits for a training process, and stops it on request.
+/// Waits for a training process in a folder whose log had `printed` bytes before it, and stops it on request.
 fn follow(
     mut child: Child,
-    folder: &Path,
+    (folder, printed): (&Path, u64),
     stop: &AtomicBool,
     sender: &SyncSender<Report>,
     wake: &egui::Context,
@@ -159,7 +161,7 @@ fn follow(
             send(Report::Begun);
         }
         if let Some(exit) = status {
-            return send(Report::Ended(ending(folder, exit)));
+            return send(Report::Ended(ending(folder, printed, exit)));
         }
         if stop.load(Ordering::Relaxed) && !asked {
             asked = true;
@@ -189,27 +191,29 @@ impl Exit {
     }
 }
 
-/// The ending of a run, as its folder shows it.
-fn ending(folder: &Path, exit: Exit) -> Ending {
+/// The ending of a run, as its folder shows it, whose log had `printed` bytes when the process began.
+fn ending(folder: &Path, printed: u64, exit: Exit) -> Ending {
+    let error = || last_error(folder, printed);
     match runs::finished_model(folder) {
         Some(model) if exit == Exit::Success => Ending::Finished {
             model,
             gain: runs::gain(folder),
         },
-        _ if exit != Exit::Failure || runs::can_resume(folder) && last_error(folder).is_none() => {
+        _ if exit != Exit::Failure || runs::can_resume(folder) && error().is_none() => {
             Ending::Stopped
         }
-        _ => Ending::Failed(last_error(folder).unwrap_or_else(|| {
+        _ => Ending::Failed(error().unwrap_or_else(|| {
             let log = folder.join(LOG);
             format!("the training ended unexpectedly: see {}", log.display())
         })),
     }
 }
 
-/// The last error that the program printed.
-fn last_error(folder: &Path) -> Option<String> {
+/// The last error that the program printed after the first `printed` bytes of its log.
+fn last_error(folder: &Path, printed: u64) -> Option<String> {
     let log = std::fs::read(folder.join(LOG)).ok()?;
-    let text = String::from_utf8_lossy(&log).into_owned();
+    let log = log.get(usize::try_from(printed).ok()?..)?;
+    let text = String::from_utf8_lossy(log);
     let mut lines = text.lines().rev();
     let line = lines.find_map(|line| line.strip_prefix("flowseg: "))?;
     Some(line.to_owned())
@@ -224,29 +228,43 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path();
         let write = |name: &str, text: &str| std::fs::write(run.join(name), text).unwrap();
-        assert!(
-            matches!(ending(run, Exit::of(Some(1))), Ending::Failed(text) if text.contains(LOG))
-        );
+        let ending = |exit| super::ending(run, 0, exit);
+        assert!(matches!(ending(Exit::of(Some(1))), Ending::Failed(text) if text.contains(LOG)));
         write(LOG, "step 1\nflowseg: no space: free some\n");
         assert_eq!(
-            ending(run, Exit::of(Some(1))),
+            ending(Exit::of(Some(1))),
             Ending::Failed("no space: free some".into())
         );
-        assert_eq!(ending(run, Exit::of(Some(0))), Ending::Stopped);
-        assert_eq!(ending(run, Exit::of(Some(143))), Ending::Stopped);
+        assert_eq!(ending(Exit::of(Some(0))), Ending::Stopped);
+        assert_eq!(ending(Exit::of(Some(143))), Ending::Stopped);
         write("model.safetensors", "");
         let model = run.join("model.safetensors");
         let finished = |gain| Ending::Finished {
             model: model.clone(),
             gain,
         };
-        assert_eq!(ending(run, Exit::of(Some(0))), finished(None));
+        assert_eq!(ending(Exit::of(Some(0))), finished(None));
         write(
             "metrics.jsonl",
             "{\"step\":0,\"miou\":0.5,\"pixel_accuracy\":0.5}\n{\"step\":5,\"loss\":1.0}\n\
              {\"step\":10,\"miou\":0.75,\"pixel_accuracy\":0.5}\n",
         );
-        assert_eq!(ending(run, Exit::of(Some(0))), finished(Some([0.5, 0.75])));
+        assert_eq!(ending(Exit::of(Some(0))), finished(Some([0.5, 0.75])));
+    }
+
+    #[test]
+    fn a_run_that_goes_on_does_not_fail_of_an_earlier_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path();
+        std::fs::create_dir_all(run.join("checkpoints/step-0000005")).unwrap();
+        let earlier = "flowseg: no space: free some\n";
+        std::fs::write(run.join(LOG), earlier).unwrap();
+        let printed = earlier.len() as u64;
+        // Killed, as the signal leaves no message.
+        assert_eq!(ending(run, printed, Exit::Failure), Ending::Stopped);
+        std::fs::write(run.join(LOG), format!("{earlier}flowseg: no memory\n")).unwrap();
+        let failed = Ending::Failed("no memory".into());
+        assert_eq!(ending(run, printed, Exit::Failure), failed);
     }
 
     #[cfg(unix)]
@@ -262,7 +280,7 @@ mod tests {
         let (sender, reports) = sync_channel(4);
         let (stop, context) = (AtomicBool::new(false), egui::Context::default());
         std::thread::scope(|scope| {
-            scope.spawn(|| follow(child, folder.path(), &stop, &sender, &context));
+            scope.spawn(|| follow(child, (folder.path(), 0), &stop, &sender, &context));
             assert!(matches!(reports.recv().unwrap(), Report::Begun));
             stop.store(true, Ordering::Relaxed);
             let ended = reports.recv().unwrap();

@@ -6,7 +6,7 @@ use crate::viewer::exports::PictureKind;
 use eframe::egui::{self, ColorImage, Rect};
 use image::imageops::{self, FilterType};
 use image::{GenericImageView, RgbImage};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 /// Unchanged frames before a picture is taken, so that layout and textures are complete.
 const SETTLE: u8 = 3;
@@ -52,16 +52,14 @@ impl Film {
     pub(super) fn step(&mut self, context: &egui::Context, still: bool, area: Rect) -> Step {
         context.request_repaint();
         if let Some(coming) = &self.coming {
-            let Ok(picture) = coming.try_recv() else {
-                return Step::Wait;
+            let picture = match coming.try_recv() {
+                Err(TryRecvError::Empty) => return Step::Wait,
+                // There was nothing to take a picture of, such as in a window that was made smaller meanwhile.
+                Err(TryRecvError::Disconnected) => None,
+                Ok(picture) => Some(picture),
             };
-            self.pictures.push(picture);
-            self.coming = None;
-            self.still = 0;
-            return match self.pictures.len() {
-                taken if taken < self.count => Step::Arrange(taken),
-                _ => Step::Done,
-            };
+            (self.coming, self.still) = (None, 0);
+            return picture.map_or(Step::Wait, |picture| self.add(picture));
         }
         self.still = if still { self.still + 1 } else { 0 };
         if self.still >= SETTLE {
@@ -78,6 +76,21 @@ impl Film {
             self.coming = Some(coming);
         }
         Step::Wait
+    }
+
+    /// Adds the next picture. All pictures of an animation have one size, so they are taken anew if the window has
+    /// another one now.
+    fn add(&mut self, picture: RgbImage) -> Step {
+        let first = self.pictures.first();
+        if first.is_some_and(|first| first.dimensions() != picture.dimensions()) {
+            self.pictures.clear();
+            return Step::Arrange(0);
+        }
+        self.pictures.push(picture);
+        match self.pictures.len() {
+            taken if taken < self.count => Step::Arrange(taken),
+            _ => Step::Done,
+        }
     }
 
     /// The pictures with the text of their card below, to be written.
@@ -136,6 +149,38 @@ fn part(window: &ColorImage, area: Rect) -> Option<RgbImage> {
 mod tests {
     use super::*;
     use eframe::egui::{Color32, pos2};
+
+    /// What follows from a picture of these sides, or from none.
+    fn taken(film: &mut Film, picture: Option<[u32; 2]>) -> Step {
+        let (sender, coming) = sync_channel(1);
+        if let Some([width, height]) = picture {
+            sender.send(RgbImage::new(width, height)).unwrap();
+        }
+        drop(sender);
+        film.coming = Some(coming);
+        film.step(&egui::Context::default(), true, Rect::EVERYTHING)
+    }
+
+    #[test]
+    fn a_picture_that_does_not_come_is_taken_again() {
+        let mut film = Film::new(PictureKind::Gif, 2);
+        film.still = SETTLE;
+        assert!(matches!(taken(&mut film, None), Step::Wait));
+        assert!(film.coming.is_none() && film.still == 0);
+        assert!(matches!(taken(&mut film, Some([4, 3])), Step::Arrange(1)));
+        assert!(matches!(taken(&mut film, Some([4, 3])), Step::Done));
+    }
+
+    #[test]
+    fn an_animation_in_a_window_of_another_size_begins_anew() {
+        let mut film = Film::new(PictureKind::Gif, 2);
+        for (size, arranged) in [([4, 3], 1), ([5, 3], 0), ([5, 3], 1)] {
+            let step = taken(&mut film, Some(size));
+            assert!(matches!(step, Step::Arrange(at) if at == arranged));
+        }
+        assert!(matches!(taken(&mut film, Some([5, 3])), Step::Done));
+        assert_eq!(film.taken(), 2);
+    }
 
     #[test]
     fn a_part_of_the_window_is_cut_out_and_made_smaller() {

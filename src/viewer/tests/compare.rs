@@ -396,6 +396,33 @@ fn a_second_result_is_computed_shown_and_closed() {
 }
 
 #[test]
+fn the_numbers_of_a_comparison_are_scrolled_to_in_a_narrow_window() {
+    let mut window = done(2, Theme::Dark);
+    press(&mut window, Key::K);
+    compared(&mut window);
+    window.set_size(Vec2::new(720.0, 1000.0));
+    window.run_steps(3);
+    let tiles = &window.state().layout.tiles;
+    let panel = tiles.find_pane(&PanelKind::Compare).unwrap();
+    let area = tiles.rect(panel).unwrap();
+    let last = |window: &Window| window.get_by_label_contains("B \u{2212} A").rect();
+    let before = last(&window);
+    assert!(before.right() > area.right(), "{before} in {area}");
+    let over = pos2(area.center().x, before.center().y);
+    window.event(Event::PointerMoved(over));
+    window.event(Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: egui::vec2(-400.0, 0.0),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Unknown,
+        modifiers: Modifiers::NONE,
+    });
+    window.run_steps(10);
+    let after = last(&window);
+    assert!(after.right() <= area.right(), "{after} in {area}");
+}
+
+#[test]
 fn models_of_other_classes_are_compared_and_missing_ones_reported() {
     let folder = tempfile::tempdir().unwrap();
     let other = model_file(folder.path(), &["background", "nothing else"]);
@@ -477,6 +504,34 @@ fn the_photos_of_a_class_are_listed_and_opened() {
             .is_some_and(|model| model.name == "cells")
     });
     assert!(window.state().shared.class_photos.is_none());
+}
+
+#[test]
+fn the_photos_of_a_class_are_listed_with_the_settings_of_the_flow() {
+    let mut window = done(1, Theme::Dark);
+    let context = window.ctx.clone();
+    window.state_mut().shared.list_class(&context, Some(1));
+    let listed = |app: &App, steps| {
+        let listed = app.shared.class_photos.as_ref();
+        listed.is_some_and(|listed| {
+            listed.progress() == [4, 4] && listed.settings.sampling.steps == steps
+        })
+    };
+    until(&mut window, "all photos", |app| listed(app, 1));
+    let app = &mut window.state_mut().shared;
+    let sampling = Sampling {
+        steps: 2,
+        ..app.flow_settings.sampling
+    };
+    run(app, &context, Command::Sample(sampling));
+    // An open list follows the flow.
+    until(&mut window, "all photos again", |app| listed(app, 2));
+    let app = &mut window.state_mut().shared;
+    assert_eq!(app.class_photos.as_ref().unwrap().class, 1);
+    // Another class of the same numbers.
+    app.list_class(&context, Some(0));
+    let photos = app.class_photos.as_ref().unwrap();
+    assert_eq!((photos.class, photos.progress()), (0, [4, 4]));
 }
 
 /// Two models may agree in their classes' colours and differ in their centroids: a custom palette, or the same

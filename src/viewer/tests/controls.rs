@@ -278,6 +278,55 @@ fn menus_offer_what_has_an_effect_and_mark_what_is_on() {
 }
 
 #[test]
+fn no_numbers_of_a_pixel_are_drawn_over_a_dialog() {
+    let mut window = done(1, Theme::Dark);
+    let is_told = |window: &Window| {
+        let told = window.query_by_label("click to pin, Shift-drag to brush");
+        told.is_some()
+    };
+    // Beside the dialog.
+    window.event(Event::PointerMoved(pos2(260.0, 400.0)));
+    window.run_steps(8);
+    assert!(is_told(&window));
+    window.key_press_modifiers(Modifiers::COMMAND, Key::E);
+    window.run_steps(3);
+    assert!(window.state().shared.dialogs.export.is_some());
+    assert!(window.state().shared.hover.pixel.is_some());
+    assert!(!is_told(&window));
+}
+
+#[test]
+fn nothing_stays_under_the_pointer_in_a_covered_panel() {
+    let mut window = done(1, Theme::Dark);
+    until(&mut window, "the shares", |app| app.shared.is_compared());
+    let class = {
+        let app = &window.state().shared;
+        let model = app.model.as_ref().unwrap();
+        let order = crate::viewer::classes_panel::order_of(app, model);
+        model.classes[order[0]].clone()
+    };
+    dock::reveal(&mut window.state_mut().layout, PanelKind::Classes);
+    window.run_steps(2);
+    let row = window.get_by_label_contains(&format!("{class}, ")).rect();
+    for (at, cover) in [
+        (row.center(), PanelKind::Model),
+        (pos2(480.0, 400.0), PanelKind::Field),
+    ] {
+        let is_over = |window: &Window| {
+            let hover = &window.state().shared.hover;
+            [hover.class.is_some(), hover.pixel.is_some()]
+        };
+        window.event(Event::PointerMoved(at));
+        window.run_steps(2);
+        let is_class = cover == PanelKind::Model;
+        assert_eq!(is_over(&window), [is_class, !is_class]);
+        dock::reveal(&mut window.state_mut().layout, cover);
+        window.step();
+        assert_eq!(is_over(&window), [false; 2]);
+    }
+}
+
+#[test]
 fn a_long_name_leaves_room_for_the_place_in_the_list() {
     let folder = tempfile::tempdir().unwrap();
     let window = with_photos(folder.path(), &"long".repeat(50));

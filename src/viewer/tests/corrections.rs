@@ -10,7 +10,7 @@ use crate::viewer::correct::{Correction, FineTuneRequest, Request};
 use crate::viewer::pixel_info::pixel_info;
 use eframe::egui::vec2;
 
-fn choose_folder(window: &mut Window, folder: &Path) {
+pub(super) fn choose_folder(window: &mut Window, folder: &Path) {
     let context = window.ctx.clone();
     let choice = Command::Correct(Request::Folder(Some(folder.to_owned())));
     run(&mut window.state_mut().shared, &context, choice);

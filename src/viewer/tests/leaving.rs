@@ -92,6 +92,24 @@ fn kept_corrections_come_back_if_the_window_is_not_closed_because_of_a_training(
 }
 
 #[test]
+fn kept_corrections_do_not_come_back_before_what_was_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, painted) = corrected(folder.path());
+    let app = &mut window.state_mut().shared;
+    // They are being read from the recovery file.
+    app.correct.leave_photo();
+    app.correct.flush();
+    app.restore_correction();
+    let aside = app.set_aside(app.flow_settings);
+    until(&mut window, "the recovery file", |app| {
+        !app.shared.correct.busy()
+    });
+    assert!(!window.state().shared.correct.on);
+    window.state_mut().shared.put_back(aside);
+    comes_back(&mut window, &painted);
+}
+
+#[test]
 fn nothing_is_painted_while_another_model_is_opened() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = correcting();

@@ -2,12 +2,14 @@
 
 use super::*;
 use crate::export::Look;
+use crate::flow::Prediction;
 use crate::inference::{Sampling, Tiling};
 use crate::sampler::Solver;
 use crate::viewer::commands::{Command, run::run};
 use crate::viewer::mask_queue::{MaskSettings, MaskState};
 use crate::viewer::mask_store::StoredMask;
 use crate::votes::{Outlines, Votes};
+use egui_kittest::kittest::NodeT;
 use image::RgbImage;
 
 /// A window on a folder of three photos and one file that is not a photo, with a small model.
@@ -269,6 +271,66 @@ fn a_chosen_number_of_steps_lasts_until_another_is_chosen() {
     assert_eq!(app.settings.chosen_steps(), Some(100));
 }
 
+#[test]
+fn a_model_that_always_takes_one_step_is_offered_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, prediction| {
+        let change = |card: &mut crate::model::Card| card.prediction = prediction;
+        let model = crate::model::testing::tiny(&["a", "b"], [16, 24], change);
+        let path = folder.path().join(name);
+        let precision = crate::model::tensors::Precision::Single;
+        crate::model::file::write(&path, &model, precision).unwrap();
+        path
+    };
+    let disabled = |window: &Window| {
+        let nodes = window.root().children_recursive();
+        let drags = nodes.filter(|node| node.accesskit_node().role() == egui::Role::SpinButton);
+        drags
+            .filter(|node| node.accesskit_node().is_disabled())
+            .count()
+    };
+    let flow = file("flow.safetensors", Prediction::Velocity);
+    let mut window = window(options(&[&flow], 2), Theme::Dark);
+    until(&mut window, "the flow", complete);
+    assert_eq!(disabled(&window), 0);
+    let one = file("one.safetensors", Prediction::Logits);
+    let app = &mut window.state_mut().shared;
+    app.choose_model(&one.to_string_lossy());
+    until(&mut window, "the other model", |app| {
+        complete(app) && app.shared.flow_settings.sampling.steps == 1
+    });
+    window.run_steps(2);
+    assert_eq!(disabled(&window), 1);
+    // As from a flow of another model that was to be kept.
+    let sampling = Sampling {
+        steps: 5,
+        ..window.state().shared.flow_settings.sampling
+    };
+    send(&mut window, Command::Sample(sampling));
+    until(&mut window, "the flow", complete);
+    press(&mut window, Key::End);
+    let context = window.ctx.clone();
+    let app = &window.state().shared;
+    assert_eq!(app.flow_settings.sampling.steps, 1);
+    assert_eq!(app.settings.chosen_steps(), Some(2));
+    // Its mask is that of its only step.
+    let mut picture = crate::viewer::mask_picture::MaskPicture::default();
+    assert!(picture.ready(app, &context).is_some());
+}
+
+/// The shown flow has its own number of states while another one is chosen.
+#[test]
+fn a_mask_stays_at_the_last_step_of_its_flow() {
+    let mut window = done(2, Theme::Dark);
+    let context = window.ctx.clone();
+    let app = &mut window.state_mut().shared;
+    let mut picture = crate::viewer::mask_picture::MaskPicture::default();
+    for steps in [2, 5] {
+        app.flow_settings.sampling.steps = steps;
+        assert!(picture.ready(app, &context).is_some(), "{steps}");
+    }
+}
+
 /// The flow of a photo that is gone stays, with its own settings and the masks made with them.
 #[test]
 fn a_photo_that_is_gone_keeps_its_flow_and_the_masks() {
@@ -321,6 +383,30 @@ fn masks_of_a_changed_photo_or_model_are_made_again() {
         let after = network_mask(app, 1);
         let is_new = after.is_some_and(|after| !std::sync::Arc::ptr_eq(&after, &before));
         is_new && counts(app) == [3, 1, 0] && complete(app)
+    });
+}
+
+/// The mask of a photo that has taken the place of the shown one is not drawn over it.
+#[test]
+fn a_mask_of_a_replaced_photo_is_refused_until_it_is_sampled_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = of_folder(folder.path());
+    until(&mut window, "the masks", |app| counts(app) == [3, 1, 0]);
+    until(&mut window, "rest", |app| complete(app) && app.still());
+    send(&mut window, Command::SegmentAll(false));
+    RgbImage::from_pixel(60, 40, image::Rgb([240, 250, 230]))
+        .save(folder.path().join("photos/a.png"))
+        .unwrap();
+    let mut masks = window.state().shared.settings.masks;
+    masks.tiling = Tiling::Windows(3);
+    send(&mut window, Command::SetMasks(masks));
+    until(&mut window, "the refusal", |app| counts(app) == [0, 1, 3]);
+    let lines = window.state().shared.errors.lines();
+    let told = "a.png has changed since it was segmented";
+    assert!(lines.iter().any(|line| line.contains(told)), "{lines:?}");
+    press(&mut window, Key::R);
+    until(&mut window, "the mask", |app| {
+        network_mask(app, 0).is_some() && complete(app)
     });
 }
 

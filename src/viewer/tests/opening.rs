@@ -35,6 +35,44 @@ fn another_model_takes_over_and_a_wrong_one_does_not() {
 }
 
 #[test]
+fn only_a_model_that_the_user_chose_is_opened_again_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = done(1, Theme::Dark);
+    let app = &mut window.state_mut().shared;
+    assert!(app.model.is_some());
+    assert_eq!(app.chosen_model(), None);
+    let other = model_file(folder.path(), &["left", "right"]);
+    let other = other.to_string_lossy().into_owned();
+    app.choose_model(&other);
+    // Also before it is open.
+    assert_eq!(app.chosen_model().as_ref(), Some(&other));
+    until(&mut window, "the other model", complete);
+    let app = &window.state().shared;
+    assert_eq!(app.chosen_model(), Some(other));
+}
+
+#[test]
+fn a_model_opened_into_an_empty_list_brings_the_samples_and_places_for_their_masks() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let mut window = window(options(&[&empty], 1), Theme::Dark);
+    until(&mut window, "the empty folder", |app| {
+        app.shared.errors.open && !app.shared.busy() && !app.shared.opener.busy()
+    });
+    let model = model_file(folder.path(), &["left", "right"]);
+    window.state_mut().shared.open_paths(vec![model]);
+    until(&mut window, "the model", |app| {
+        let model = app.shared.model.as_ref();
+        complete(app) && model.is_some_and(|model| model.card.classes == ["left", "right"])
+    });
+    let app = &window.state().shared;
+    let samples = app.photos.items().len();
+    assert!(samples > 0);
+    assert_eq!(app.masks.counts(), [0, 0, samples]);
+}
+
+#[test]
 fn files_opened_by_mistake_are_reported_and_the_window_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -160,7 +198,9 @@ fn a_flow_that_stays_keeps_its_settings() {
     let mut sampling = before.sampling;
     sampling.steps = 3;
     run(app, &context, Command::Sample(sampling));
-    assert_eq!(app.state_count(), 4);
+    assert_eq!(app.flow_settings.sampling.steps, 3);
+    // The flow that is shown has its own.
+    assert_eq!(app.state_count(), 3);
     app.cancel();
     assert_eq!((app.flow_settings, app.state_count()), (before, 3));
     assert_eq!(app.settings.chosen_steps(), chosen);
