@@ -35,14 +35,12 @@ impl Format {
             return Ok(());
         }
         let what = match self {
-            Self::Labelme => "saved by another program, such as Labelme",
-            Self::Yolo => "a file of labels that another program saved",
             Self::Index | Self::Palette if own_png::is_by_hand(path) => {
                 "a mask that was corrected by hand"
             }
-            Self::Index if is_in_colour(path) => "a picture in colour and not a mask",
+            Self::Index | Self::Tiff if is_in_colour(path) => "a picture in colour and not a mask",
             Self::Index | Self::Palette | Self::Tiff => {
-                "a mask that another program saved, or an earlier version did"
+                "a mask saved by another program or by an earlier version of FlowSeg"
             }
             _ => FOREIGN,
         };

@@ -260,7 +260,7 @@ mod tests {
         encode::<Gray8, _>(file, &mask, &none, &description, &[0, 1, 1, 0, 1, 0]).unwrap();
         assert!(is_own(&path) && !is_unchanged(&path));
         let error = Format::Tiff.keep_foreign(&path).unwrap_err().to_string();
-        assert!(error.contains("another program saved"), "{error}");
+        assert!(error.contains("saved by another program"), "{error}");
         assert!(Format::Tiff.is_corrected(&path, &photo, 2));
     }
 

@@ -389,7 +389,10 @@ impl Tables {
         for (_, path) in &self.coco {
             // What cannot be continued is refused then.
             if !goes_on && !Coco::is_own(path) {
-                files::refuse_existing(path, "a file of annotations that another program saved")?;
+                files::refuse_existing(
+                    path,
+                    "a file of annotations saved by another program or by an earlier version of FlowSeg",
+                )?;
             }
         }
         let Some([list, yaml]) = &self.yolo else {
