@@ -190,7 +190,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     records.begin(&photos, left.len());
     say_when_left(records.standing(), left.len());
     let segmented = segment(&work, &opened.device, &left, &said, &mut records);
-    let tidied = pending.end();
+    pending.end();
     if let Err(error) = segmented {
         records.abandon();
         if records::ends_run(&error) && left.len() > 1 {
@@ -204,8 +204,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if photos.len() > 1 && !left.is_empty() && masks > 0 {
         err!("{}", masks_in(arguments, masks));
     }
-    ended.and(unread.report())?;
-    Ok(tidied?)
+    ended.and(unread.report())
 }
 
 /// Claims the files of records: two runs that write the same would each lose those of the other.
@@ -277,7 +276,8 @@ fn begin_records(
         arguments.skip_existing.then_some(photos),
     );
     if records.is_err() {
-        pending.withdraw()?;
+        // Why there are no records is to be told. A list that stays only has its files made again.
+        let _ = pending.withdraw();
     }
     records
 }
