@@ -103,7 +103,13 @@ impl Format {
     /// Whether a file is one that this program wrote in this format and nobody has corrected, or not even a picture in
     /// the place of one.
     fn is_own(self, path: &Path) -> bool {
-        self.is_unchanged(path) && !(self.says_origin() && own_png::is_by_hand(path))
+        match self {
+            Self::Index | Self::Palette => {
+                let unchanged = own_png::unchanged(path);
+                unchanged.is_some_and(|labels| !labels.by_hand) || !files::is_picture(path)
+            }
+            _ => self.is_unchanged(path),
+        }
     }
 
     /// Whether a file is one that this program wrote in this format and no other one has changed, as far as it tells, or
