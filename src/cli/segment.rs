@@ -261,11 +261,24 @@ fn keep_foreign(goes_on: bool, photos: &mut [Photo], classes: usize) -> anyhow::
 
 /// Finds the photos whose files an earlier run has completed, where those are not to be made again.
 fn look_for_done(arguments: &Arguments, photos: &mut [Photo], pending: &Pending) {
+    if !arguments.skip_existing {
+        return;
+    }
     let mut sizes = Sizes::default();
+    let now = outputs::now_in(&arguments.output);
+    let mut older = 0;
     for photo in photos {
-        photo.is_done = arguments.skip_existing
-            && !photo.outputs.written().any(|file| pending.has(file))
-            && photo.outputs.are_done(&photo.path, &mut sizes);
+        let outputs = &photo.outputs;
+        let is_there = !outputs.written().any(|file| pending.has(file)) && outputs.are_complete();
+        let is_older = is_there && outputs.are_older_than(&photo.path, now);
+        older += usize::from(is_older);
+        photo.is_done = is_there && !is_older && outputs.fit(&photo.path, &mut sizes);
+    }
+    // Copied photos may have the time of the copy.
+    match older {
+        0 => {}
+        1 => err!("1 mask is older than its photo: it is made again"),
+        older => err!("{older} masks are older than their photos: they are made again"),
     }
 }
 

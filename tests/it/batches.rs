@@ -456,6 +456,8 @@ fn masks_of_another_photo_are_made_again_and_those_of_other_settings_named() {
     image::RgbImage::new(31, 17).save(&picture).unwrap();
     let text = run(scenes, &[]);
     assert!(!text.contains("done already"), "{text}");
+    let older = "1 mask is older than its photo: it is made again";
+    assert!(text.contains(older), "{text}");
     let size = image::image_dimensions(out.join("a.png")).unwrap();
     assert_eq!(size, (31, 17));
 }
