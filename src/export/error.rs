@@ -2,11 +2,15 @@
 
 use crate::data::DataError;
 use crate::files::FileError;
+use crate::inference::SegmentError;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// What an error says of a file that no output replaces.
 pub(super) const FOREIGN: &str = "saved by another program or by an earlier version of FlowSeg";
+
+/// What makes the votes of an open photo fit into memory.
+const SMALLER_INPUT: &str = "a smaller scale of the input";
 
 /// Why an export failed. No partial file is left behind.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,9 @@ pub enum ExportError {
         /// Whether it is as this program wrote it, so that a run that begins anew replaces it.
         is_own: bool,
     },
+    /// The votes of an open photo, which its mask is decided from.
+    #[error("{}", .0.with_remedy(SMALLER_INPUT))]
+    Votes(SegmentError),
     #[error("cancelled")]
     Cancelled,
 }
