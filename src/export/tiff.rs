@@ -93,13 +93,18 @@ where
 /// Whether a file is a TIFF that this program wrote and no other has changed. Programs for maps change labels in place,
 /// and keep the other tags.
 pub(super) fn is_unchanged(path: &Path) -> bool {
-    is_own(path) && files::read(path).is_ok_and(|bytes| own_digest::is_unchanged(&bytes))
+    files::read(path)
+        .is_ok_and(|bytes| names_program(Cursor::new(&bytes)) && own_digest::is_unchanged(&bytes))
 }
 
 /// Whether a file is a TIFF that says that this program wrote it.
 pub(super) fn is_own(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| names_program(BufReader::new(file)))
+}
+
+fn names_program(file: impl Read + Seek) -> bool {
     let program = || -> Option<String> {
-        let mut reader = Decoder::new(BufReader::new(File::open(path).ok()?)).ok()?;
+        let mut reader = Decoder::new(file).ok()?;
         reader.find_tag(Tag::Software).ok()??.into_string().ok()
     };
     program().as_deref() == Some(PROGRAM)
