@@ -3,7 +3,7 @@
 use crate::own_digest::{self, DIGITS, Hash, Hashed};
 use png::text_metadata::TEXtChunk;
 use std::fs::{self, File};
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Cursor, Write};
 use std::path::Path;
 
 /// The keyword of PNG for the program that wrote a file.
@@ -27,14 +27,29 @@ const FOUR: usize = 4;
 /// Whether a file is a PNG that this program wrote, as [`own_png`] marks them. One that somebody drew by hand
 /// is not, nor one that another program saved again.
 pub(crate) fn is_own_png(path: &Path) -> bool {
-    says(path, SOFTWARE, PROGRAM)
+    reader(path).is_some_and(|reader| says(reader.info(), SOFTWARE, PROGRAM))
 }
 
 /// Whether a file is one that [`write_with_digest`] wrote and no program has changed since, though it may have been cut
 /// off.
 pub(crate) fn is_unchanged(path: &Path) -> bool {
-    let is_as_written = |bytes: Vec<u8>| !bytes.ends_with(&END) || has_its_digest(&bytes);
-    is_own_png(path) && fs::read(path).is_ok_and(is_as_written)
+    unchanged(path).is_some()
+}
+
+/// Labels as [`write_with_digest`] wrote them.
+pub(crate) struct Unchanged {
+    /// Whether they say that they were corrected by hand, as [`mark_by_hand`] marks them.
+    pub by_hand: bool,
+}
+
+/// What a file says that is [unchanged](is_unchanged), which is read once.
+pub(crate) fn unchanged(path: &Path) -> Option<Unchanged> {
+    let bytes = fs::read(path).ok()?;
+    let reader = png::Decoder::new(Cursor::new(&bytes)).read_info().ok()?;
+    let is_as_written = || !bytes.ends_with(&END) || has_its_digest(&bytes);
+    (says(reader.info(), SOFTWARE, PROGRAM) && is_as_written()).then(|| Unchanged {
+        by_hand: says(reader.info(), COMMENT, BY_HAND),
+    })
 }
 
 fn has_its_digest(bytes: &[u8]) -> bool {
@@ -50,15 +65,12 @@ fn has_its_digest(bytes: &[u8]) -> bool {
 
 /// Whether a file is a PNG that [`mark_by_hand`] has marked.
 pub(crate) fn is_by_hand(path: &Path) -> bool {
-    says(path, COMMENT, BY_HAND)
+    reader(path).is_some_and(|reader| says(reader.info(), COMMENT, BY_HAND))
 }
 
-/// Whether a file is a PNG with this text.
-fn says(path: &Path, keyword: &str, wanted: &str) -> bool {
-    let Some(reader) = reader(path) else {
-        return false;
-    };
-    let mut texts = reader.info().uncompressed_latin1_text.iter();
+/// Whether a PNG has this text before its pixels.
+fn says(info: &png::Info, keyword: &str, wanted: &str) -> bool {
+    let mut texts = info.uncompressed_latin1_text.iter();
     texts.any(|text| text.keyword == keyword && text.text == wanted)
 }
 

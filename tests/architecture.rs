@@ -52,7 +52,7 @@ inspect: encoding flow inference labels model
 models: files format model page run_format spelling
 onnx: data encoding flow inference kernels model protobuf random sampler votes
 eval: csv data encoding flow fonts inference labels model pictures random sampler votes
-export: csv data encoding files fonts labels own_digest own_gif own_png pictures spelling trajectory votes
+export: csv data encoding files fonts inference labels own_digest own_gif own_png pictures spelling trajectory votes
 compare: data encoding eval export fonts format labels pictures run_format sampler trajectory votes
 job: data device inference labels model page panics sampler
 server: crash data device export files inference kernels labels model models panics terminal votes
@@ -67,7 +67,7 @@ viewer: compare crash csv data device encoding eval export files flow fonts form
 ablate: csv data device eval files flow fonts format inference model run_format text_file train votes
 cli: ablate compare crash csv data device encoding eval export files flow format inference inspect kernels labels model \
     models onnx own_png panics pictures race run_format sampler server system_report terminal text_file texts train \
-    trajectory verify     version viewer votes
+    trajectory verify version viewer votes
 main: allocator cli viewer
 ";
 

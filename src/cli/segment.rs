@@ -3,6 +3,7 @@
 mod animations;
 mod choice;
 mod flicker;
+mod looking;
 mod made_with;
 mod manifest;
 mod outputs;
@@ -23,7 +24,7 @@ use super::progress::Progress;
 use crate::data::{self, Origin};
 use crate::device;
 use crate::export::{Artifact, Format, Selection};
-use crate::files::{self, Claim, Plan};
+use crate::files::{self, Claim, FileError, Plan};
 use crate::format::counted;
 use crate::inference::{Sampling, Viewing};
 use crate::model::Model;
@@ -34,11 +35,13 @@ use anyhow::{Context, bail};
 use burn::tensor::Device;
 use choice::Choice;
 use clap::ValueEnum;
+use looking::Looking;
 use made_with::Checksum;
 use manifest::Manifest;
 use outputs::{Keys, Outputs, Photo, Sizes, Tables};
 use pending::Pending;
 use pipeline::Threads;
+use rayon::prelude::*;
 use records::Records;
 use serde_json::Value;
 use standing::Standing;
@@ -142,12 +145,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.manifest.as_deref() == Some(Path::new("-")) {
         bail!("--manifest - is not a file: give a file name, or /dev/stdout for standard output");
     }
-    let found = Arc::new(arguments.model.find()?);
     let (inputs, unread) = inputs::find(
         &arguments.inputs,
         &arguments.output,
         std::io::stdin().lock(),
     )?;
+    let found = Arc::new(arguments.model.find()?);
     let (mut photos, tables) = planned(arguments, inputs, &found)?;
     let _claims = claimed(arguments, &tables)?;
     // While the device is opened.
@@ -159,10 +162,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let precision = arguments.precision.on(&opened.device)?;
     let model = found.load(&opened.device)?.with_precision(precision);
     let work = work(arguments, &model, &tables)?;
-    tables.keep_foreign(&photos, arguments.skip_existing)?;
-    keep_foreign(arguments, &mut photos, work.selection.names().len())?;
-    let mut pending = Pending::read(&arguments.output)?;
-    look_for_done(arguments, &mut photos, &pending);
     let made_with = made_with::made_with(
         &found,
         &model.card,
@@ -171,8 +170,17 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &arguments.choice,
         checksum,
     )?;
-    // A training may replace the file, which Windows refuses while it is mapped.
+    // A training may replace the file, which Windows refuses while it is mapped, and reading it would end this process if
+    // another one made it shorter. What follows may take long.
     drop(found);
+    tables.keep_foreign(&photos, arguments.skip_existing)?;
+    keep_foreign(
+        arguments.skip_existing,
+        &mut photos,
+        work.selection.names().len(),
+    )?;
+    let mut pending = Pending::read(&arguments.output)?;
+    look_for_done(arguments, &mut photos, &pending);
     let said = made_with::of_files(&made_with).to_string();
     let mut records = begin_records(
         arguments,
@@ -190,7 +198,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     records.begin(&photos, left.len());
     say_when_left(records.standing(), left.len());
     let segmented = segment(&work, &opened.device, &left, &said, &mut records);
-    let tidied = pending.end();
+    pending.end();
     if let Err(error) = segmented {
         records.abandon();
         if records::ends_run(&error) && left.len() > 1 {
@@ -204,8 +212,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if photos.len() > 1 && !left.is_empty() && masks > 0 {
         err!("{}", masks_in(arguments, masks));
     }
-    ended.and(unread.report())?;
-    Ok(tidied?)
+    ended.and(unread.report())
 }
 
 /// Claims the files of records: two runs that write the same would each lose those of the other.
@@ -223,18 +230,27 @@ fn claimed(arguments: &Arguments, tables: &Tables) -> anyhow::Result<Vec<Claim>>
 }
 
 /// Refuses to replace what this program did not write, before the tables of an earlier run are replaced. Of what another
-/// program wrote, only labels of the requested format with these many `classes` are taken for done, and kept.
+/// program wrote, only labels of the requested format with at most `classes` classes are taken for done, and kept, by a
+/// run that `goes_on`.
 ///
 /// # Errors
-/// The file.
-fn keep_foreign(arguments: &Arguments, photos: &mut [Photo], classes: usize) -> anyhow::Result<()> {
-    let goes_on = arguments.skip_existing;
-    for photo in &mut *photos {
-        photo.outputs.keep_foreign(|format, path| {
-            goes_on && format.is_corrected(path, &photo.path, classes)
-        })?;
-        photo.outputs.look_behind();
-    }
+/// The first such file.
+fn keep_foreign(goes_on: bool, photos: &mut [Photo], classes: usize) -> anyhow::Result<()> {
+    let looking = Looking::at(photos.len());
+    // Every mask that is there is read.
+    let looked: Vec<Result<(), FileError>> = photos
+        .par_iter_mut()
+        .map(|photo| {
+            photo.outputs.keep_foreign(|format, path| {
+                goes_on && format.is_corrected(path, &photo.path, classes)
+            })?;
+            photo.outputs.look_behind();
+            looking.step();
+            Ok(())
+        })
+        .collect();
+    looking.end();
+    looked.into_iter().collect::<Result<(), _>>()?;
     let kept = photos.iter().map(|photo| photo.outputs.corrected.len());
     let kept: usize = kept.sum();
     if kept > 0 {
@@ -245,11 +261,24 @@ fn keep_foreign(arguments: &Arguments, photos: &mut [Photo], classes: usize) -> 
 
 /// Finds the photos whose files an earlier run has completed, where those are not to be made again.
 fn look_for_done(arguments: &Arguments, photos: &mut [Photo], pending: &Pending) {
+    if !arguments.skip_existing {
+        return;
+    }
     let mut sizes = Sizes::default();
+    let now = outputs::now_in(&arguments.output);
+    let mut older = 0;
     for photo in photos {
-        photo.is_done = arguments.skip_existing
-            && !photo.outputs.written().any(|file| pending.has(file))
-            && photo.outputs.are_done(&photo.path, &mut sizes);
+        let outputs = &photo.outputs;
+        let is_there = !outputs.written().any(|file| pending.has(file)) && outputs.are_complete();
+        let is_older = is_there && outputs.are_older_than(&photo.path, now);
+        older += usize::from(is_older);
+        photo.is_done = is_there && !is_older && outputs.fit(&photo.path, &mut sizes);
+    }
+    // Copied photos may have the time of the copy.
+    match older {
+        0 => {}
+        1 => err!("1 mask is older than its photo: it is made again"),
+        older => err!("{older} masks are older than their photos: they are made again"),
     }
 }
 
@@ -277,7 +306,8 @@ fn begin_records(
         arguments.skip_existing.then_some(photos),
     );
     if records.is_err() {
-        pending.withdraw()?;
+        // Why there are no records is to be told. A list that stays only has its files made again.
+        let _ = pending.withdraw();
     }
     records
 }

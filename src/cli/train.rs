@@ -41,8 +41,8 @@ pub(super) struct Arguments {
     /// that of a run
     #[arg(long, value_name = "RUN", default_value = "run")]
     out: PathBuf,
-    /// Resume from the newest undamaged checkpoint of the run folder; without --config the run's own
-    /// settings apply, which must be there. A folder without a run is an error: a job script that starts and resumes by the
+    /// Resume from the newest undamaged checkpoint of the run folder, with the settings in RUN/config.toml unless --config
+    /// gives others. A folder without a run is an error: a job script that starts and resumes by the
     /// same line adds --resume if RUN/config.toml exists
     #[arg(long)]
     resume: bool,

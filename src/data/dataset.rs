@@ -440,22 +440,33 @@ impl Dataset {
     /// configuration; for several data sets, on each of them, their order and their weights. Other contents are not
     /// read, and the folder's name and file times don't count, so that a copy has the same fingerprint.
     pub fn fingerprint(&self) -> String {
+        self.hashed(true)
+    }
+
+    /// The same without what the values of labels mean and without the contents of texts: it stays where only those
+    /// change, as do the photos and their sizes.
+    pub(super) fn files_fingerprint(&self) -> String {
+        self.hashed(false)
+    }
+
+    /// The fingerprint, which depends on what labels say or only on their files.
+    fn hashed(&self, with_meaning: bool) -> String {
         let mut fingerprint = Fingerprint::default();
         for class in &self.classes.names {
             fingerprint.text(class);
         }
         match &self.source {
             Source::Files { pairs, mapping, .. } => {
-                fingerprint.pairs(pairs);
-                // The meaning came later: where it is the plain one, runs keep the fingerprint that they have.
-                if *mapping != LabelMapping::plain(self.classes.len()) {
+                fingerprint.pairs(pairs, with_meaning);
+                // Where it is the plain one, as in most folders, the files say it all.
+                if with_meaning && *mapping != LabelMapping::plain(self.classes.len()) {
                     fingerprint.mapping(mapping);
                 }
             }
             Source::Scenes { config, len } => fingerprint.text(&format!("{config:?} {len}")),
             Source::Joined(parts) => {
                 for part in parts {
-                    fingerprint.text(&part.data.fingerprint());
+                    fingerprint.text(&part.data.hashed(with_meaning));
                     fingerprint.text(&format!("{:?} {}", part.classes, part.weight));
                 }
             }

@@ -31,9 +31,9 @@ impl Fingerprint {
         self.number(std::fs::metadata(path).map_or(u64::MAX, |metadata| metadata.len()));
     }
 
-    /// Adds pairs of photos and labels: their names and the sizes of their files. Of labels that are short texts the
-    /// contents count, too: another class need not change their size.
-    pub(super) fn pairs(&mut self, pairs: &[Pair]) {
+    /// Adds pairs of photos and labels: their names and the sizes of their files. With `with_texts`, the contents of
+    /// labels that are short texts count, too: another class need not change their size.
+    pub(super) fn pairs(&mut self, pairs: &[Pair], with_texts: bool) {
         // One file may describe many photos.
         let mut read = HashSet::new();
         for pair in pairs {
@@ -42,7 +42,7 @@ impl Fingerprint {
             let labels = [Some(pair.labels.as_path()), pair.described_in()];
             for path in labels.into_iter().flatten() {
                 self.file(path);
-                if !has_photo_ending(path) && read.insert(path) {
+                if with_texts && !has_photo_ending(path) && read.insert(path) {
                     self.contents(path);
                 }
             }

@@ -3,7 +3,7 @@
 use super::error::{ExportError, FOREIGN};
 use super::mask::Mask;
 use crate::files::{self, FileError};
-use crate::own_png::{is_unchanged, write_with_digest};
+use crate::own_png::{is_own_png, is_unchanged, write_with_digest};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -26,8 +26,10 @@ const NO_CLASS: &str = ".flowseg-no-class";
 /// The disk cannot be written, or the folder holds a file of such a name that this program did not write.
 pub(super) fn write(mask: &Mask, folder: &Path) -> Result<(), ExportError> {
     if folder.is_dir() {
-        if let Some(foreign) = foreign_in(folder) {
-            files::refuse_existing(&foreign, FOREIGN)?;
+        // Whether another program has changed one, before the work: that reads them whole.
+        let masks = masks_in(folder)?;
+        if let Some(foreign) = masks.iter().find(|path| !is_own_png(path)) {
+            files::refuse_existing(foreign, FOREIGN)?;
         }
         let unfinished = folder.join(UNFINISHED);
         files::write_atomic(&unfinished, b"")?;

@@ -3,7 +3,7 @@
 //! Every connected region is an annotation, so that the union of a category's annotations is the mask
 //! of its class. Category ids are class index + 1.
 
-use super::error::ExportError;
+use super::error::{ExportError, FOREIGN};
 use super::mask::Mask;
 use super::polygons::polygons;
 use super::regions::Regions;
@@ -240,6 +240,7 @@ impl Coco {
         let unusable = |reason: String| ExportError::Resume {
             path: path.to_owned(),
             reason,
+            is_own: Self::is_own(path),
         };
         let written: Written = serde_json::from_reader(BufReader::new(file))
             .map_err(|error| unusable(format!("it was not written by flowseg ({error})")))?;
@@ -267,9 +268,7 @@ impl Coco {
         }
         coco.is_behind = left_out;
         match annotations.next() {
-            None if !Self::is_own(path) => {
-                Err(unusable("another program has changed it".to_owned()))
-            }
+            None if !Self::is_own(path) => Err(unusable(format!("it was {FOREIGN}"))),
             None => Ok(coco),
             Some(_) => Err(unusable(
                 "its annotations are in a different order".to_owned(),
@@ -403,6 +402,7 @@ mod tests {
         let mixed = resumed(&path, Shapes::Rle, &[]);
         let error = mixed.err().unwrap().to_string();
         assert!(error.contains("encoded differently"), "{error}");
+        assert!(error.ends_with("or leave out --skip-existing"), "{error}");
         let mut coco = resumed(&path, Shapes::Polygons, &[]).unwrap();
         assert!(coco.holds("a.jpg") && !coco.holds("b.jpg"));
         coco.add(entry("a.jpg", Shapes::Polygons)).unwrap();
@@ -442,7 +442,9 @@ mod tests {
         }
         std::fs::write(&path, &corrected).unwrap();
         let error = resumed(&path, Shapes::Rle, &[]).err().unwrap().to_string();
-        assert!(error.contains("another program has changed it"), "{error}");
+        assert!(error.contains("it was saved by another program"), "{error}");
+        // Nor would a run replace it that begins anew.
+        assert!(error.ends_with("; move it away"), "{error}");
     }
 
     #[test]

@@ -2,11 +2,15 @@
 
 use crate::data::DataError;
 use crate::files::FileError;
+use crate::inference::SegmentError;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// What an error says of a file that no output replaces.
-pub(super) const FOREIGN: &str = "a file that FlowSeg did not write, or an earlier version did";
+pub(super) const FOREIGN: &str = "saved by another program or by an earlier version of FlowSeg";
+
+/// What makes the votes of an open photo fit into memory.
+const SMALLER_INPUT: &str = "a smaller scale of the input";
 
 /// Why an export failed. No partial file is left behind.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +32,16 @@ pub enum ExportError {
         reason: &'static str,
     },
     /// A file of an earlier run that cannot be extended.
-    #[error("cannot extend {}: {reason}; move it away, or leave out --skip-existing", path.display())]
-    Resume { path: PathBuf, reason: String },
+    #[error("cannot extend {}: {reason}; move it away{}", path.display(), replaced(*is_own))]
+    Resume {
+        path: PathBuf,
+        reason: String,
+        /// Whether it is as this program wrote it, so that a run that begins anew replaces it.
+        is_own: bool,
+    },
+    /// The votes of an open photo, which its mask is decided from.
+    #[error("{}", .0.with_remedy(SMALLER_INPUT))]
+    Votes(SegmentError),
     #[error("cancelled")]
     Cancelled,
 }
@@ -47,6 +59,15 @@ impl ExportError {
         };
         let path = path.to_owned();
         Self::File(FileError::Write { path, source })
+    }
+}
+
+/// What else to do about a file that cannot be extended.
+fn replaced(is_own: bool) -> &'static str {
+    if is_own {
+        ", or leave out --skip-existing"
+    } else {
+        ""
     }
 }
 

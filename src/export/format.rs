@@ -197,7 +197,10 @@ impl Format {
     /// The disk cannot be written, there are more classes than [`most_classes`](Self::most_classes),
     /// the mask does not have the photo's size, or its uncertainty is wanted without votes.
     pub fn write(self, mask: &Mask, path: &Path, details: &Details) -> Result<(), ExportError> {
-        mask.check(path)?;
+        // How sure the network is does not depend on the mask.
+        if self.shows_mask() {
+            mask.check(path)?;
+        }
         let [width, height] = mask.size().map(|side| side as usize);
         let size = [height, width];
         let votes = || {

@@ -17,7 +17,8 @@ const VERSION: &str = "5.5.0";
 
 /// One polygon per connected region. Holes are bridged to the outer boundary (see
 /// [`Polygon::ring`](super::polygons::Polygon::ring)). The photo at `photo` is named relative to the
-/// folder of `path`, which must exist. A key that other programs keep or leave out has the digest of the bytes.
+/// folder of `path`, which must exist. A key of its own, which other programs keep or drop,
+/// holds the digest of the bytes.
 pub(super) fn encode(mask: &Mask, photo: &Path, path: &Path) -> Vec<u8> {
     let [width, height] = mask.size();
     let regions = Regions::of(mask.labels, width as usize);

@@ -1,7 +1,7 @@
 //! Exports of a flow: masks, pictures, animations, states and numbers.
 //!
-//! Shared by `flowseg segment` and the window. It works on host data alone and depends neither on the
-//! tensor library nor on the window, so that an export can run on any thread.
+//! Shared by `flowseg segment` and the window. It works on host data alone, without the tensor library or the window, so
+//! that an export can run on any thread.
 
 mod binary;
 mod caption;
@@ -47,6 +47,7 @@ pub use yolo::{class_list, data_yaml, former_data_yaml};
 use crate::data::Origin;
 use crate::files;
 use error::go_on;
+use std::borrow::Cow;
 use std::path::Path;
 
 /// A file that a flow can be exported as.
@@ -146,8 +147,8 @@ impl Artifact {
 /// atomically. `progress` is called with the share done, 0 to 1, and returns whether to continue.
 ///
 /// # Errors
-/// The disk cannot be written, the scene has no states, the folder is not empty, or `progress` returned
-/// false.
+/// The disk cannot be written, the scene has no states, its votes do not fit into memory, the folder is not empty, or
+/// `progress` returned false.
 pub fn write(
     artifact: Artifact,
     scene: &Scene,
@@ -172,13 +173,22 @@ pub fn write(
 }
 
 fn write_mask(format: Format, scene: &Scene, path: &Path) -> Result<(), ExportError> {
-    let votes = scene.votes();
+    let votes = (scene.given.is_none() || !format.shows_mask()).then(|| scene.votes());
+    let votes = votes.transpose()?;
+    let labels = match (scene.given, &votes) {
+        (Some(given), _) => Cow::Borrowed(given.labels.as_slice()),
+        (None, Some(votes)) if format.shows_mask() => {
+            Cow::Owned(votes.labels(scene.size_of_photo()))
+        }
+        // How sure the network is needs no mask.
+        _ => Cow::default(),
+    };
     let details = Details {
         photo: path,
         cutout: &[],
         opacity: scene.opacity,
-        votes: Some(&votes),
+        votes: votes.as_ref(),
         origin: scene.given.map_or(Origin::Unstated, |given| given.origin),
     };
-    format.write(&scene.mask(&scene.labels_of(&votes)), path, &details)
+    format.write(&scene.mask(&labels), path, &details)
 }

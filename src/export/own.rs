@@ -35,14 +35,12 @@ impl Format {
             return Ok(());
         }
         let what = match self {
-            Self::Labelme => "saved by another program, such as Labelme",
-            Self::Yolo => "a file of labels that another program saved",
             Self::Index | Self::Palette if own_png::is_by_hand(path) => {
                 "a mask that was corrected by hand"
             }
-            Self::Index if is_in_colour(path) => "a picture in colour and not a mask",
+            Self::Index | Self::Tiff if is_in_colour(path) => "a picture in colour and not a mask",
             Self::Index | Self::Palette | Self::Tiff => {
-                "a mask that another program saved, or an earlier version did"
+                "a mask saved by another program or by an earlier version of FlowSeg"
             }
             _ => FOREIGN,
         };
@@ -105,7 +103,13 @@ impl Format {
     /// Whether a file is one that this program wrote in this format and nobody has corrected, or not even a picture in
     /// the place of one.
     fn is_own(self, path: &Path) -> bool {
-        self.is_unchanged(path) && !(self.says_origin() && own_png::is_by_hand(path))
+        match self {
+            Self::Index | Self::Palette => {
+                let unchanged = own_png::unchanged(path);
+                unchanged.is_some_and(|labels| !labels.by_hand) || !files::is_picture(path)
+            }
+            _ => self.is_unchanged(path),
+        }
     }
 
     /// Whether a file is one that this program wrote in this format and no other one has changed, as far as it tells, or

@@ -4,9 +4,9 @@ use super::error::ExportError;
 use super::mask::Mask;
 use crate::data::Origin;
 use crate::encoding::Centroids;
+use crate::inference;
 use crate::votes::Votes;
 use image::RgbImage;
-use std::borrow::Cow;
 use std::path::Path;
 
 /// The states of a flow on the host, beginning with the source at t = 0.
@@ -117,29 +117,29 @@ impl Scene<'_> {
     }
 
     /// The votes of the last state, along the photo's colours.
-    pub(super) fn votes(&self) -> Votes {
+    ///
+    /// # Errors
+    /// They do not fit into memory.
+    pub(super) fn votes(&self) -> Result<Votes, ExportError> {
+        let size = self.trajectory.size;
+        inference::check_votes([size], self.centroids.len()).map_err(ExportError::Votes)?;
         let last = self.trajectory.states.last().copied().unwrap_or_default();
-        Votes::of(self.centroids, last, self.trajectory.size).along(self.photo, self.radius)
+        Ok(Votes::of(self.centroids, last, size).along(self.photo, self.radius))
     }
 
     /// `[height, width]`
-    fn size_of_photo(&self) -> [usize; 2] {
+    pub(super) fn size_of_photo(&self) -> [usize; 2] {
         [self.photo.height(), self.photo.width()].map(|side| side as usize)
     }
 
     /// The mask at the photo's own size, `[height, width]`: the given one, else the last state's.
-    pub fn labels_of_photo(&self) -> Vec<u16> {
+    ///
+    /// # Errors
+    /// The votes of the last state are needed and do not fit into memory.
+    pub fn labels_of_photo(&self) -> Result<Vec<u16>, ExportError> {
         match self.given {
-            Some(given) => given.labels.clone(),
-            None => self.votes().labels(self.size_of_photo()),
-        }
-    }
-
-    /// The same, where the [votes](Self::votes) are known.
-    pub(super) fn labels_of(&self, votes: &Votes) -> Cow<'_, [u16]> {
-        match self.given {
-            Some(given) => Cow::Borrowed(&given.labels),
-            None => Cow::Owned(votes.labels(self.size_of_photo())),
+            Some(given) => Ok(given.labels.clone()),
+            None => Ok(self.votes()?.labels(self.size_of_photo())),
         }
     }
 }

@@ -66,7 +66,7 @@ impl Flow {
 impl Flow {
     fn overlay(&self, opacity: f32) -> RgbImage {
         let scene = self.scene(Look::Raw, opacity);
-        overlay(&scene.mask(&scene.labels_of_photo()), opacity)
+        overlay(&scene.mask(&scene.labels_of_photo().unwrap()), opacity)
     }
 }
 
@@ -105,7 +105,7 @@ fn opacity_goes_from_the_photo_to_the_classes() {
 fn the_legend_names_the_classes_that_are_there() {
     let flow = Flow::new();
     let scene = flow.scene(Look::Raw, 0.5);
-    let labels = scene.labels_of_photo();
+    let labels = scene.labels_of_photo().unwrap();
     let sheet = colours(&scene.mask(&labels));
     // 16 x 8 pixels, magnified 32 times.
     assert!(
@@ -330,11 +330,72 @@ fn a_cancelled_export_leaves_nothing() {
     }
 }
 
+/// A mask of another size, as of a photo that was replaced by another one.
+#[test]
+fn how_sure_the_network_is_needs_no_mask() {
+    let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
+    let given = GivenMask {
+        labels: vec![0; 3],
+        origin: data::Origin::Unstated,
+    };
+    let scene = Scene {
+        given: Some(&given),
+        ..flow.scene(Look::Raw, 0.5)
+    };
+    for format in [Format::Index, Format::Margin, Format::EntropyNpy] {
+        let artifact = Artifact::Mask(format);
+        let path = folder.path().join(artifact.file_name("a"));
+        let written = write(artifact, &scene, &path, &always);
+        assert_eq!(written.is_ok(), !format.shows_mask(), "{written:?}");
+        assert_eq!(path.exists(), !format.shows_mask());
+    }
+}
+
+#[test]
+fn votes_that_do_not_fit_into_memory_are_refused_where_they_are_needed() {
+    let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
+    // 2.04 GiB of votes.
+    let (size, classes) = ([740, 740], 1000);
+    let centroids = Centroids::kronecker(classes);
+    let state = vec![0.0; centroids.dims() * size[0] * size[1]];
+    let labels = vec![0; size[0] * size[1]];
+    let scene = Scene {
+        trajectory: Trajectory {
+            size,
+            times: &TIMES[..1],
+            states: vec![&state],
+            labels: vec![&labels],
+        },
+        centroids: &centroids,
+        ..flow.scene(Look::Raw, 0.5)
+    };
+    let written = |scene: &Scene, format: Format| {
+        let artifact = Artifact::Mask(format);
+        let path = folder.path().join(artifact.file_name("a"));
+        write(artifact, scene, &path, &always)
+    };
+    for format in [Format::Index, Format::Margin] {
+        let error = written(&scene, format).unwrap_err();
+        assert!(matches!(error, ExportError::Votes(_)), "{error}");
+        assert!(error.to_string().contains("smaller scale"), "{error}");
+    }
+    assert!(scene.labels_of_photo().is_err());
+    // A given mask is shown without them.
+    let given = GivenMask {
+        labels: vec![0; 16 * 8],
+        origin: data::Origin::Unstated,
+    };
+    let given = Some(&given);
+    let scene = Scene { given, ..scene };
+    written(&scene, Format::Index).unwrap();
+    assert!(written(&scene, Format::Margin).is_err());
+}
+
 #[test]
 fn only_files_of_this_program_are_replaced() {
     let (flow, folder) = (Flow::new(), tempfile::tempdir().unwrap());
     let scene = flow.scene(Look::Raw, 0.5);
-    let (votes, labels) = (scene.votes(), scene.labels_of_photo());
+    let (votes, labels) = (scene.votes().unwrap(), scene.labels_of_photo().unwrap());
     let made_with = "{\"model\": \"Straße\"}";
     let details = Details {
         photo: Path::new("photo.jpg"),

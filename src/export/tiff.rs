@@ -93,13 +93,18 @@ where
 /// Whether a file is a TIFF that this program wrote and no other has changed. Programs for maps change labels in place,
 /// and keep the other tags.
 pub(super) fn is_unchanged(path: &Path) -> bool {
-    is_own(path) && files::read(path).is_ok_and(|bytes| own_digest::is_unchanged(&bytes))
+    files::read(path)
+        .is_ok_and(|bytes| names_program(Cursor::new(&bytes)) && own_digest::is_unchanged(&bytes))
 }
 
 /// Whether a file is a TIFF that says that this program wrote it.
 pub(super) fn is_own(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| names_program(BufReader::new(file)))
+}
+
+fn names_program(file: impl Read + Seek) -> bool {
     let program = || -> Option<String> {
-        let mut reader = Decoder::new(BufReader::new(File::open(path).ok()?)).ok()?;
+        let mut reader = Decoder::new(file).ok()?;
         reader.find_tag(Tag::Software).ok()??.into_string().ok()
     };
     program().as_deref() == Some(PROGRAM)
@@ -260,7 +265,7 @@ mod tests {
         encode::<Gray8, _>(file, &mask, &none, &description, &[0, 1, 1, 0, 1, 0]).unwrap();
         assert!(is_own(&path) && !is_unchanged(&path));
         let error = Format::Tiff.keep_foreign(&path).unwrap_err().to_string();
-        assert!(error.contains("another program saved"), "{error}");
+        assert!(error.contains("saved by another program"), "{error}");
         assert!(Format::Tiff.is_corrected(&path, &photo, 2));
     }
 

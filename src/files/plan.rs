@@ -164,7 +164,7 @@ fn keep_pictures(path: &Path) -> Result<(), FileError> {
     if !is_picture(path) || is_own_png(path) || is_own_gif(path) {
         return Ok(());
     }
-    let what = "a picture that another program saved, or an earlier version did";
+    let what = "a picture saved by another program or by an earlier version of FlowSeg";
     refuse_existing(path, what)
 }
 

@@ -119,13 +119,13 @@ impl RunFolder {
     }
 
     /// Renames a checkpoint back whose replacement was not finished.
-    fn bring_back(&self) -> Result<(), FileError> {
+    fn bring_back(&self) -> Result<(), TrainError> {
         let all = self.path(CHECKPOINTS);
         let replaced = all.join(REPLACED);
         let step = match read_progress(&replaced) {
             Ok(progress) => progress.step,
             Err(error) if is_damage(&error) => return Ok(()),
-            Err(error) => return Err(error),
+            Err(error) => return Err(TrainError::unread(&replaced, error)),
         };
         let path = all.join(checkpoint_name(step));
         if !path.exists() {
@@ -142,7 +142,8 @@ impl RunFolder {
     ///
     /// # Errors
     /// If there are checkpoints but all are damaged, or their projector has other sizes; if a file cannot be read for
-    /// another reason, which may pass: the run would go on from an older checkpoint, and lose its later metrics.
+    /// another reason, which may pass: the run would go on from an older checkpoint, and lose its later metrics, which is
+    /// for the user to decide.
     pub(super) fn resume(
         &self,
         projector: Option<Projector>,
@@ -153,7 +154,8 @@ impl RunFolder {
         fs::read_dir(&all).map_err(FileError::read(&all))?;
         self.bring_back()?;
         let mut damaged: Vec<(PathBuf, FileError)> = Vec::new();
-        for path in self.saved().into_iter().rev() {
+        let mut saved = self.saved();
+        while let Some(path) = saved.pop() {
             if projector
                 .as_ref()
                 .is_some_and(|fresh| has_other_projector(&path, fresh))
@@ -171,7 +173,8 @@ impl RunFolder {
                     return Ok(Some(state));
                 }
                 Err(error) if is_damage(&error) => damaged.push((path, error)),
-                Err(error) => return Err(error.into()),
+                Err(error) if saved.is_empty() => return Err(error.into()),
+                Err(error) => return Err(TrainError::unread(&path, error)),
             }
         }
         if damaged.is_empty() {
@@ -399,10 +402,26 @@ mod tests {
         std::os::unix::fs::symlink(OPTIMIZER, &optimizer).unwrap();
         let error = run("train.steps=4", true).unwrap_err();
         assert!(
-            matches!(&error, TrainError::File(FileError::Read { path, .. }) if *path == optimizer),
+            matches!(&error, TrainError::Unread { source: FileError::Read { path, .. }, .. } if *path == optimizer),
             "{error}"
         );
+        let advice = format!(
+            "move {} away to resume from the one before",
+            newest.display()
+        );
+        assert!(error.to_string().ends_with(&advice), "{error}");
         assert_eq!(steps(&train::folder::checkpoints(&out)), [1, 2, 3]);
+        // There is nothing to resume from instead of the only one.
+        let others = [1, 2].map(|step| newest.with_file_name(checkpoint_name(step)));
+        let aside = others.each_ref().map(|path| path.with_extension("aside"));
+        for (path, aside) in others.iter().zip(&aside) {
+            fs::rename(path, aside).unwrap();
+        }
+        let error = run("train.steps=4", true).unwrap_err();
+        assert!(matches!(error, TrainError::File(_)), "{error}");
+        for (path, aside) in others.iter().zip(&aside) {
+            fs::rename(aside, path).unwrap();
+        }
         // A file that is cut short is damage.
         fs::remove_file(&optimizer).unwrap();
         fs::write(&optimizer, [0; 3]).unwrap();

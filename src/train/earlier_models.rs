@@ -68,6 +68,22 @@ impl RunFolder {
         placed
     }
 
+    /// Puts a best model in its place for which a process that was killed had only made room, and removes one for which it
+    /// had not.
+    ///
+    /// # Errors
+    /// If it cannot be renamed.
+    pub(super) fn place_next_best(&self) -> Result<(), FileError> {
+        let next = self.path(NEXT_BEST);
+        // It is written whole, or not at all.
+        if next.is_file() && !self.has_best() {
+            return files::rename(&next, &self.path(BEST));
+        }
+        // A later one replaces what cannot be removed.
+        let _ = files::remove_file(&next);
+        Ok(())
+    }
+
     /// Whether there is a best model.
     pub(super) fn has_best(&self) -> bool {
         self.path(BEST).exists()

@@ -37,7 +37,7 @@ pub enum TrainError {
     NoRun(PathBuf),
     /// A run that is resumed without settings.
     #[error(
-        "the run cannot go on with its own settings ({0}): restore them, or give them with --config"
+        "cannot resume with the run's own settings ({0}): restore them, or give them with --config"
     )]
     NoSettings(String),
     #[error("{} is not a run folder and holds {holds}: choose a new or empty folder with --out", path.display())]
@@ -47,6 +47,12 @@ pub enum TrainError {
     /// There are checkpoints, but none can be read.
     #[error("no checkpoint in {} can be read ({reasons}): restore one from a backup, or start again with another --out", folder.display())]
     Damaged { folder: PathBuf, reasons: String },
+    /// A checkpoint that the system does not read, which may pass, and that is not the only one.
+    #[error("{source}: try again, or move {} away to resume from the one before", checkpoint.display())]
+    Unread {
+        checkpoint: PathBuf,
+        source: FileError,
+    },
     /// Checkpoints were saved, but they are gone.
     #[error("the run in {} reached step {step}, but its checkpoints are gone: restore one from a backup, or start a new run with another --out (--init takes one of its models)", folder.display())]
     Gone { folder: PathBuf, step: u64 },
@@ -166,6 +172,11 @@ pub(super) fn guarded<T>(
 }
 
 impl TrainError {
+    pub(super) fn unread(checkpoint: &Path, source: FileError) -> Self {
+        let checkpoint = checkpoint.to_owned();
+        Self::Unread { checkpoint, source }
+    }
+
     /// The failure of a device of a run.
     pub(super) fn of_device(failure: &Failure) -> Self {
         match failure {

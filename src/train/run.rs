@@ -140,9 +140,17 @@ fn run_prepared(
         &metrics,
         validation.map(|data| (data.len(), fingerprint)),
     );
+    folder.place_next_best()?;
     // The model of the next score is then the best again, whatever it is.
-    if progress.step < plan_end(&plan) && progress.best.is_some() && !folder.has_best() {
-        tracing::warn!("{BEST} is gone: the scores before are forgotten");
+    if progress.step < plan_end(&plan)
+        && let Some((_, step)) = progress.best
+        && !folder.has_best()
+    {
+        tracing::warn!(
+            "{BEST} is missing: earlier scores no longer count, and the next validation writes it again"
+        );
+        let last = metrics.last_validation().map(|line| line.step);
+        progress.forgotten = last.max(Some(step));
         progress.best = None;
     }
     let earlier_best = if resume && folder.is_best_after(progress.step) {
@@ -217,9 +225,9 @@ fn restore_best(
             }
         }
     }
-    progress.forget_best(progress.scored_otherwise);
+    progress.forget_best();
     // A validation may have come after the checkpoint, or before the first one.
-    if let Some(line) = metrics.best_validation(progress.scored_otherwise)
+    if let Some(line) = metrics.best_validation(progress.not_best_until())
         && progress.best.is_none_or(|(best, _)| line.miou > best)
     {
         progress.best = Some((line.miou, line.step));

@@ -31,6 +31,10 @@ pub struct Progress {
     /// The step of the last validation that was taken otherwise, if there is one.
     #[serde(default)]
     pub scored_otherwise: Option<u64>,
+    /// The step of the last validation before a resume that found no best model, if there was one: a score without its
+    /// model is none that later ones have to reach.
+    #[serde(default)]
+    pub forgotten: Option<u64>,
     /// The loss scale for half precision.
     #[serde(default = "one")]
     pub loss_scale: f32,
@@ -52,8 +56,14 @@ fn yes() -> bool {
 }
 
 impl Progress {
-    /// Forgets a best score that cannot be compared with later ones: one up to the step `after`.
-    pub(super) fn forget_best(&mut self, after: Option<u64>) {
+    /// The step up to which no score counts as the best, if there are such ones.
+    pub(super) fn not_best_until(&self) -> Option<u64> {
+        self.scored_otherwise.max(self.forgotten)
+    }
+
+    /// Forgets a best score that does not count; see [`not_best_until`](Self::not_best_until).
+    pub(super) fn forget_best(&mut self) {
+        let after = self.not_best_until();
         self.best = self
             .best
             .filter(|(_, step)| after.is_none_or(|after| *step > after));
@@ -67,6 +77,7 @@ impl Default for Progress {
             best: None,
             scored: None,
             scored_otherwise: None,
+            forgotten: None,
             loss_scale: 1.0,
             unlogged: Unlogged::default(),
             finite: true,
@@ -201,8 +212,7 @@ fn licence(config: &Config, dataset: &str) -> String {
         .iter()
         .all(|path| is_procedural(path))
     {
-        return "trained by flowseg on procedural scenes, which have no licence of their own"
-            .into();
+        return "trained by flowseg on procedural scenes; no data licence applies".into();
     }
     format!("trained by flowseg on {dataset}; the data's licence applies")
 }
@@ -226,10 +236,7 @@ mod tests {
         };
         for path in ["scenes:3", "['scenes:3', 'scenes:4@32x32']"] {
             let note = note(path);
-            assert!(
-                note.ends_with("scenes, which have no licence of their own"),
-                "{note}"
-            );
+            assert!(note.ends_with("scenes; no data licence applies"), "{note}");
         }
         for path in ["photos/scenes", "['scenes:3', 'photos']"] {
             let of_photos = "trained by flowseg on the name; the data's licence applies";

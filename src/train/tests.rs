@@ -150,6 +150,15 @@ fn a_best_model_stays_until_its_successor_is_there() {
     assert_eq!(fs::read(&earlier).unwrap(), before);
     assert_eq!(card(&folder.path(BEST)).steps, 2);
     assert!(!next.exists());
+    // A process that was killed had made room for its successor, but not placed it; then not even made room.
+    fs::rename(folder.path(BEST), &next).unwrap();
+    folder.place_next_best().unwrap();
+    assert_eq!(card(&folder.path(BEST)).steps, 2);
+    assert!(!next.exists());
+    fs::copy(&earlier, &next).unwrap();
+    folder.place_next_best().unwrap();
+    assert_eq!(card(&folder.path(BEST)).steps, 2);
+    assert!(!next.exists());
     // Without `keeps` no name is added.
     assert_eq!(folder.write_best(&of_step(3), false).unwrap(), None);
     assert_eq!(kept(root.path(), "best-").len(), 1);
@@ -171,6 +180,9 @@ fn a_run_whose_best_model_is_gone_writes_one_again() {
     let later = run(&out, true, &settings("train.steps=3")).unwrap();
     assert_eq!(later.best.map(|(_, step)| step), Some(3));
     assert_eq!(card(&out.join(BEST)).steps, 3);
+    // Nor do later resumes count the score again.
+    let again = run(&out, true, &settings("train.steps=4")).unwrap();
+    assert!(again.best.is_some_and(|(_, step)| step >= 3), "{again:?}");
 }
 
 #[test]

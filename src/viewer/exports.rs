@@ -10,7 +10,7 @@ use super::open_model::OpenModel;
 use super::photo_list::Item;
 use crate::data::Origin;
 use crate::encoding::Centroids;
-use crate::export::{self, Artifact, GivenMask, Look, Scene, Trajectory};
+use crate::export::{self, Artifact, ExportError, GivenMask, Look, Scene, Trajectory};
 use crate::gpu::field::PictureReadback;
 use crate::pictures;
 use crate::votes::Outlines;
@@ -109,12 +109,13 @@ impl FlowSnapshot {
     }
 
     /// `[height, width]` of the photo, and its mask of that size.
-    pub(super) fn labels(&self) -> ([usize; 2], Vec<u16>) {
+    ///
+    /// # Errors
+    /// Votes that do not fit into memory.
+    pub(super) fn labels(&self) -> Result<([usize; 2], Vec<u16>), ExportError> {
         let size = [self.photo.height(), self.photo.width()];
-        (
-            size.map(|side| side as usize),
-            self.scene().labels_of_photo(),
-        )
+        let labels = self.scene().labels_of_photo()?;
+        Ok((size.map(|side| side as usize), labels))
     }
 
     fn scene(&self) -> Scene<'_> {

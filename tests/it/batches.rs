@@ -340,7 +340,7 @@ fn annotations_of_other_programs_are_kept() {
     let labels = out.join("a.png");
     image::GrayImage::new(60, 40).save(&labels).unwrap();
     let before = fs::read(&labels).unwrap();
-    let words = ["a.png is a mask that another program saved"];
+    let words = ["a.png is a mask saved by another program"];
     fails(segment(&out).arg(&picture), &words);
     assert_eq!(fs::read(&labels).unwrap(), before);
     fs::remove_file(&labels).unwrap();
@@ -348,11 +348,16 @@ fn annotations_of_other_programs_are_kept() {
     mine("a.txt", "yolo");
     mine("a.json", "labelme");
     // Photos that have the names of pictures to be written.
-    for (name, format) in [("a.tif", "tiff"), ("a.overlay.png", "overlay")] {
+    let in_colour = "is a picture in colour and not a mask";
+    let foreign = "is saved by another program or by an earlier version";
+    for (name, format, told) in [
+        ("a.tif", "tiff", in_colour),
+        ("a.overlay.png", "overlay", foreign),
+    ] {
         let map = out.join(name);
         image::RgbImage::new(60, 40).save(&map).unwrap();
         let before = fs::read(&map).unwrap();
-        let words = [name, "is a file that FlowSeg did not write"];
+        let words = [name, told];
         fails(
             segment(&out).arg(&picture).args(["--format", format]),
             &words,
@@ -451,6 +456,8 @@ fn masks_of_another_photo_are_made_again_and_those_of_other_settings_named() {
     image::RgbImage::new(31, 17).save(&picture).unwrap();
     let text = run(scenes, &[]);
     assert!(!text.contains("done already"), "{text}");
+    let older = "1 mask is older than its photo: it is made again";
+    assert!(text.contains(older), "{text}");
     let size = image::image_dimensions(out.join("a.png")).unwrap();
     assert_eq!(size, (31, 17));
 }

@@ -152,7 +152,7 @@ fn scores_matrix_and_worst_photos_tell_one_story() {
     let taken = at("worst").join(&left[0]);
     image::RgbImage::new(3, 2).save(&taken).unwrap();
     let before = fs::read(&taken).unwrap();
-    let words = ["001-", "another program saved"];
+    let words = ["001-", "saved by another program"];
     fails(&mut eval(&model, &["--worst", "1", "--out", &out]), &words);
     assert_eq!(fs::read(&taken).unwrap(), before);
 }

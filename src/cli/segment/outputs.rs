@@ -2,7 +2,7 @@
 
 use crate::data;
 use crate::export::{self, Artifact, Coco, Format, Shapes};
-use crate::files::{self, FileError, Plan};
+use crate::files::{self, FileError, Plan, ScratchFile};
 use crate::format::counted;
 use crate::own_png;
 use anyhow::bail;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -168,25 +168,22 @@ impl Outputs {
         Ok(())
     }
 
-    /// Whether all files are there and, as far as their sizes and the ends of PNGs tell, whole, and about this photo,
-    /// not about one of another size, or an earlier one, that had its name.
-    pub(super) fn are_done(&self, photo: &Path, sizes: &mut Sizes) -> bool {
-        !self.are_behind
-            && self.are_whole()
-            && !self.are_older_than(photo)
-            && self.fit(photo, sizes)
+    /// Whether all files are there and, as far as their sizes and the ends of PNGs tell, whole, and show the mask as it
+    /// was corrected last.
+    pub(super) fn are_complete(&self) -> bool {
+        !self.are_behind && self.are_whole()
     }
 
-    /// Whether a file was written before the photo.
-    fn are_older_than(&self, photo: &Path) -> bool {
-        // A time to come is another clock's, such as a camera's, and is never reached by what is written now.
-        let photo = modified(photo).filter(|time| *time <= SystemTime::now());
+    /// Whether a file was written before the photo, and is so about an earlier one that had its name. A photo from after
+    /// `now`, as for [`now_in`], is of another clock, such as a camera's: what is written now would be older, too.
+    pub(super) fn are_older_than(&self, photo: &Path, now: SystemTime) -> bool {
+        let photo = modified(photo).filter(|time| *time <= now);
         let mut times = self.written().filter_map(modified);
         photo.is_some_and(|photo| times.any(|time| time < photo))
     }
 
     /// Whether the masks, as far as they tell, have the size of a photo, as far as that is known.
-    fn fit(&self, photo: &Path, sizes: &mut Sizes) -> bool {
+    pub(super) fn fit(&self, photo: &Path, sizes: &mut Sizes) -> bool {
         let masks = self.masks.iter();
         let mut masks = masks.filter(|(format, _)| format.says_size()).peekable();
         if masks.peek().is_none() {
@@ -324,7 +321,20 @@ fn modified(path: &Path) -> Option<SystemTime> {
     is_written.then(|| there.modified().ok()).flatten()
 }
 
-/// The same as Unix time in milliseconds; 0 if it is not known.
+/// The time that a file has which is written now into a folder, if the clock of its drive is behind, else that of this
+/// machine.
+pub(super) fn now_in(folder: &Path) -> SystemTime {
+    let written = || {
+        let mut file = ScratchFile::beside(&folder.join("now")).ok()?;
+        let file = file.file();
+        file.write_all(b"now").ok()?;
+        file.metadata().ok()?.modified().ok()
+    };
+    let now = SystemTime::now();
+    written().map_or(now, |time| time.min(now))
+}
+
+/// When a file was written last, as Unix time in milliseconds; 0 if it is not known.
 pub(super) fn milliseconds(path: &Path) -> u64 {
     let since = modified(path).and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
     since.map_or(0, |since| since.as_millis() as u64)
@@ -389,7 +399,10 @@ impl Tables {
         for (_, path) in &self.coco {
             // What cannot be continued is refused then.
             if !goes_on && !Coco::is_own(path) {
-                files::refuse_existing(path, "a file of annotations that another program saved")?;
+                files::refuse_existing(
+                    path,
+                    "a file of annotations saved by another program or by an earlier version of FlowSeg",
+                )?;
             }
         }
         let Some([list, yaml]) = &self.yolo else {
@@ -460,6 +473,17 @@ mod tests {
     }
 
     #[test]
+    fn the_time_in_a_folder_leaves_no_file_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = SystemTime::now();
+        let now = now_in(folder.path());
+        // Files may have the time of the last tick.
+        assert!(now > before - Duration::from_secs(3) && now <= SystemTime::now());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert!(now_in(&folder.path().join("missing")) >= before);
+    }
+
+    #[test]
     fn masks_of_an_earlier_photo_are_not_done() {
         let folder = tempfile::tempdir().unwrap();
         let photo = folder.path().join("a.jpg");
@@ -479,9 +503,12 @@ mod tests {
             (now + day, true),
         ] {
             write(&photo, time);
-            let done = outputs.are_done(&photo, &mut Sizes::default());
-            assert_eq!(done, is_done, "{time:?}");
+            let older = outputs.are_older_than(&photo, now);
+            assert_eq!(older, !is_done, "{time:?}");
         }
+        // The clock of the masks' drive is two hours behind, so that masks from now on are older than the photo, too.
+        write(&photo, now - hour / 2);
+        assert!(!outputs.are_older_than(&photo, now - 2 * hour));
     }
 
     #[cfg(unix)]

@@ -25,8 +25,28 @@ pub(super) struct Pending {
 
 struct List {
     path: PathBuf,
-    /// When each file was written, as Unix time in milliseconds, by its path below the folder.
-    files: HashMap<PathBuf, u64>,
+    /// The files by their paths below the folder.
+    files: HashMap<PathBuf, Written>,
+}
+
+/// What tells a file from the one that replaces it. The time alone does not: some file systems, such as those of memory
+/// cards, count it in steps of two seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Written {
+    /// When it was written, as Unix time in milliseconds.
+    time_ms: u64,
+    /// Its length; 0 for a folder, of which every file system says something else.
+    bytes: u64,
+}
+
+impl Written {
+    /// `None` if nothing is there, or its time is not known.
+    fn of(path: &Path) -> Option<Self> {
+        let time_ms = milliseconds(path);
+        let there = fs::metadata(path).ok().filter(|_| time_ms > 0)?;
+        let bytes = if there.is_dir() { 0 } else { there.len() };
+        Some(Self { time_ms, bytes })
+    }
 }
 
 /// A path in a list. JSON has no text for names that are not Unicode.
@@ -38,10 +58,11 @@ enum Name {
 }
 
 impl Pending {
-    /// The lists that earlier runs have left in a folder.
+    /// The lists that earlier runs have left in a folder. Those of other users that this one may not read are left out,
+    /// with a warning in the log: no run of this user could go on otherwise.
     ///
     /// # Errors
-    /// A list that cannot be read.
+    /// A list that cannot be read for another reason.
     pub(super) fn read(folder: &Path) -> Result<Self, FileError> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         let of_list = |name: OsString| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
@@ -59,8 +80,8 @@ impl Pending {
         let Ok(name) = file.strip_prefix(&self.folder) else {
             return false;
         };
-        let mut times = self.lists.iter().filter_map(|list| list.files.get(name));
-        times.any(|time| *time == milliseconds(file))
+        let mut listed = self.lists.iter().filter_map(|list| list.files.get(name));
+        listed.any(|written| Written::of(file) == Some(*written))
     }
 
     /// Writes the list of this run: of those of the files that are there.
@@ -73,10 +94,9 @@ impl Pending {
     ) -> Result<(), FileError> {
         let there = files.filter_map(|file| {
             let name = file.strip_prefix(&self.folder).ok()?;
-            let time = milliseconds(file);
-            (time > 0).then(|| (name.to_owned(), time))
+            Some((name.to_owned(), Written::of(file)?))
         });
-        let files: HashMap<PathBuf, u64> = there.collect();
+        let files: HashMap<PathBuf, Written> = there.collect();
         if files.is_empty() {
             return Ok(());
         }
@@ -101,36 +121,72 @@ impl Pending {
         own.map_or(Ok(()), |path| files::remove_file(&path))
     }
 
-    /// Removes the lists of which no file is left.
+    /// Removes the lists of which no file is left, and from the list of this run the files that it has replaced. The
+    /// others are those of photos that have failed: a list of an earlier run that has them all takes its place.
     ///
-    /// # Errors
-    /// A list that cannot be removed.
-    pub(super) fn end(&self) -> Result<(), FileError> {
-        let is_left =
-            |(name, time): (&PathBuf, &u64)| milliseconds(&self.folder.join(name)) == *time;
-        let lists = self.lists.iter();
-        let mut ended = lists.filter(|list| !list.files.iter().any(is_left));
-        ended.try_for_each(|list| files::remove_file(&list.path))
+    /// The masks are written, so that a list that cannot be removed, such as another user's, is only told in the log.
+    pub(super) fn end(&self) {
+        for list in &self.lists {
+            if let Err(error) = self.tidy(list) {
+                tracing::warn!("{error}");
+            }
+        }
+    }
+
+    fn tidy(&self, list: &List) -> Result<(), FileError> {
+        let is_own = |list: &List| self.own.as_ref() == Some(&list.path);
+        let left = list.left_in(&self.folder);
+        let others = self.lists.iter().filter(|other| !is_own(other));
+        // Another run may have removed one meanwhile.
+        let others: Vec<&List> = others.filter(|other| other.path.exists()).collect();
+        let is_listed = |(name, written): (&PathBuf, &Written)| {
+            let mut others = others.iter();
+            others.any(|other| other.files.get(name) == Some(written))
+        };
+        if left.is_empty() || is_own(list) && left.iter().all(is_listed) {
+            return files::remove_file(&list.path);
+        }
+        if is_own(list) && left.len() < list.files.len() {
+            let path = list.path.clone();
+            return List { path, files: left }.write();
+        }
+        Ok(())
     }
 }
 
 impl List {
-    /// The list at a path; `None` for another file, or one that another run has removed meanwhile.
+    /// The list at a path; `None` for another file, one that another run has removed meanwhile, or one that this user may
+    /// not read.
     fn read(path: PathBuf) -> Result<Option<Self>, FileError> {
         let text = match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                tracing::warn!("{} is left out: {error}", path.display());
+                return Ok(None);
+            }
             Err(source) => return Err(FileError::Read { path, source }),
             Ok(text) => text,
         };
-        let Ok(entries) = serde_json::from_slice::<Vec<(Name, u64)>>(&text) else {
+        let Ok(entries) = serde_json::from_slice::<Vec<(Name, Written)>>(&text) else {
             return Ok(None);
         };
-        let files = entries.into_iter().map(|(name, time)| match name {
-            Name::Text(name) => (name.into(), time),
-            Name::Other(name) => (name.into(), time),
+        let files = entries.into_iter().map(|(name, written)| match name {
+            Name::Text(name) => (name.into(), written),
+            Name::Other(name) => (name.into(), written),
         });
         let files = files.collect();
         Ok(Some(Self { path, files }))
+    }
+
+    /// Those of its files that are still there, below a folder.
+    fn left_in(&self, folder: &Path) -> HashMap<PathBuf, Written> {
+        let files = self.files.iter();
+        let left = files.filter(|(name, written)| {
+            let there = Written::of(&folder.join(name));
+            there == Some(**written)
+        });
+        left.map(|(name, written)| (name.clone(), *written))
+            .collect()
     }
 
     fn write(&self) -> Result<(), FileError> {
@@ -139,7 +195,9 @@ impl List {
             None => Name::Other(path.into()),
         };
         let entries = self.files.iter();
-        let entries: Vec<(Name, u64)> = entries.map(|(path, time)| (name(path), *time)).collect();
+        let entries: Vec<(Name, Written)> = entries
+            .map(|(path, written)| (name(path), *written))
+            .collect();
         let failed = |error: serde_json::Error| FileError::write(&self.path)(error.into());
         let text = serde_json::to_vec(&entries).map_err(failed)?;
         files::write_atomic(&self.path, &text)
@@ -154,7 +212,12 @@ mod tests {
 
     /// Writes a file, so many seconds after the others.
     fn write(path: &Path, seconds: u64) {
-        let file = File::create(path).unwrap();
+        write_text(path, seconds, "");
+    }
+
+    fn write_text(path: &Path, seconds: u64, text: &str) {
+        fs::write(path, text).unwrap();
+        let file = File::options().write(true).open(path).unwrap();
         let time = UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds);
         file.set_modified(time).unwrap();
     }
@@ -183,7 +246,7 @@ mod tests {
         write(&new, 1);
         let pending = Pending::read(folder.path()).unwrap();
         assert_eq!(all.map(|file| pending.has(file)), [false, true, false]);
-        pending.end().unwrap();
+        pending.end();
         assert_eq!(lists(folder.path()), 1);
         // The next one begins with the first again.
         let mut pending = Pending::read(folder.path()).unwrap();
@@ -193,9 +256,83 @@ mod tests {
         for file in all {
             write(file, 2);
         }
-        pending.end().unwrap();
+        pending.end();
         assert_eq!(lists(folder.path()), 0);
         assert!(!Pending::read(folder.path()).unwrap().has(&b));
+    }
+
+    /// The photo of `b` fails in every run.
+    #[test]
+    fn a_photo_that_always_fails_has_one_list_with_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let [a, b] = ["a.png", "b.png"].map(|name| folder.path().join(name));
+        write(&a, 0);
+        write(&b, 0);
+        for run in 1..4 {
+            let mut pending = Pending::read(folder.path()).unwrap();
+            pending.add([a.as_path(), &b].into_iter()).unwrap();
+            write(&a, run);
+            pending.end();
+            let pending = Pending::read(folder.path()).unwrap();
+            assert_eq!(pending.lists.len(), 1, "{run}");
+            assert_eq!(pending.lists[0].files.len(), 1, "{run}");
+            assert!(pending.has(&b));
+        }
+        // An earlier list that is gone meanwhile takes no other's place.
+        let mut pending = Pending::read(folder.path()).unwrap();
+        pending.add([b.as_path()].into_iter()).unwrap();
+        fs::remove_file(&pending.lists[0].path).unwrap();
+        pending.end();
+        assert!(Pending::read(folder.path()).unwrap().has(&b));
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_within_the_step_of_its_time_is_not_the_one_that_was_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let a = folder.path().join("a.png");
+        write_text(&a, 0, "before");
+        let mut pending = Pending::read(folder.path()).unwrap();
+        pending.add([a.as_path()].into_iter()).unwrap();
+        assert!(Pending::read(folder.path()).unwrap().has(&a));
+        write_text(&a, 0, "now");
+        assert!(!Pending::read(folder.path()).unwrap().has(&a));
+        pending.end();
+        assert_eq!(lists(folder.path()), 0);
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_removed_keeps_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let ended = |name: &str| List {
+            path: folder.path().join(format!("{PREFIX}{name}")),
+            files: HashMap::new(),
+        };
+        let pending = Pending {
+            folder: folder.path().to_owned(),
+            lists: vec![ended("1"), ended("2")],
+            own: None,
+        };
+        // A folder is removed by no one who removes a file.
+        fs::create_dir(&pending.lists[0].path).unwrap();
+        pending.lists[1].write().unwrap();
+        pending.end();
+        assert!(pending.lists[0].path.exists() && !pending.lists[1].path.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_list_of_another_user_is_left_out() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let a = folder.path().join("a.png");
+        write(&a, 0);
+        let mut pending = Pending::read(folder.path()).unwrap();
+        pending.add([a.as_path()].into_iter()).unwrap();
+        let list = &pending.lists[0].path;
+        fs::set_permissions(list, PermissionsExt::from_mode(0o000)).unwrap();
+        // Root reads everything.
+        let is_read = fs::read(list).is_ok();
+        assert_eq!(Pending::read(folder.path()).unwrap().has(&a), is_read);
     }
 
     #[test]
@@ -223,9 +360,13 @@ mod tests {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
         let folder = tempfile::tempdir().unwrap();
+        let written = Written {
+            time_ms: 7,
+            bytes: 9,
+        };
         let list = |byte: &[u8]| List {
             path: folder.path().join(PREFIX),
-            files: [(OsStr::from_bytes(byte).into(), 7)].into(),
+            files: [(OsStr::from_bytes(byte).into(), written)].into(),
         };
         for name in [&b"a\xfe.png"[..], b"a\nb.png"] {
             list(name).write().unwrap();

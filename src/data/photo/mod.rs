@@ -61,7 +61,7 @@ pub fn has_photo_ending(path: &Path) -> bool {
 /// recognised by name. Grey, palette, CMYK, 16-bit and floating-point pixels are converted, transparency is composited
 /// on white, and an embedded colour profile and the EXIF orientation are applied. The result is the first frame of an
 /// animation (see [`read_frames`]) and the first full-size page of a file of several pages. The log warns of doubtful
-/// cases: a partial range of samples, bands without a meaning, skipped pages, a missing end.
+/// cases: a partial range of samples, unnamed bands, skipped pages, a missing end.
 ///
 /// Peak memory, besides the file: 3 bytes per pixel of the result, and the decoder's memory: up to 3
 /// bytes per pixel for a baseline JPEG, up to 9 for a progressive one, 1 to 16 for the other formats, depending on the

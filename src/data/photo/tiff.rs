@@ -38,7 +38,7 @@ const INTERPRETATION: u16 = 262;
 const PLANAR: u16 = 2;
 /// `NewSubfileType`
 const SUBFILE: u16 = 254;
-/// The values of `ExtraSamples` for two bands without a meaning.
+/// The values of `ExtraSamples` for two unnamed bands.
 const UNNAMED: [u16; 2] = [0; 2];
 /// Tags, and values of [`INTERPRETATION`], of raw camera files.
 const MAKE: u16 = 271;

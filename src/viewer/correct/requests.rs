@@ -243,6 +243,13 @@ impl AppState {
                         }
                     }
                 }
+                Report::NotPrepared(number, text) => {
+                    if self.correct.preparing == Some(number) {
+                        self.correct.preparing = None;
+                        self.correct.on &= self.correct.session.is_some();
+                        self.errors.report(text);
+                    }
+                }
                 Report::Kept { flow, leaves } => saving::kept(self, flow, leaves),
                 Report::Saved(saved) => saving::saved(self, saved),
                 Report::Occupied(flow, labels) => saving::occupied(self, flow, labels),

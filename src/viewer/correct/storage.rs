@@ -27,6 +27,8 @@ pub(super) enum Report {
     Prepared(Prepared),
     /// The flow of the preparation of this number has no kept corrections.
     NothingKept(u64),
+    /// The preparation of this number has failed, and why, in one line.
+    NotPrepared(u64, String),
     /// The unsaved corrections of this flow are in the recovery file, and whether the photo is left for that.
     Kept {
         flow: u64,
@@ -373,7 +375,10 @@ fn prepare(asked: Preparation, recovery: Option<&Path>) -> Report {
     if asked.only_kept && kept.is_none() && saved.is_none() && listed.is_none() {
         return Report::NothingKept(asked.number);
     }
-    let (size, labels) = asked.snapshot.labels();
+    let (size, labels) = match asked.snapshot.labels() {
+        Ok(labels) => labels,
+        Err(error) => return Report::NotPrepared(asked.number, error.to_string()),
+    };
     Report::Prepared(Prepared {
         number: asked.number,
         flow: asked.flow,

@@ -79,7 +79,7 @@ fn a_stroke_is_painted_exported_undone_and_redone() {
     // Exports contain the corrected mask.
     let snapshot = app.snapshot(Look::Map).unwrap();
     assert!(snapshot.is_corrected());
-    assert_eq!(snapshot.labels().1, painted);
+    assert_eq!(snapshot.labels().unwrap().1, painted);
 
     command(&mut window, Key::Z);
     assert_eq!(mask(&window), None);

@@ -424,7 +424,7 @@ fn corrections_begin_with_the_outlines_that_were_chosen_last() {
     run(app, &context, Command::SetMasks(masks));
     until(&mut window, "the mask", |app| app.shared.correct.is_ready());
     let app = &window.state().shared;
-    let labels = |app: &App| app.shared.snapshot(Look::Map).unwrap().labels().1;
+    let labels = |app: &App| app.shared.snapshot(Look::Map).unwrap().labels().unwrap().1;
     let id = app.flow.as_ref().unwrap().id;
     let prepared = app.correct.mask(id).unwrap();
     assert_eq!(prepared, labels(window.state()));
