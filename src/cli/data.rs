@@ -53,6 +53,13 @@ pub(super) struct Arguments {
     skip_bad: bool,
 }
 
+/// The error for problems of data sets.
+fn found(names: &[String], problems: usize) -> String {
+    let have = if names.len() == 1 { "has" } else { "have" };
+    let (names, problems) = (names.join(", "), counted(problems, "problem"));
+    format!("{names} {have} {problems}, listed above")
+}
+
 /// Runs the command; problems are listed one per line and make the exit status 1.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(out) = &arguments.convert {
@@ -86,17 +93,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         files::write_atomic(path, &pictures::png(&sheet)?)?;
     }
     let problems: usize = reports.iter().map(|report| report.problems().len()).sum();
-    let names = arguments
-        .folders
-        .iter()
-        .map(|folder| folder.display().to_string());
-    match problems {
-        0 => Ok(()),
-        n => bail!(
-            "{} has {n} problems, listed above",
-            names.collect::<Vec<_>>().join(", ")
-        ),
+    if problems == 0 {
+        return Ok(());
     }
+    let names = arguments.folders.iter();
+    let names: Vec<String> = names.map(|folder| folder.display().to_string()).collect();
+    bail!("{}", found(&names, problems))
 }
 
 fn print(reports: &[Report], as_json: bool) -> anyhow::Result<()> {
@@ -243,4 +245,16 @@ fn contact_sheet(folders: &[PathBuf], reports: &[Report]) -> anyhow::Result<RgbI
         bail!("{} has no photo for a contact sheet", names.join(", "));
     }
     Ok(pictures::grid(&cells, COLUMNS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_problem_and_several_data_sets_are_told() {
+        let names = ["a", "b"].map(str::to_owned);
+        assert_eq!(found(&names[..1], 1), "a has 1 problem, listed above");
+        assert_eq!(found(&names, 2), "a, b have 2 problems, listed above");
+    }
 }

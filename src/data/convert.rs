@@ -16,7 +16,6 @@ use std::time::SystemTime;
 
 use rayon::prelude::*;
 use unicode_normalization::UnicodeNormalization;
-use walkdir::WalkDir;
 
 use super::budget::groups;
 use super::classes::ClassTable;
@@ -27,9 +26,10 @@ use super::layout;
 use super::pair::{load_pair, pixels};
 use super::photo::has_photo_ending;
 use super::scenes;
-use super::split::{Files, Pair, Split, is_hidden};
+use super::split::{Files, Pair, Split};
 use super::split_name::{SPLITS, canonical};
 use super::unread::unread;
+use super::walk::visible_files;
 use crate::files::{self, FileError};
 use crate::labels::LabelMap;
 use crate::own_png::is_by_hand;
@@ -190,16 +190,11 @@ fn refuse_left(out: &Path, jobs: &[Job]) -> Result<(), DataError> {
     let folders = ["images", "annotations"].map(|part| out.join(part));
     let mut left: Vec<String> = folders
         .iter()
-        .flat_map(|folder| {
-            let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
-            walk.into_iter().filter_entry(|entry| !is_hidden(entry))
-        })
-        .flatten()
-        .filter(|entry| !entry.file_type().is_dir() && has_photo_ending(entry.path()))
-        .filter(|entry| !written.contains(&name(entry.path())))
-        .map(|entry| {
-            let path = entry.path();
-            path.strip_prefix(out).unwrap_or(path).display().to_string()
+        .flat_map(|folder| visible_files(folder))
+        .filter(|path| has_photo_ending(path) && !written.contains(&name(path)))
+        .map(|path| {
+            let below = path.strip_prefix(out).unwrap_or(&path);
+            below.display().to_string()
         })
         .collect();
     let (are, them) = match left.len() {

@@ -4,21 +4,20 @@
 //! the others. A photo stays in its split when its labels are saved again.
 
 use super::classes::ClassTable;
-use super::contents::images_and_annotations;
+use super::contents::{images_and_annotations, is_undivided};
 use super::corrected_labels::{LabelsDigest, labels_digest};
 use super::decode::{Origin, write_mask};
 use super::error::DataError;
 use super::layout::{self, CLASSES, Layout};
 use super::photo::has_photo_ending;
 use super::photo_copy::PhotoCopy;
-use super::split::Split;
+use super::split::{Split, is_png};
+use super::walk::visible_files;
 use crate::files;
 use image::RgbImage;
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
-use walkdir::{DirEntry, WalkDir};
 
 /// Maximum bytes of a photo's name without its extension; file systems allow 255 in all.
 const LONGEST_NAME: usize = 200;
@@ -55,13 +54,17 @@ pub struct SavedPair {
 ///
 /// # Errors
 /// A folder with other contents or other classes, labels whose size differs from the photo's, class
-/// names that `classes.txt` cannot hold, or a failed write.
+/// names that `classes.txt` cannot hold, labels in a TIFF to replace, or a failed write.
 pub fn save_corrected(folder: &Path, corrected: &Corrected) -> Result<SavedPair, DataError> {
     let (width, height) = corrected.photo.dimensions();
     let (width, height) = (width as usize, height as usize);
     let table = classes(folder, corrected.classes)?;
     let copy = PhotoCopy::new(corrected.name, corrected.file, corrected.photo)?;
     let place = place(folder, corrected.name, &copy)?;
+    if !is_png(&place.pair.labels) {
+        let reason = "is not a PNG, as corrections are: choose another folder for corrections";
+        return Err(DataError::description(&place.pair.labels, reason));
+    }
     for path in [&place.pair.image, &place.pair.labels] {
         files::create_folder(files::folder_of(path))?;
     }
@@ -161,8 +164,8 @@ pub fn corrected_classes(folder: &Path) -> Result<Vec<String>, DataError> {
         return Ok(Vec::new());
     }
     match layout::detect(folder) {
-        // The classes of a label map belong to colours, which are not written.
-        Ok(Layout::Plain) if folder.join(CLASSES).is_file() => {
+        // The classes of a label map belong to colours, which are not written. Photos held back need a folder.
+        Ok(Layout::Plain) if folder.join(CLASSES).is_file() && !is_undivided(folder) => {
             Ok(ClassTable::from_file(folder.join(CLASSES))?.names)
         }
         Err(error @ DataError::NotAFolder { .. }) => Err(error),
@@ -195,8 +198,9 @@ pub fn corrected_photos(folder: &Path) -> [usize; 2] {
 /// Where photos to train on and photos held back are: in the folders that a data set is read from, whatever their
 /// spelling, as its photos would not be found beside others.
 fn splits(folder: &Path) -> [Split; 2] {
-    let mut splits = images_and_annotations(folder).into_iter();
-    [(); 2].map(|()| splits.next().unwrap_or_default())
+    let places = images_and_annotations(folder);
+    let place = |at: usize| places.get(at).or(places.first()).cloned();
+    [0, 1].map(|at| place(at).unwrap_or_default())
 }
 
 /// The class table to write, or `None` if the folder has a suitable one: one table must begin with the
@@ -296,13 +300,9 @@ fn is_held_back(count: usize) -> bool {
 
 /// The files of a folder and its subfolders without hidden ones, as a data set is read; empty if it is missing.
 fn listed(folder: &Path) -> Vec<PathBuf> {
-    let is_hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
-    let walk = WalkDir::new(folder).follow_links(true).into_iter();
-    let shown = walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()));
-    let entries = shown.flatten();
-    let kept = entries
-        .filter(|entry| entry.file_type().is_file() && !files::is_temporary(entry.file_name()));
-    let mut paths: Vec<PathBuf> = kept.map(DirEntry::into_path).collect();
+    let is_temporary = |path: &PathBuf| path.file_name().is_some_and(files::is_temporary);
+    let mut paths: Vec<PathBuf> = visible_files(folder).collect();
+    paths.retain(|path| !is_temporary(path));
     paths.sort();
     paths
 }

@@ -531,8 +531,8 @@ pub(super) fn empty(dir: &Path, split: &Split, files: &Files) -> DataError {
     };
     let labels = match (files.without_photo.is_empty(), endings(&files.other_labels)) {
         (true, Some(found)) if split.images != split.labels => format!(
-            "; the labels' folder holds {found}, but labels are PNG files named NAME{}",
-            split.label_suffix
+            "; the labels' folder holds {found}, but labels are {}",
+            split.label_names()
         ),
         _ => String::new(),
     };
@@ -560,9 +560,9 @@ fn other_suffix(split: &Split, files: &Files) -> Option<String> {
         suffix.starts_with(['_', '-', '.', ' ']).then_some(suffix)
     })?;
     Some(format!(
-        "; {label} is there, but labels are named NAME{}: write label_suffix = {suffix:?} into a dataset.toml that \
+        "; {label} is there, but labels are {}: write label_suffix = {suffix:?} into a dataset.toml that \
          describes the folder (see flowseg data --help)",
-        split.label_suffix
+        split.label_names()
     ))
 }
 

@@ -9,8 +9,9 @@ use super::classes::ClassTable;
 use super::contents::Contents;
 use super::drawn::{Marked, Settings, Unlabelled};
 use super::error::DataError;
+use super::known::labelmap;
 use super::mapping::LabelMapping;
-use super::split::Split;
+use super::split::{Split, set_apart};
 use super::split_name::{SPLITS, canonical};
 use crate::labels::IGNORE;
 use crate::text_file::{self, BACKSLASH};
@@ -27,7 +28,7 @@ pub const HELP: &str = r#"dataset.toml in the folder describes data in no known 
   offset = 1
   # What follows a photo's name; any photo's ending unless said.
   image_suffix = "_photo.jpg"
-  # What follows it in its label file's name; ".png" unless said.
+  # What follows it in its label file's name; ".png" or ".tif" unless said.
   label_suffix = "_labels.png"
 
   # Also validation and test; suffixes may stand here as well.
@@ -42,7 +43,7 @@ pub const HELP: &str = r#"dataset.toml in the folder describes data in no known 
   255 = "car"
 
 Without classes and splits the layout is detected, and name, map and classes in ignore apply to it. If labels are outlines (COCO, Labelme, YOLO), unlabelled is the class of pixels without a shape: "background", the default, "ignore", or the name of a class. crowds = "class" gives what COCO files mark as crowds the class of its category, and "ignore" says that they are crowds, which are ignored.
-labelmap.txt beside images and annotations (NAME:RED,GREEN,BLUE:: in each line) gives coloured labels their classes, and palette labels if it lists all colours in use."#;
+labelmap.txt beside images and annotations, or beside a dataset.toml with splits and without offset and numbers in ignore (NAME:RED,GREEN,BLUE:: in each line), gives coloured labels their classes, and palette labels if it lists all colours in use."#;
 
 /// The error for `unlabelled` or `crowds` with label files.
 pub(super) const NOT_DRAWN: &str =
@@ -330,8 +331,7 @@ fn whole(dir: &Path, described: Description, ignore: &[u16]) -> Result<Contents,
                 .or_else(|| described.image_suffix.clone()),
             label_suffix: split
                 .label_suffix
-                .or_else(|| described.label_suffix.clone())
-                .unwrap_or_else(|| ".png".to_owned()),
+                .or_else(|| described.label_suffix.clone()),
             name,
             ..Split::default()
         });
@@ -355,6 +355,23 @@ fn whole(dir: &Path, described: Description, ignore: &[u16]) -> Result<Contents,
             .position(|name| *name == split.name)
             .unwrap_or(3)
     });
+    let colours = dir.join(labelmap::FILE);
+    if colours.is_file() {
+        // Colours are classes already.
+        let of_values = [
+            (described.offset.is_some(), "offset"),
+            (!ignore.is_empty(), "numbers in ignore"),
+        ];
+        let refused = of_values.into_iter().find(|(is_there, _)| *is_there);
+        let refused = refused.map(|(_, key)| {
+            format!(
+                "gives colours their classes, but {} has {key}, for values of pixels: remove one of the two",
+                path.display()
+            )
+        });
+        set_apart(&mut splits);
+        splits = labelmap::beside_a_list(&colours, &classes, splits, refused);
+    }
     Ok(Contents {
         name: described.name,
         classes,

@@ -10,6 +10,7 @@ use image::ImageFormat;
 
 use super::error::DataError;
 use super::input::{Format, check_size, read_bytes, recognise};
+use super::photo::tiff_values;
 use crate::files::{self, FileError};
 use crate::labels::IGNORE;
 use crate::own_png::{mark_by_hand, say_made_with, write_with_digest};
@@ -41,7 +42,7 @@ impl RawLabels {
 /// are never scaled to 8 bits, and in a palette image the index is the label.
 ///
 /// # Errors
-/// The file is not a PNG, has colour or alpha channels, is damaged or cut short, is too large, or
+/// The file is neither a PNG nor a TIFF, has colour or alpha channels, is damaged or cut short, is too large, or
 /// cannot be read.
 pub fn read_labels(path: impl AsRef<Path>) -> Result<(usize, usize, Vec<u16>), DataError> {
     let labels = read_raw_labels(path.as_ref())?;
@@ -50,22 +51,41 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<(usize, usize, Vec<u16>), D
 
 /// [`read_labels`] with the bit depth, which determines the value of "ignore" in the file.
 pub(super) fn read_raw_labels(path: &Path) -> Result<RawLabels, DataError> {
-    let refused = |found| DataError::LabelsNotSingleChannel {
+    let refused = |found, are_grey| DataError::LabelsNotSingleChannel {
         path: path.to_path_buf(),
         found,
+        are_grey,
     };
-    let accepts = |colour, _| match colour {
-        png::ColorType::Grayscale | png::ColorType::Indexed => Ok(()),
-        png::ColorType::Rgb => Err(refused("RGB")),
-        png::ColorType::Rgba => Err(refused("RGBA")),
-        png::ColorType::GrayscaleAlpha => Err(refused("grey+alpha")),
+    let bytes = match read_file(path)? {
+        File::Png(bytes) => bytes,
+        File::Tiff(bytes) => return of_tiff(path, bytes),
+        File::Other(found) => return Err(refused(found, false)),
     };
-    let packed = read_packed(path, accepts, refused)?;
+    let packed = unpacked(path, &bytes, |_, _| Ok(()))?;
+    let found = match packed.colour {
+        png::ColorType::Grayscale | png::ColorType::Indexed => {
+            return Ok(RawLabels {
+                width: packed.width,
+                height: packed.height,
+                bits: packed.bits,
+                data: packed.values(),
+            });
+        }
+        png::ColorType::Rgb => "RGB",
+        png::ColorType::Rgba => "RGBA",
+        png::ColorType::GrayscaleAlpha => "grey+alpha",
+    };
+    Err(refused(found, packed.is_grey()))
+}
+
+/// The values of a TIFF.
+fn of_tiff(path: &Path, bytes: Vec<u8>) -> Result<RawLabels, DataError> {
+    let ([width, height], bits, data) = tiff_values(path, bytes)?;
     Ok(RawLabels {
-        width: packed.width,
-        height: packed.height,
-        bits: packed.bits,
-        data: packed.values(),
+        width,
+        height,
+        bits,
+        data,
     })
 }
 
@@ -81,11 +101,11 @@ pub(super) enum Painted {
     },
 }
 
-/// Reads a label file whose pixels may have colours: the values of a grey PNG, the indices and the palette of
-/// a palette PNG, or the colours of an 8-bit RGB one. An alpha channel without a transparent pixel is accepted.
+/// Reads a label file whose pixels may have colours: the values of a grey PNG or of a TIFF, the indices and the palette
+/// of a palette PNG, or the colours of an 8-bit RGB one. An alpha channel without a transparent pixel is accepted.
 ///
 /// # Errors
-/// The file is not such a PNG, is damaged or cut short, is too large, or cannot be read.
+/// The file is not such a PNG or TIFF, is damaged or cut short, is too large, or cannot be read.
 pub(super) fn read_painted(path: &Path) -> Result<Painted, DataError> {
     let refused = |found| {
         let reason =
@@ -98,7 +118,12 @@ pub(super) fn read_painted(path: &Path) -> Result<Painted, DataError> {
         }
         _ => Ok(()),
     };
-    let packed = read_packed(path, accepts, refused)?;
+    let bytes = match read_file(path)? {
+        File::Png(bytes) => bytes,
+        File::Tiff(bytes) => return Ok(Painted::Values(of_tiff(path, bytes)?)),
+        File::Other(found) => return Err(refused(found)),
+    };
+    let packed = unpacked(path, &bytes, accepts)?;
     let packed = packed.opaque().ok_or_else(|| refused("transparent"))?;
     let (width, height) = (packed.width, packed.height);
     if packed.colour == png::ColorType::Rgb {
@@ -142,7 +167,12 @@ pub(super) fn read_ids(path: &Path) -> Result<(usize, usize, Vec<u32>), DataErro
         (png::ColorType::Rgba, _) => Err(refused("RGBA")),
         _ => Err(refused("grey or palette")),
     };
-    let packed = read_packed(path, accepts, refused)?;
+    let bytes = match read_file(path)? {
+        File::Png(bytes) => bytes,
+        File::Tiff(_) => return Err(refused("TIFF")),
+        File::Other(found) => return Err(refused(found)),
+    };
+    let packed = unpacked(path, &bytes, accepts)?;
     let pixels = packed.bytes.chunks_exact(3);
     let ids = pixels.map(|rgb| u32::from_le_bytes([rgb[0], rgb[1], rgb[2], 0]));
     Ok((packed.width, packed.height, ids.collect()))
@@ -191,6 +221,25 @@ impl Packed {
         values
     }
 
+    /// Whether these are grey values of 8 bits that are stored as colours or with an alpha channel. Black pixels alone
+    /// may also be those of a file of colours.
+    fn is_grey(&self) -> bool {
+        let samples = match self.colour {
+            _ if self.bits != 8 => return false,
+            png::ColorType::Rgb => 3,
+            png::ColorType::Rgba => 4,
+            png::ColorType::GrayscaleAlpha => return true,
+            png::ColorType::Grayscale | png::ColorType::Indexed => return false,
+        };
+        let mut is_black = true;
+        let mut pixels = self.bytes.chunks_exact(samples);
+        let are_grey = pixels.all(|pixel| {
+            is_black &= pixel[0] == 0;
+            pixel[1] == pixel[0] && pixel[2] == pixel[0]
+        });
+        are_grey && !is_black
+    }
+
     /// The same without its alpha channel; `None` if a pixel is transparent.
     fn opaque(self) -> Option<Self> {
         let (colour, colours) = match self.colour {
@@ -217,20 +266,22 @@ impl Packed {
     }
 }
 
-/// Reads a PNG file of a colour type that `accepts` allows; `refused` is the error for other formats.
-fn read_packed(
-    path: &Path,
-    accepts: impl Fn(png::ColorType, png::BitDepth) -> Result<(), DataError>,
-    refused: impl Fn(&'static str) -> DataError,
-) -> Result<Packed, DataError> {
+/// A file by its content; of other formats, the name.
+enum File {
+    Png(Vec<u8>),
+    Tiff(Vec<u8>),
+    Other(&'static str),
+}
+
+fn read_file(path: &Path) -> Result<File, DataError> {
     let bytes = read_bytes(path)?;
-    match recognise(path, &bytes)? {
-        Format::Png => unpacked(path, &bytes, accepts),
-        Format::Jpeg => Err(refused("JPEG")),
-        Format::Tiff => Err(refused("TIFF")),
-        Format::Other(ImageFormat::Bmp) => Err(refused("BMP")),
-        Format::Heic | Format::Other(_) => Err(refused("non-PNG")),
-    }
+    Ok(match recognise(path, &bytes)? {
+        Format::Png => File::Png(bytes),
+        Format::Tiff => File::Tiff(bytes),
+        Format::Jpeg => File::Other("JPEG"),
+        Format::Other(ImageFormat::Bmp) => File::Other("BMP"),
+        Format::Heic | Format::Other(_) => File::Other("non-PNG"),
+    })
 }
 
 /// Decodes a PNG; the size is checked before anything is allocated.

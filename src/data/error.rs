@@ -71,13 +71,15 @@ pub enum DataError {
     },
     /// A label file whose pixels are colours.
     #[error(
-        "{} has {found} pixels, but labels must be a single-channel or palette PNG: convert it so that a pixel's value is its label{}",
-        path.display(), colours(found)
+        "{} has {found} pixels{}, but labels must be a single-channel or palette PNG or TIFF: {}",
+        path.display(), if *are_grey { ", all of them grey" } else { "" }, to_labels(found, *are_grey)
     )]
     LabelsNotSingleChannel {
         path: PathBuf,
         /// The kind of pixel found.
         found: &'static str,
+        /// Whether red, green and blue of every pixel are the same, and not all are black.
+        are_grey: bool,
     },
     /// The photo and labels of a pair differ in size.
     #[error(
@@ -116,7 +118,10 @@ pub enum DataError {
         found: usize,
     },
     /// The folder has none of the known layouts.
-    #[error("{} holds no data set of a known layout{hint}: looked for {looked_for}", path.display())]
+    #[error(
+        "{} holds no data set of a known layout{hint}: looked for {looked_for}; any other folder can be described in a dataset.toml (see flowseg data --help)",
+        path.display()
+    )]
     NoLayout {
         path: PathBuf,
         /// What the folder resembles, or empty.
@@ -266,13 +271,19 @@ impl DataError {
     }
 }
 
-/// What else to do with label files of this kind of pixel.
-fn colours(found: &str) -> &'static str {
+/// What to do with label files of this kind of pixel.
+fn to_labels(found: &str, are_grey: bool) -> &'static str {
     match found {
-        "RGB" | "RGBA" => {
-            ", or, in the plain and Pascal VOC layouts, list the colours in labelmap.txt (see flowseg data --help)"
+        // Without the depth, 0 and 255 would become 0 and 1. Files with colours are left as they are.
+        _ if are_grey => {
+            "convert the folder, for example with `mogrify -alpha off -define png:color-type=0 \
+             -define png:bit-depth=8 *.png` in it"
         }
-        _ => "",
+        "RGB" | "RGBA" => {
+            "convert it so that a pixel's value is its label, or list the colours in labelmap.txt beside the folders \
+             of the plain layout or of Pascal VOC, or beside a dataset.toml that names the splits (see flowseg data --help)"
+        }
+        _ => "convert it so that a pixel's value is its label",
     }
 }
 

@@ -56,7 +56,7 @@ impl Truth {
 }
 
 /// The labels of a photo, as indices of a model's classes, if a folder above it is a data set with one of these
-/// classes and PNG labels. Only the folders of the photo and of its labels are listed.
+/// classes and label files. Only the folders of the photo and of its labels are listed.
 pub fn labels_of(photo: &Path, classes: &[String]) -> Option<Truth> {
     let table = ClassTable::new(classes.to_vec());
     let known = |own: &[String]| own.iter().any(|name| table.find(name).is_some());

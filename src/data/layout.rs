@@ -3,11 +3,11 @@
 //! [`detect`] recognises the layout of a folder, [`Layout::describe`] finds its splits and the meaning
 //! of its labels, and [`Split::scan`](super::Split::scan) pairs photos with label files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::classes::ClassTable;
 use super::contents::{
-    ANNOTATIONS, Contents, images_and_annotations, label_folder, left_out, whole,
+    ANNOTATIONS, Contents, assumed, images_and_annotations, label_folder, whole,
 };
 use super::dataset_toml::{self, Described, Options};
 use super::drawn::{self, Form};
@@ -21,7 +21,8 @@ use super::split::{Split, set_apart};
 pub enum Layout {
     /// `images/{training,validation}`, `annotations/{training,validation}` and `classes.txt`; the
     /// label is the line number in it from 0, and 255 is ignored. The splits may be named `train` and
-    /// `val` or `valid`, and the second folder `masks` or `labels`. `labelmap.txt` (as CVAT writes it) gives the
+    /// `val` or `valid`, and the second folder `masks` or `labels`. The folders may also lie in those of the splits
+    /// (`train/images`), and without splits all photos are in the training split. `labelmap.txt` (as CVAT writes it) gives the
     /// colours of coloured label files, also of palette files of which all used colours are in it, and the classes and
     /// the values of grey ones if the list is missing.
     Plain,
@@ -33,16 +34,17 @@ pub enum Layout {
     CocoStuff,
     /// CamVid in the form of the SegNet tutorial: `train`, `trainannot`, `val`, `valannot`,
     /// `test`, `testannot`; 0..=10 are the classes and 11 is ignored. Coloured labels have the classes and
-    /// colours of `label_colors.txt`, as CVAT writes it.
+    /// colours of `label_colors.txt`, as CVAT writes it, and the folders may have its names (`Train`, `Validation`).
     CamVidPublished,
     /// Cityscapes: `leftImg8bit/{train,val,test}/CITY/NAME_leftImg8bit.png` and
     /// `gtFine/{train,val,test}/CITY/NAME_gtFine_labelIds.png`; of the 34 label ids, 19 are classes
-    /// (their train ids), the others are ignored.
+    /// (their train ids), the others are ignored. Without them, `NAME_gtFine_labelTrainIds.png` holds the classes.
     Cityscapes,
     /// Pascal VOC: `JPEGImages`, `SegmentationClass` and the lists of names in
     /// `ImageSets/Segmentation`, in the folder itself or in `VOC2012` or `VOCdevkit/VOC2012` below
     /// it; palette indices 0..=20 are the classes and 255 is ignored. `labelmap.txt` (as CVAT writes it,
-    /// with colours) or `class_names.txt` beside `JPEGImages` name other classes.
+    /// with colours) or `class_names.txt` beside `JPEGImages` name other classes. With one of these, a folder without
+    /// lists is the training split; its label files may be in `SegmentationClassPNG`, as older labelme2voc writes them.
     PascalVoc,
     /// A COCO JSON file per split, with polygons, run lengths or panoptic PNG files, and the photos.
     /// Where annotations overlap, the one with the smallest area counts; crowds are ignored; pixels
@@ -59,7 +61,7 @@ pub enum Layout {
 }
 
 const LOOKED_FOR: &str = "dataset.toml; images/{training,validation} or images/{train,val} + annotations/, masks/ \
-    or labels/ with classes.txt or labelmap.txt (plain) or objectInfo150.txt/sceneCategories.txt (ADE20K); {train,val}2017 + \
+    or labels/, or {train,val}/images + masks, or images + masks, with classes.txt or labelmap.txt (plain) or objectInfo150.txt/sceneCategories.txt (ADE20K); {train,val}2017 + \
     stuffthingmaps/ (COCO-Stuff); train + trainannot (CamVid, the SegNet form); leftImg8bit + \
     gtFine (Cityscapes); JPEGImages + SegmentationClass + ImageSets (Pascal VOC); JSON files of COCO \
     or Labelme; data.yaml or images + labels with .txt files (YOLO)";
@@ -75,9 +77,7 @@ pub fn detect(dir: &Path) -> Result<Layout, DataError> {
     let found = detect_files(dir);
     let uncertain = match &found {
         // A list of classes may stand beside another layout, and so may folders of masks.
-        Ok(Layout::Plain) => {
-            label_folder(dir) != ANNOTATIONS || whole(images_and_annotations(dir)).is_empty()
-        }
+        Ok(Layout::Plain) => !has_annotations(dir),
         Ok(_) => false,
         Err(error) => matches!(error, DataError::NoLayout { .. }),
     };
@@ -94,6 +94,15 @@ pub fn detect(dir: &Path) -> Result<Layout, DataError> {
     }
 }
 
+/// Whether the label files of a split are in a folder of the usual name.
+fn has_annotations(dir: &Path) -> bool {
+    let mut splits = whole(images_and_annotations(dir)).into_iter();
+    splits.any(|split| {
+        let below = split.labels.strip_prefix(dir).ok();
+        below.is_some_and(|below| below.iter().any(|part| part == ANNOTATIONS))
+    })
+}
+
 /// [`detect`] for layouts with label images, which are recognised by file names.
 ///
 /// # Errors
@@ -106,13 +115,11 @@ pub(super) fn detect_files(dir: &Path) -> Result<Layout, DataError> {
         });
     }
     let file = |name: &str| dir.join(name).is_file();
-    let folder = |name: &str| dir.join(name).is_dir();
     if dataset_toml::is_whole(dir) {
         return Ok(Layout::DatasetToml);
     }
     let mut hint = String::new();
-    let labels = label_folder(dir);
-    if folder("images") && folder(labels) {
+    if let Some([images, labels]) = plain_folders(dir) {
         if file(ade20k::OBJECT_INFO) {
             return Ok(Layout::Ade20k);
         }
@@ -122,8 +129,9 @@ pub(super) fn detect_files(dir: &Path) -> Result<Layout, DataError> {
         if file(ade20k::SCENES) {
             return Ok(Layout::Ade20k);
         }
+        let (images, labels) = (images.display(), labels.display());
         hint =
-            format!(" (images and {labels} are there: add classes.txt, one class name per line)");
+            format!(" ({images} and {labels} are there: add classes.txt, one class name per line)");
     }
     if coco_stuff::is_in(dir) {
         return Ok(Layout::CocoStuff);
@@ -148,11 +156,25 @@ pub(super) fn detect_files(dir: &Path) -> Result<Layout, DataError> {
     })
 }
 
+/// The folders of photos and of label files in the plain layout, below `dir`: those of all splits, or of the first split
+/// where they are in the folders of splits. `None` if there are none.
+fn plain_folders(dir: &Path) -> Option<[PathBuf; 2]> {
+    let of_all = ["images", label_folder(dir)].map(PathBuf::from);
+    if of_all.iter().all(|folder| dir.join(folder).is_dir()) {
+        return Some(of_all);
+    }
+    let first = whole(images_and_annotations(dir)).into_iter().next()?;
+    let below = |folder: &Path| Some(folder.strip_prefix(dir).ok()?.to_path_buf());
+    Some([below(&first.images)?, below(&first.labels)?])
+}
+
 /// What a folder without a known layout resembles and what to do, or nothing.
 fn resembled(dir: &Path) -> &'static str {
     let file = |name: &str| dir.join(name).is_file();
     let folder = |name: &str| dir.join(name).is_dir();
     if let Some(hint) = cityscapes::hint(dir) {
+        hint
+    } else if let Some(hint) = voc::hint(dir) {
         hint
     } else if folder("701_StillsRaw_full") || folder("LabeledApproved_full") {
         " (this is CamVid with colour-coded labels: use the form of the SegNet tutorial)"
@@ -179,7 +201,7 @@ pub(super) fn plain(dir: &Path) -> Result<Contents, DataError> {
     }
     let classes = ClassTable::from_file(&list)?;
     let splits = if is_mapped {
-        labelmap::beside_a_list(&colours, &classes, splits)
+        labelmap::beside_a_list(&colours, &classes, splits, None)
     } else {
         splits
     };
@@ -225,7 +247,7 @@ impl Layout {
             Self::Ade20k => ade20k::contents(dir)?,
             Self::CocoStuff => coco_stuff::contents(dir)?,
             Self::CamVidPublished => camvid::contents(dir)?,
-            Self::Cityscapes => cityscapes::contents(dir),
+            Self::Cityscapes => cityscapes::contents(dir)?,
             Self::PascalVoc => voc::contents(voc::root(dir).as_deref().unwrap_or(dir))?,
             Self::Coco => drawn(Form::Coco)?,
             Self::Labelme => drawn(Form::Labelme)?,
@@ -253,7 +275,7 @@ impl Layout {
     pub(super) fn assumed(self, dir: &Path) -> Option<String> {
         match self {
             Self::PascalVoc => voc::assumed(&voc::root(dir)?),
-            Self::Plain | Self::Ade20k => left_out(dir),
+            Self::Plain | Self::Ade20k => assumed(dir),
             _ => None,
         }
     }

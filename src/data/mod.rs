@@ -50,6 +50,7 @@ mod tally;
 mod tests;
 mod tint;
 mod unread;
+mod walk;
 
 pub use augment::{Augment, augmented, fit, part_to_chw, photo_to_chw};
 pub use check::Check;

@@ -200,8 +200,8 @@ fn without_labels(split: &Split, files: &Files) -> Vec<String> {
     let line = |path: &PathBuf| {
         let near = others.get(&path.file_stem());
         let hint = near.map_or(String::new(), |near| {
-            let (near, suffix) = (near.display(), &split.label_suffix);
-            format!(" ({near} is there, but labels are PNG files named NAME{suffix})")
+            let (near, names) = (near.display(), split.label_names());
+            format!(" ({near} is there, but labels are {names})")
         });
         let (path, labels) = (path.display(), split.labels.display());
         format!("{path} has no labels in {labels}{hint}")

@@ -11,8 +11,27 @@ use walkdir::{DirEntry, WalkDir};
 use super::drawing::Drawing;
 use super::error::DataError;
 use super::photo::PHOTO_EXTENSIONS;
+use super::walk::is_hidden;
 use crate::format::counted;
 use crate::text_file;
+
+/// The endings of label files; [`read_labels`](super::read_labels) reads these formats.
+const LABEL_ENDINGS: [&str; 3] = [".png", ".tif", ".tiff"];
+
+/// Whether a file has the ending of a label file.
+pub(super) fn is_label_file(path: &Path) -> bool {
+    LABEL_ENDINGS.iter().any(|ending| has_ending(path, ending))
+}
+
+/// Whether a file has the ending of a PNG.
+pub(super) fn is_png(path: &Path) -> bool {
+    has_ending(path, ".png")
+}
+
+fn has_ending(path: &Path, ending: &str) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    without_suffix(name, ending).is_some()
+}
 
 /// A split and its folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +45,9 @@ pub struct Split {
     /// The suffix after a sample's name in its photo's name, in any letter case; `None`: any photo's
     /// extension.
     pub image_suffix: Option<String>,
-    /// The suffix after a sample's name in its label file's name, in any letter case.
-    pub label_suffix: String,
+    /// The suffix after a sample's name in its label file's name, in any letter case; `None`: `.png`, or `.tif` or
+    /// `.tiff` where photos are in another folder.
+    pub label_suffix: Option<String>,
     /// Whether the subfolders of a photo are part of its sample's name; otherwise file names must be
     /// distinct.
     pub folders_in_names: bool,
@@ -92,14 +112,14 @@ impl Split {
 }
 
 impl Default for Split {
-    /// No folders; photos with any extension, labels in `.png` files.
+    /// No folders; photos with any extension, labels with the extensions of label files.
     fn default() -> Self {
         Self {
             name: String::new(),
             images: PathBuf::new(),
             labels: PathBuf::new(),
             image_suffix: None,
-            label_suffix: ".png".to_owned(),
+            label_suffix: None,
             folders_in_names: true,
             list: None,
             apart: Vec::new(),
@@ -188,7 +208,7 @@ struct Listing {
 impl Split {
     /// Lists the files and pairs them by name.
     ///
-    /// A photo `NAME.jpg` is paired with the label file `NAME.png` or, if it does not exist,
+    /// A photo `NAME.jpg` is paired with the label file `NAME.png` (or `.tif` or `.tiff`) or, if it does not exist,
     /// `NAME.jpg.png`.
     ///
     /// # Errors
@@ -408,10 +428,11 @@ impl Split {
     fn image_stem<'n>(&self, file: &'n OsStr) -> Option<&'n [u8]> {
         let file = file.as_encoded_bytes();
         // Photos and labels may share a folder; `NAME_L.png` is then not a photo.
-        let shorter = |suffix: &String| suffix.len() < self.label_suffix.len();
+        let label_suffix = self.label_suffix.as_deref().unwrap_or(LABEL_ENDINGS[0]);
+        let shorter = |suffix: &String| suffix.len() < label_suffix.len();
         if self.images == self.labels
             && self.image_suffix.as_ref().is_none_or(shorter)
-            && without_suffix(file, &self.label_suffix).is_some()
+            && without_suffix(file, label_suffix).is_some()
         {
             return None;
         }
@@ -426,15 +447,40 @@ impl Split {
     /// A label file's name without its suffix.
     fn label_stem<'n>(&self, file: &'n OsStr) -> Option<&'n [u8]> {
         let file = file.as_encoded_bytes();
+        let suffixes = self.label_suffixes();
         // In a shared folder, `NAME_photo.png` is not a label file.
         if self.images == self.labels
             && let Some(suffix) = &self.image_suffix
-            && suffix.len() > self.label_suffix.len()
+            && suffixes.iter().all(|own| suffix.len() > own.len())
             && without_suffix(file, suffix).is_some()
         {
             return None;
         }
-        without_suffix(file, &self.label_suffix)
+        suffixes.iter().find_map(|own| without_suffix(file, own))
+    }
+
+    /// The suffixes of label files.
+    fn label_suffixes(&self) -> Vec<&str> {
+        match &self.label_suffix {
+            Some(suffix) => vec![suffix],
+            // `NAME.tif` in a shared folder is a photo.
+            None if self.images == self.labels => vec![LABEL_ENDINGS[0]],
+            None => LABEL_ENDINGS.to_vec(),
+        }
+    }
+
+    /// Whether a file has the name of a label file.
+    pub(super) fn is_label_file(&self, path: &Path) -> bool {
+        path.file_name()
+            .is_some_and(|name| self.label_stem(name).is_some())
+    }
+
+    /// How label files are named, to follow "labels are".
+    pub(super) fn label_names(&self) -> String {
+        match self.label_suffixes().as_slice() {
+            [suffix] => format!("files named NAME{suffix}"),
+            _ => "PNG or TIFF files named NAME.png or NAME.tif".to_owned(),
+        }
     }
 
     /// The files in a folder and its subfolders; those with the same key are sorted.
@@ -486,11 +532,6 @@ impl Split {
 fn without_suffix<'n>(file: &'n [u8], suffix: &str) -> Option<&'n [u8]> {
     let (stem, end) = file.split_at_checked(file.len().checked_sub(suffix.len())?)?;
     end.eq_ignore_ascii_case(suffix.as_bytes()).then_some(stem)
-}
-
-/// Hidden files are incomplete or belong to the file manager.
-pub(super) fn is_hidden(entry: &DirEntry) -> bool {
-    entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".")
 }
 
 /// Handles an unreadable entry: a broken link counts as a file, whose reading will report the error; a

@@ -113,8 +113,8 @@ impl Tally {
 /// A fault of label files that a data set's labels usually have in common.
 #[derive(PartialEq, Eq, Hash)]
 enum Fault<'e> {
-    /// The kind of their pixels.
-    Pixels(&'static str),
+    /// The kind of their pixels, and whether these are grey.
+    Pixels(&'static str, bool),
     /// Values that are no class.
     Values(&'e [u16]),
 }
@@ -123,7 +123,9 @@ impl<'e> Fault<'e> {
     /// `None` for a fault of one file.
     fn of(error: &'e DataError) -> Option<Self> {
         match error {
-            DataError::LabelsNotSingleChannel { found, .. } => Some(Self::Pixels(found)),
+            DataError::LabelsNotSingleChannel {
+                found, are_grey, ..
+            } => Some(Self::Pixels(found, *are_grey)),
             DataError::UnknownLabel { values, .. } => Some(Self::Values(values)),
             _ => None,
         }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::drawn::{absent, is_described, split_folders, split_hinted, split_of_whole};
 use super::known::voc;
@@ -18,6 +18,7 @@ use super::layout::Layout;
 use super::photo::has_photo_ending;
 use super::split::Split;
 use super::split_name::canonical;
+use super::walk::{is_hidden, visible_files};
 use crate::format::counted;
 
 /// What is not read, one line per folder.
@@ -65,7 +66,7 @@ impl Unread {
         let (there, missing, count, what) = match (images.is_dir(), labels.is_dir()) {
             (true, false) => (images, labels, photos_in(images), "photo"),
             (false, true) => {
-                let is_label = |path: &Path| ends_with(path, &split.label_suffix);
+                let is_label = |path: &Path| split.is_label_file(path);
                 (labels, images, files_in(labels, is_label), "label file")
             }
             _ => return,
@@ -125,7 +126,7 @@ impl Unread {
         let walk = WalkDir::new(dir).min_depth(1).follow_links(true);
         let folders = walk.sort_by_file_name().into_iter().filter_entry(|entry| {
             // What lies in a split belongs to it, whatever it is called.
-            entry.file_type().is_dir() && !is_hidden(entry.file_name()) && !is_split(entry.path())
+            entry.file_type().is_dir() && !is_hidden(entry) && !is_split(entry.path())
         });
         for folder in folders.flatten() {
             let Some(split) = folder.file_name().to_str().and_then(split_hinted) else {
@@ -222,9 +223,16 @@ fn name_of(split: &Split) -> Option<&str> {
 /// beside them.
 fn strangers(dir: &Path, places: &[Split]) -> Vec<PathBuf> {
     let real = |path: &Path| path.canonicalize().ok();
+    // In a folder of a split, others are no splits.
+    let is_within = |split: &&Split| {
+        let parent = split.images.parent().and_then(Path::file_name);
+        let parent = parent.and_then(OsStr::to_str);
+        parent.is_some_and(|name| canonical(name) == split.name)
+    };
     let folders = || {
         let both = |split: &'_ Split| [split.images.clone(), split.labels.clone()];
-        places.iter().flat_map(both)
+        let places = places.iter().filter(|split| !is_within(split));
+        places.flat_map(both)
     };
     // File systems may ignore letter case.
     let known: BTreeSet<PathBuf> = folders().filter_map(|folder| real(&folder)).collect();
@@ -232,20 +240,17 @@ fn strangers(dir: &Path, places: &[Split]) -> Vec<PathBuf> {
         .filter_map(|folder| folder.parent().map(Path::to_path_buf))
         .filter(|parent| parent != dir)
         .collect();
-    let mut found: Vec<PathBuf> = parents
-        .iter()
-        .filter_map(|parent| std::fs::read_dir(parent).ok())
-        .flat_map(Iterator::flatten)
-        .filter(|entry| !is_hidden(&entry.file_name()))
-        .map(|entry| entry.path())
+    let entries = parents.iter().flat_map(|parent| {
+        let walk = WalkDir::new(parent).min_depth(1).max_depth(1);
+        walk.into_iter().flatten()
+    });
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| !is_hidden(entry))
+        .map(DirEntry::into_path)
         .filter(|path| path.is_dir() && real(path).is_none_or(|path| !known.contains(&path)))
         .collect();
     found.sort();
     found
-}
-
-fn is_hidden(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".")
 }
 
 /// Whether a file's name ends with a suffix in any letter case.
@@ -260,8 +265,5 @@ fn photos_in(folder: &Path) -> usize {
 
 /// The number of files in a folder and its subfolders for which `counts` holds, without hidden ones.
 fn files_in(folder: &Path, counts: impl Fn(&Path) -> bool) -> usize {
-    let walk = WalkDir::new(folder).follow_links(true).into_iter();
-    let shown = walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()));
-    let files = shown.flatten().filter(|entry| entry.file_type().is_file());
-    files.filter(|entry| counts(entry.path())).count()
+    visible_files(folder).filter(|path| counts(path)).count()
 }

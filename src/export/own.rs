@@ -71,8 +71,7 @@ impl Format {
     /// that are not maps of class indices.
     pub fn label_map(self, path: &Path) -> Option<(usize, usize, Vec<u16>)> {
         match self {
-            Self::Index | Self::Palette => data::read_labels(path).ok(),
-            Self::Tiff => tiff::labels(path),
+            Self::Index | Self::Palette | Self::Tiff => data::read_labels(path).ok(),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use crate::labels::IGNORE;
 use crate::own_digest;
 use crate::own_png::PROGRAM;
 use ::tiff::TiffResult;
-use ::tiff::decoder::{Decoder, DecodingResult};
+use ::tiff::decoder::Decoder;
 use ::tiff::encoder::colortype::{ColorType, Gray8, Gray16};
 use ::tiff::encoder::compression::DeflateLevel;
 use ::tiff::encoder::{Compression, TiffEncoder, TiffValue};
@@ -115,22 +115,6 @@ pub(super) fn size(path: &Path) -> Option<[u32; 2]> {
     let mut reader = Decoder::new(BufReader::new(File::open(path).ok()?)).ok()?;
     let (width, height) = reader.dimensions().ok()?;
     Some([width, height])
-}
-
-/// Width, height and values of the first page of a TIFF by any program; `None` if that is not a whole grey one with 8
-/// or 16 bits per pixel.
-pub(super) fn labels(path: &Path) -> Option<(usize, usize, Vec<u16>)> {
-    let mut reader = Decoder::new(BufReader::new(File::open(path).ok()?)).ok()?;
-    let (width, height) = reader.dimensions().ok()?;
-    if !matches!(reader.colortype().ok()?, ::tiff::ColorType::Gray(8 | 16)) {
-        return None;
-    }
-    let values = match reader.read_image().ok()? {
-        DecodingResult::U8(values) => values.into_iter().map(u16::from).collect(),
-        DecodingResult::U16(values) => values,
-        _ => return None,
-    };
-    Some((width as usize, height as usize, values))
 }
 
 /// The georeference of the page of this size; `None` if the file is not a TIFF, has no such page among its first

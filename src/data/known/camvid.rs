@@ -5,10 +5,10 @@
 //! `label_colors.txt`. Data without splits is in `default` and `defaultannot` there. The CamVid of the tutorial may
 //! have a file of this name as well, but no coloured labels.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::super::classes::ClassTable;
-use super::super::contents::{Contents, places, whole};
+use super::super::contents::{Contents, first_there, in_any_case, whole};
 use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
 use super::super::split::Split;
@@ -20,6 +20,12 @@ pub(super) const COUNT: usize = 11;
 const COLOURS: &str = "label_colors.txt";
 /// The split of data without splits.
 const DEFAULT: &str = "default";
+/// The splits, each with the names of its folder, of which the first is that of the tutorial.
+const SPLITS: [(&str, &[&str]); 3] = [
+    ("training", &["train", "training", DEFAULT]),
+    ("validation", &["val", "valid", "validation"]),
+    ("test", &["test"]),
+];
 /// The classes by label, with the tutorial's colours.
 const CLASSES: [(&str, [u8; 3]); COUNT] = [
     ("sky", [128, 128, 128]),
@@ -44,31 +50,23 @@ pub(super) fn colour(class: &str) -> Option<[u8; 3]> {
 
 /// Whether a folder has at least one split.
 pub(in super::super) fn is_in(dir: &Path) -> bool {
-    let mut splits = vec!["train", "val", "test"];
-    if dir.join(COLOURS).is_file() {
-        splits.push(DEFAULT);
-    }
-    splits.into_iter().any(|split| has(dir, split))
-}
-
-/// Whether a folder has a split of this name.
-fn has(dir: &Path, split: &str) -> bool {
-    dir.join(split).is_dir() && dir.join(annotations(split)).is_dir()
-}
-
-fn annotations(split: &str) -> PathBuf {
-    PathBuf::from(format!("{split}annot"))
+    !whole(split_places(dir)).is_empty()
 }
 
 /// Where its splits lie.
 pub(in super::super) fn split_places(dir: &Path) -> Vec<Split> {
-    let is_default = !has(dir, "train") && has(dir, DEFAULT) && dir.join(COLOURS).is_file();
-    let training = if is_default { DEFAULT } else { "train" };
-    places(
-        dir,
-        [(training, ""), ("val", ""), ("test", "")],
-        annotations,
-    )
+    let has_colours = dir.join(COLOURS).is_file();
+    let place = |(name, folders): &(&str, &[&str])| {
+        let names = folders
+            .iter()
+            .filter(|folder| **folder != DEFAULT || has_colours);
+        let folders = names.flat_map(|folder| in_any_case(folder)).map(|folder| {
+            let labels = format!("{folder}annot");
+            [folder, labels].map(|folder| dir.join(folder))
+        });
+        first_there(name, folders.collect())
+    };
+    SPLITS.iter().map(place).collect()
 }
 
 /// The tutorial's classes, or those of [`COLOURS`] for coloured labels.

@@ -1,15 +1,19 @@
 //! Cityscapes: `leftImg8bit/{train,val,test}/CITY/NAME_leftImg8bit.png` and
 //! `gtFine/{train,val,test}/CITY/NAME_gtFine_labelIds.png`; of the 34 label ids, 19 are scored, and
-//! their train ids are the classes.
+//! their train ids are the classes. Where no file has such a name, `NAME_gtFine_labelTrainIds.png` holds the train ids.
 
 use std::path::Path;
 
 use super::super::classes::ClassTable;
 use super::super::contents::{Contents, places, whole};
+use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
 use super::super::split::Split;
+use super::super::walk::visible_files;
 use crate::labels::IGNORE;
 
+/// The folders of the splits.
+const FOLDERS: [&str; 3] = ["train", "val", "test"];
 /// Number of scored classes.
 pub(super) const COUNT: usize = 19;
 /// The label ids in the files, in the order of the train ids.
@@ -18,6 +22,12 @@ const IDS: [u16; COUNT] = [
 ];
 /// The label ids are 0 to 33; -1, the licence plate, is stored as 255.
 const ALL_IDS: u16 = 34;
+/// What follows a photo's name in the names of its files.
+const LABEL_IDS: &str = "_gtFine_labelIds.png";
+const TRAIN_IDS: &str = "_gtFine_labelTrainIds.png";
+const POLYGONS: &str = "_gtFine_polygons.json";
+/// How many files of the label folders are looked at to tell what they hold: an archive has several per photo.
+const LOOKED_AT: usize = 64;
 
 /// The classes by train id, with the names and colours of the data set's `labels.py`.
 const CLASSES: [(&str, [u8; 3]); COUNT] = [
@@ -55,19 +65,48 @@ pub(in super::super) fn is_in(dir: &Path) -> bool {
 
 /// A hint for a folder with only a part of the data set.
 pub(in super::super) fn hint(dir: &Path) -> Option<&'static str> {
+    if dir.join("imgsFine").is_dir() {
+        return Some(
+            " (imgsFine is CVAT's own form of Cityscapes, which is not read: export as COCO or as a segmentation mask)",
+        );
+    }
     dir.join("leftImg8bit")
         .is_dir()
         .then_some(" (leftImg8bit is there: unpack gtFine_trainvaltest.zip beside it)")
 }
 
+/// Whether one of the first files of the splits' label folders has a name with this end.
+fn holds(dir: &Path, end: &str) -> bool {
+    let labels = dir.join("gtFine");
+    let has_end = |path: &Path| {
+        path.as_os_str()
+            .as_encoded_bytes()
+            .ends_with(end.as_bytes())
+    };
+    FOLDERS.into_iter().any(|split| {
+        let mut files = visible_files(&labels.join(split)).take(LOOKED_AT);
+        files.any(|path| has_end(&path))
+    })
+}
+
+/// The end of the names of label files.
+fn label_suffix(dir: &Path) -> &'static str {
+    if !holds(dir, LABEL_IDS) && holds(dir, TRAIN_IDS) {
+        TRAIN_IDS
+    } else {
+        LABEL_IDS
+    }
+}
+
 /// Where its splits lie.
 pub(in super::super) fn split_places(dir: &Path) -> Vec<Split> {
     let photos = "leftImg8bit";
-    let folders = [("train", photos), ("val", photos), ("test", photos)];
+    let folders = FOLDERS.map(|split| (split, photos));
+    let suffix = label_suffix(dir);
     let places = places(dir, folders, |name| Path::new("gtFine").join(name));
     let splits = places.into_iter().map(|split| Split {
         image_suffix: Some("_leftImg8bit.png".to_owned()),
-        label_suffix: "_gtFine_labelIds.png".to_owned(),
+        label_suffix: Some(suffix.to_owned()),
         // File names include the city.
         folders_in_names: false,
         ..split
@@ -75,12 +114,30 @@ pub(in super::super) fn split_places(dir: &Path) -> Vec<Split> {
     splits.collect()
 }
 
-pub(in super::super) fn contents(dir: &Path) -> Contents {
-    Contents {
+/// # Errors
+/// Outlines without label files.
+pub(in super::super) fn contents(dir: &Path) -> Result<Contents, DataError> {
+    let suffix = label_suffix(dir);
+    if !holds(dir, suffix) && holds(dir, POLYGONS) {
+        let reason = "has outlines, but no label files: make them with `csCreateTrainIdLabelImgs` of the Python package \
+                      cityscapesscripts, with CITYSCAPES_DATASET set to this folder";
+        return Err(DataError::description(dir, reason));
+    }
+    let class: fn(u16) -> Option<u16> = if suffix == TRAIN_IDS { train_id } else { class };
+    Ok(Contents {
         name: None,
         classes: ClassTable::new(CLASSES.map(|(name, _)| name.to_owned()).to_vec()),
         mapping: LabelMapping::new(class),
         splits: whole(split_places(dir)),
+    })
+}
+
+/// The class of a stored train id; ids that are not scored are 255.
+fn train_id(raw: u16) -> Option<u16> {
+    match raw {
+        0..=18 => Some(raw),
+        255 => Some(IGNORE),
+        _ => None,
     }
 }
 

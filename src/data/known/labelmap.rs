@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use walkdir::WalkDir;
 
 use super::super::classes::ClassTable;
 use super::super::contents::Contents;
@@ -20,7 +19,8 @@ use super::super::decode::{Painted, RawLabels, read_painted};
 use super::super::drawing::{Draw, Drawing, Fit};
 use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
-use super::super::split::{Files, Scan, Scanner, Split, is_hidden};
+use super::super::split::{Files, Scan, Scanner, Split, is_png};
+use super::super::walk::visible_files;
 use crate::labels::IGNORE;
 use crate::text_file;
 
@@ -108,30 +108,23 @@ pub(super) fn palette(label: usize) -> [u8; 3] {
     colour
 }
 
-/// The kind of pixels of a PNG, as its header has it; `None` if it cannot be read.
+/// The kind of pixels of a PNG, as its header has it; `None` for another file, or if it cannot be read.
 fn kind(path: &Path) -> Option<u8> {
+    const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
     const PLACE: usize = 25;
     let mut head = [0; PLACE + 1];
     File::open(path).ok()?.read_exact(&mut head).ok()?;
-    Some(head[PLACE])
+    head.starts_with(SIGNATURE).then_some(head[PLACE])
 }
 
 /// Whether one of the first label files of a split is a PNG of colours rather than of values or palette indices. This
 /// is asked for every photo that is opened, and the files may be many.
 pub(in super::super) fn is_coloured(split: &Split) -> bool {
     const LOOKED_AT: usize = 64;
-    let walk = WalkDir::new(&split.labels).follow_links(true);
-    let is_png = |path: &Path| {
-        path.extension()
-            .is_some_and(|ending| ending.eq_ignore_ascii_case("png"))
-    };
-    walk.sort_by_file_name()
-        .into_iter()
-        .filter_entry(|entry| !is_hidden(entry))
-        .flatten()
-        .filter(|entry| !entry.file_type().is_dir() && is_png(entry.path()))
+    visible_files(&split.labels)
+        .filter(|path| is_png(path))
         .take(LOOKED_AT)
-        .any(|entry| matches!(kind(entry.path()), Some(RGB | RGBA)))
+        .any(|path| matches!(kind(&path), Some(RGB | RGBA)))
 }
 
 /// A data set with these splits whose label files may have the colours in the file at `path`, and whose classes it
@@ -154,14 +147,19 @@ pub(in super::super) fn contents(
 }
 
 /// These splits of a data set with a list of classes, where label files that are not grey may have the colours in the
-/// file at `path`. Other programs write files of this name for themselves: one that cannot be used is an error of
-/// label files of colours alone.
+/// file at `path`. Other programs write files of this name for themselves: one that cannot be used, as it may be
+/// `refused` for a reason, is an error of label files of colours alone.
 pub(in super::super) fn beside_a_list(
     path: &Path,
     listed: &ClassTable,
     splits: Vec<Split>,
+    refused: Option<String>,
 ) -> Vec<Split> {
-    let colours = of_list(path, listed).unwrap_or_else(|error| Colours {
+    let colours = match refused {
+        Some(reason) => Err(DataError::description(path, reason)),
+        None => of_list(path, listed),
+    };
+    let colours = colours.unwrap_or_else(|error| Colours {
         path: path.to_path_buf(),
         by_colour: HashMap::new(),
         by_line: None,

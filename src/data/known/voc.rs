@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::classes::ClassTable;
-use super::super::contents::Contents;
+use super::super::contents::{Contents, in_any_case};
 use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
 use super::super::split::Split;
@@ -43,12 +43,15 @@ const CLASSES: [&str; COUNT] = [
 ];
 /// The folder of the splits' lists.
 const LISTS: &str = "ImageSets/Segmentation";
-/// The splits, each with the names of its list. Programs write `default` for data without splits.
+/// The splits, each with the names of its list, of which the first is the usual one. Programs write `default` for data
+/// without splits.
 const SPLITS: [(&str, &[&str]); 3] = [
-    ("training", &["train.txt", "default.txt"]),
-    ("validation", &["val.txt"]),
+    ("training", &["train.txt", "training.txt", "default.txt"]),
+    ("validation", &["val.txt", "valid.txt", "validation.txt"]),
     ("test", &["test.txt"]),
 ];
+/// The folders of label files; labelme2voc has the second beside NumPy files in the first.
+const LABELS: [&str; 2] = ["SegmentationClass", "SegmentationClassPNG"];
 /// The hint of the error for a folder without any list.
 pub(in super::super) const NO_LIST: &str =
     " (ImageSets/Segmentation has no list: add train.txt and val.txt, a photo's name per line)";
@@ -56,33 +59,57 @@ pub(in super::super) const NO_LIST: &str =
 const COLOURS: &str = labelmap::FILE;
 const NAMES: &str = "class_names.txt";
 
-/// The folder that holds `JPEGImages`, given the year's folder or the archive's.
+/// The folder that holds `JPEGImages`, given the year's folder or the archive's. Without a folder of lists, it names
+/// its classes.
 pub(in super::super) fn root(dir: &Path) -> Option<PathBuf> {
-    ["", "VOC2012", "VOCdevkit/VOC2012"]
+    let mut roots = ["", "VOC2012", "VOCdevkit/VOC2012"]
         .map(|below| dir.join(below))
-        .into_iter()
-        .find(|root| {
-            ["JPEGImages", "SegmentationClass", LISTS]
-                .iter()
-                .all(|folder| root.join(folder).is_dir())
-        })
+        .into_iter();
+    roots.find(|root| {
+        let is_there = |folder: &&str| root.join(folder).is_dir();
+        is_there(&"JPEGImages")
+            && LABELS.iter().any(is_there)
+            && (is_there(&LISTS) || names_classes(root))
+    })
 }
 
-/// All splits share their folders; lists of names distinguish them.
+/// Whether a file names the classes.
+fn names_classes(root: &Path) -> bool {
+    let mut files = [COLOURS, NAMES].into_iter();
+    files.any(|file| root.join(file).is_file())
+}
+
+/// A hint for a folder with label files alone, as CVAT exports them without photos.
+pub(in super::super) fn hint(dir: &Path) -> Option<&'static str> {
+    let is_there = |folder: &str| dir.join(folder).is_dir();
+    (is_there("SegmentationClass") && !is_there("JPEGImages"))
+        .then_some(" (SegmentationClass is there: put the photos into JPEGImages beside it)")
+}
+
+/// All splits share their folders; lists of names distinguish them. Without a folder of lists there is one split.
 ///
 /// # Errors
 /// A file of class names that cannot be read or is invalid.
 pub(in super::super) fn contents(root: &Path) -> Result<Contents, DataError> {
-    let splits = lists(root).map(|(name, list)| Split {
+    let labels = LABELS.map(|folder| root.join(folder));
+    let [usual, png] = labels;
+    let labels = if png.is_dir() { png } else { usual };
+    let split = |name: &str, list: Option<PathBuf>| Split {
         name: name.to_owned(),
         images: root.join("JPEGImages"),
-        labels: root.join("SegmentationClass"),
-        list: Some(list),
+        labels: labels.clone(),
+        list,
         ..Split::default()
-    });
+    };
+    let splits: Vec<Split> = if root.join(LISTS).is_dir() {
+        let lists = lists(root);
+        lists.map(|(name, list)| split(name, Some(list))).collect()
+    } else {
+        vec![split(SPLITS[0].0, None)]
+    };
     let (colours, names) = (root.join(COLOURS), root.join(NAMES));
     if colours.is_file() {
-        return labelmap::contents(&colours, Lines::Voc, splits.collect());
+        return labelmap::contents(&colours, Lines::Voc, splits);
     }
     let (classes, mapping) = if names.is_file() {
         let classes = ClassTable::from_file(names)?;
@@ -96,7 +123,7 @@ pub(in super::super) fn contents(root: &Path) -> Result<Contents, DataError> {
         name: None,
         classes,
         mapping,
-        splits: splits.collect(),
+        splits,
     })
 }
 
@@ -104,14 +131,15 @@ pub(in super::super) fn contents(root: &Path) -> Result<Contents, DataError> {
 fn lists(root: &Path) -> impl Iterator<Item = (&'static str, PathBuf)> {
     let lists = root.join(LISTS);
     SPLITS.into_iter().filter_map(move |(split, names)| {
-        let paths = names.iter().map(|name| lists.join(name));
-        Some((split, paths.into_iter().find(|list| list.is_file())?))
+        let names = names.iter().flat_map(|name| in_any_case(name));
+        let mut paths = names.map(|name| lists.join(name));
+        Some((split, paths.find(|list| list.is_file())?))
     })
 }
 
 /// The folder of the splits' lists, given the year's folder or the archive's.
 pub(in super::super) fn lists_in(dir: &Path) -> Option<PathBuf> {
-    Some(root(dir)?.join(LISTS))
+    Some(root(dir)?.join(LISTS)).filter(|lists| lists.is_dir())
 }
 
 /// The name of a split's list.
@@ -120,13 +148,16 @@ pub(in super::super) fn list_of(split: &str) -> Option<&'static str> {
     names.first().copied()
 }
 
-/// A note on a folder whose classes are taken for Pascal VOC's because no file names them, although its
-/// photos have other names.
+/// A note on a folder without lists, or on one whose classes are taken for Pascal VOC's because no file names them,
+/// although its photos have other names.
 pub(in super::super) fn assumed(root: &Path) -> Option<String> {
-    if [COLOURS, NAMES]
-        .iter()
-        .any(|name| root.join(name).is_file())
-    {
+    if !root.join(LISTS).is_dir() {
+        return Some(format!(
+            "{LISTS} is missing: all photos are in the training split; for validation, add train.txt and val.txt there, \
+             a photo's name per line"
+        ));
+    }
+    if names_classes(root) {
         return None;
     }
     let first = |list: PathBuf| {

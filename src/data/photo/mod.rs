@@ -11,6 +11,7 @@ mod other;
 mod png;
 mod samples;
 mod tiff;
+mod tiff_header;
 mod tiles;
 mod webp;
 
@@ -210,6 +211,18 @@ impl Stored {
         image.apply_orientation(self.orientation);
         image.into_rgb8()
     }
+}
+
+/// Width and height, bits per pixel, and values of the pixels of a TIFF of labels; `path` is the file to name in errors.
+///
+/// # Errors
+/// Pixels that are not single unsigned integers of up to 8 or of 16 bits, a size over the limits, damage, or a
+/// compression that is not supported.
+pub(super) fn tiff_values(
+    path: &Path,
+    bytes: Vec<u8>,
+) -> Result<([usize; 2], u8, Vec<u16>), DataError> {
+    guarded(path, || tiff::values(path, bytes))
 }
 
 /// [`read_photo`] without applying the orientation.

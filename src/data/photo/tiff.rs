@@ -19,6 +19,7 @@ use super::super::limits::MAX_PIXELS;
 use super::decoded::{Decoded, Told, area, warn};
 use super::jpeg::on_paper;
 use super::samples::{Alpha, Channels, Raster, from_bytes, from_floats, from_words};
+use super::tiff_header::{Header, INTERPRETATION};
 use super::tiles::Tiles;
 
 /// Bytes of the samples of a pixel, four floating-point numbers: a page of more counts as one of more pixels.
@@ -32,26 +33,51 @@ const PAGES: usize = 64;
 /// `ImageWidth` and `ImageLength`
 const WIDTH: u16 = 256;
 const HEIGHT: u16 = 257;
-/// `PhotometricInterpretation`
-const INTERPRETATION: u16 = 262;
 /// The value of `PlanarConfiguration` for channels in planes of their own.
 const PLANAR: u16 = 2;
-/// `NewSubfileType`
-const SUBFILE: u16 = 254;
 /// The values of `ExtraSamples` for two unnamed bands.
 const UNNAMED: [u16; 2] = [0; 2];
-/// Tags, and values of [`INTERPRETATION`], of raw camera files.
-const MAKE: u16 = 271;
-const SUB_DIRECTORIES: u16 = 330;
-const DNG_VERSION: u16 = 50706;
-const RAW_COLOURS: [u16; 2] = [32803, 34892];
-/// Types of 16-bit and 32-bit numbers in a directory.
-const SHORT: u64 = 3;
-const LONG: u64 = 4;
 
 type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
 
-pub(super) fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<Decoded, DataError> {
+pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<Decoded, DataError> {
+    let (page, samples) = unpacked(path, bytes, |page| {
+        page.take_bands_for_colours(path);
+        page.check(path)
+    })?;
+    let image = page.colours(path, samples)?;
+    Ok(Decoded {
+        image,
+        orientation: page.orientation,
+        profile: page.profile,
+    })
+}
+
+/// Width and height, bits per pixel, and the values of the pixels as they are stored: grey values, or indices of a
+/// palette.
+///
+/// # Errors
+/// A page with several samples per pixel, or with others than unsigned integers of up to 8 or of 16 bits.
+pub(super) fn values(path: &Path, bytes: Vec<u8>) -> Result<([usize; 2], u8, Vec<u16>), DataError> {
+    let (page, samples) = unpacked(path, bytes, |page| page.check_values(path))?;
+    let values = match samples {
+        DecodingResult::U8(samples) if page.bits < 8 => {
+            page.unpack(&samples).into_iter().map(u16::from).collect()
+        }
+        DecodingResult::U8(samples) => samples.into_iter().map(u16::from).collect(),
+        DecodingResult::U16(samples) => samples,
+        _ => return Err(no_labels(path, "other samples than unsigned integers")),
+    };
+    let bits = if page.bits > 8 { 16 } else { page.bits as u8 };
+    Ok((page.size.map(|side| side as usize), bits, values))
+}
+
+/// The page that is used, which `check` may refuse or change, and its samples.
+fn unpacked(
+    path: &Path,
+    mut bytes: Vec<u8>,
+    check: impl FnOnce(&mut Page) -> Result<(), DataError>,
+) -> Result<(Page, DecodingResult), DataError> {
     let header =
         Header::of(&bytes).ok_or_else(|| DataError::decode(path, &"its header is damaged"))?;
     if header.is_raw(&bytes) {
@@ -63,15 +89,14 @@ pub(super) fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<Decoded, DataErr
     }
     let failed = |error: TiffError| refusal(path, error);
     let number = best_page(path, &bytes)?;
-    let (page, tiles) = {
+    let (mut page, tiles) = {
         let mut reader = open(Cursor::new(bytes.as_slice()), number).map_err(failed)?;
         let (width, height) = reader.dimensions().map_err(failed)?;
         check_size(path, u64::from(width), u64::from(height))?;
-        let mut page = Page::read(&mut reader, [width, height]).map_err(failed)?;
-        page.take_bands_for_colours(path);
+        let page = Page::read(&mut reader, [width, height]).map_err(failed)?;
         (page, Tiles::of(&reader, [width, height]))
     };
-    page.check(path)?;
+    check(&mut page)?;
     let present = |bytes: &mut [u8], tags: &[(u16, u32)]| {
         let mut tags = tags.iter();
         tags.try_for_each(|(tag, value)| header.overwrite(bytes, page.directory, *tag, *value))
@@ -97,12 +122,7 @@ pub(super) fn decode(path: &Path, mut bytes: Vec<u8>) -> Result<Decoded, DataErr
             }
         }
     };
-    let image = page.colours(path, samples)?;
-    Ok(Decoded {
-        image,
-        orientation: page.orientation,
-        profile: page.profile,
-    })
+    Ok((page, samples))
 }
 
 /// The samples of a page, as the decoder joins them.
@@ -306,6 +326,16 @@ impl Page {
         Err(unsupported(path, &kind))
     }
 
+    /// Rejects pages that are not labels.
+    fn check_values(&self, path: &Path) -> Result<(), DataError> {
+        match (self.interpretation, self.samples, self.bits) {
+            (1 | 3, 1, 1..=8 | 16) => Ok(()),
+            (1 | 3, 1, bits) => Err(no_labels(path, &format!("{bits}-bit samples"))),
+            (0, 1, _) => Err(no_labels(path, "samples of which 0 is white")),
+            (_, samples, _) => Err(no_labels(path, &format!("{samples} samples per pixel"))),
+        }
+    }
+
     fn planes(&self) -> usize {
         if self.planar {
             usize::from(self.samples)
@@ -472,19 +502,28 @@ fn unsupported(path: &Path, kind: &str) -> DataError {
     DataError::unsupported(path, kind, remedy)
 }
 
+/// The error for a label file with such samples.
+fn no_labels(path: &Path, samples: &str) -> DataError {
+    DataError::unsupported(
+        path,
+        &format!(
+            "a TIFF of {samples}, but a label file has one grey or palette sample of 8 or 16 bits"
+        ),
+        "convert it so that a pixel's value is its label, for example with `gdal_translate -b 1 -ot Byte IN.tif OUT.tif`",
+    )
+}
+
 /// The error for an unsupported feature, by its usual name.
 fn refusal(path: &Path, error: TiffError) -> DataError {
-    /// LZMA has no name in the crate.
-    const LZMA: u16 = 34925;
     use TiffUnsupportedError::{UnsupportedColorType, UnsupportedCompressionMethod};
     match error {
         TiffError::UnsupportedError(UnsupportedCompressionMethod(method)) => {
-            let name = match method.to_u16() {
-                LZMA => "LZMA".to_owned(),
-                6 => "old-style JPEG".to_owned(),
-                _ => format!("{method:?}"),
-            };
-            unsupported(path, &format!("a TIFF with {name} compression"))
+            DataError::unsupported(
+                path,
+                &format!("a TIFF with {} compression", compression(method)),
+                "write it again with another one, for example with \
+             `gdal_translate -co COMPRESS=DEFLATE IN.tif OUT.tif`, which keeps the georeference of a map",
+            )
         }
         TiffError::UnsupportedError(UnsupportedColorType(colours)) => unsupported(
             path,
@@ -497,100 +536,17 @@ fn refusal(path: &Path, error: TiffError) -> DataError {
     }
 }
 
-/// The byte order and offset size of a file.
-#[derive(Clone, Copy)]
-struct Header {
-    big_endian: bool,
-    /// Whether offsets have 8 bytes.
-    big: bool,
-    first: u64,
-}
-
-impl Header {
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let big_endian = match bytes.get(..2)? {
-            b"II" => false,
-            b"MM" => true,
-            _ => return None,
-        };
-        let mut header = Self {
-            big_endian,
-            big: false,
-            first: 0,
-        };
-        header.big = header.number(bytes, 2, 2)? == 43;
-        header.first = if header.big {
-            header.number(bytes, 8, 8)?
-        } else {
-            header.number(bytes, 4, 4)?
-        };
-        Some(header)
-    }
-
-    /// An unsigned number of up to 8 bytes.
-    fn number(&self, bytes: &[u8], at: usize, length: usize) -> Option<u64> {
-        let digits = bytes.get(at..at.checked_add(length)?)?.iter();
-        let join = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        Some(if self.big_endian {
-            digits.fold(0, join)
-        } else {
-            digits.rev().fold(0, join)
-        })
-    }
-
-    /// Offset of a tag's entry.
-    fn entry(&self, bytes: &[u8], directory: u64, tag: u16) -> Option<usize> {
-        let (count, length) = if self.big { (8, 20) } else { (2, 12) };
-        let directory = usize::try_from(directory).ok()?;
-        let entries = usize::try_from(self.number(bytes, directory, count)?).ok()?;
-        let first = directory.checked_add(count)?;
-        let entries = bytes.get(first..)?.chunks_exact(length).take(entries).len();
-        (0..entries)
-            .map(|i| first + i * length)
-            .find(|at| self.number(bytes, *at, 2) == Some(u64::from(tag)))
-    }
-
-    /// Offset of an entry's value.
-    fn place(&self, entry: usize) -> usize {
-        entry + if self.big { 12 } else { 8 }
-    }
-
-    /// Offset of an entry's value if it is a single number of type `kind`.
-    fn value(&self, bytes: &[u8], entry: usize, kind: u64) -> Option<usize> {
-        (self.number(bytes, entry + 2, 2)? == kind).then(|| self.place(entry))
-    }
-
-    /// Makes the value of a tag that has a single number this one, in 32 bits: every type's value has the room.
-    fn overwrite(&self, bytes: &mut [u8], directory: u64, tag: u16, number: u32) -> Option<()> {
-        let entry = self.entry(bytes, directory, tag)?;
-        self.write(bytes, entry + 2, 2, LONG)?;
-        self.write(bytes, self.place(entry), 4, u64::from(number))
-    }
-
-    /// Writes an unsigned number of up to 8 bytes.
-    fn write(&self, bytes: &mut [u8], at: usize, length: usize, number: u64) -> Option<()> {
-        let place = bytes.get_mut(at..at.checked_add(length)?)?;
-        let little = number.to_le_bytes();
-        place.copy_from_slice(little.get(..length)?);
-        if self.big_endian {
-            place.reverse();
-        }
-        Some(())
-    }
-
-    /// Whether the first directory is that of a raw camera file, which begins with a thumbnail.
-    fn is_raw(&self, bytes: &[u8]) -> bool {
-        let entry = |tag| self.entry(bytes, self.first, tag);
-        let number = |tag, kind, length| {
-            let at = self.value(bytes, entry(tag)?, kind)?;
-            self.number(bytes, at, length)
-        };
-        let reduced = number(SUBFILE, LONG, 4).is_some_and(|kind| kind & 1 != 0);
-        let colours = number(INTERPRETATION, SHORT, 2);
-        entry(DNG_VERSION).is_some()
-            || RAW_COLOURS
-                .iter()
-                .any(|raw| colours == Some(u64::from(*raw)))
-            || reduced && entry(MAKE).is_some() && entry(SUB_DIRECTORIES).is_some()
-    }
+/// The usual name of a compression, of which the crate does not name all.
+fn compression(method: CompressionMethod) -> String {
+    let name = match method.to_u16() {
+        6 => "old-style JPEG",
+        33003 | 33005 | 34712 => "JPEG 2000",
+        34887 => "LERC",
+        34925 => "LZMA",
+        50000 => "ZSTD",
+        50001 => "WebP",
+        50002 => "JPEG XL",
+        _ => return format!("{method:?}"),
+    };
+    name.to_owned()
 }

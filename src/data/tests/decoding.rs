@@ -76,6 +76,27 @@ fn coloured_labels_are_refused() {
             &message(read_labels(&path)),
             &["colours.png", found, "single-channel or palette"],
         );
+        // Equal channels are grey values, which one command converts.
+        says(
+            &message(read_labels(&path)),
+            &["all of them grey", "mogrify"],
+        );
+    }
+    // Black alone may also be that of a file of colours.
+    for pixel in [[9, 9, 8], [0, 0, 0]] {
+        save_png(
+            &path,
+            [2, 2],
+            ColorType::Rgb,
+            BitDepth::Eight,
+            &pixel.repeat(4),
+        );
+        let error = message(read_labels(&path));
+        says(
+            &error,
+            &["has RGB pixels, but", "labelmap.txt", "dataset.toml"],
+        );
+        assert!(!error.contains("mogrify"), "{error}");
     }
     let path = dir.path().join("labels.jpg");
     fs::write(&path, include_bytes!("files/grey.jpg")).unwrap();

@@ -11,6 +11,7 @@ mod converting;
 mod decoding;
 mod fingerprints;
 mod folders;
+mod forms;
 mod joining;
 mod jpegs;
 mod layouts;

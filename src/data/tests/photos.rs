@@ -167,10 +167,37 @@ fn numbers_that_are_no_brightness_are_refused_by_name() {
             &["p.tif is a TIFF", name, "magick"],
         );
     }
-    says(
-        &message(reading(include_bytes!("files/lzma.tif"))),
-        &["LZMA"],
-    );
+}
+
+/// A page whose samples have this compression.
+fn compressed(compression: u32, mut page: Page) -> Vec<u8> {
+    page.0.retain(|(tag, ..)| *tag != 259);
+    page.0.push((259, 3, vec![compression]));
+    tiff(&[page])
+}
+
+#[test]
+fn compressions_that_are_not_read_are_named_with_what_keeps_the_georeference() {
+    let data = || page(SIZE, [8, 2, 3], &[], rgb().into_raw());
+    let cases = [(34712, "JPEG 2000"), (34887, "LERC"), (50000, "ZSTD")];
+    let cases = cases.map(|(number, name)| (compressed(number, data()), name));
+    let lzma = (include_bytes!("files/lzma.tif").to_vec(), "LZMA");
+    for (bytes, name) in cases.into_iter().chain([lzma]) {
+        says(
+            &message(reading(&bytes)),
+            &["p.tif is a TIFF with", name, "COMPRESS=DEFLATE"],
+        );
+    }
+}
+
+#[test]
+fn webp_in_a_tiff_is_decoded() {
+    let image = rgb();
+    let mut webp = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut webp, image::ImageFormat::WebP).unwrap();
+    let bytes = compressed(50001, page(SIZE, [8, 2, 3], &[], webp.into_inner()));
+    // `image` writes it without loss.
+    assert_eq!(read(&bytes), image);
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn halves_of_pairs_and_lists_under_other_names_are_told() {
     save_photo(&dir.path().join("JPEGImages/p.png"), 4, 2);
     save_labels(&dir.path().join("SegmentationClass/m.png"), [4, 2], &[0; 8]);
     fs::write(lists.join("train.txt"), "frame_000000\np\nm\n").unwrap();
-    fs::write(lists.join("valid.txt"), "frame_000000\n").unwrap();
+    fs::write(lists.join("val2017.txt"), "frame_000000\n").unwrap();
     // Both splits in one, as Pascal VOC has it.
     fs::write(lists.join("trainval.txt"), "frame_000000\n").unwrap();
     let report = || inspect(dir.path(), &|_, _| {}).unwrap();
@@ -144,9 +144,9 @@ fn halves_of_pairs_and_lists_under_other_names_are_told() {
     }
     says(
         &problems.join("\n"),
-        &["valid.txt is not read: rename it to val.txt"],
+        &["val2017.txt is not read: rename it to val.txt"],
     );
-    fs::rename(lists.join("valid.txt"), lists.join("val.txt")).unwrap();
+    fs::rename(lists.join("val2017.txt"), lists.join("val.txt")).unwrap();
     assert_eq!(report().problems().len(), 2, "{:?}", report().problems());
 }
 
