@@ -422,7 +422,8 @@ pub fn keep_json(path: &Path, keys: &[&str]) -> Result<(), FileError> {
 }
 
 /// What a table of another program is, for [`keep_text`].
-pub const FOREIGN_TABLE: &str = "a table that another program saved";
+pub const FOREIGN_TABLE: &str =
+    "a table saved by another program or by an earlier version of FlowSeg";
 
 /// Refuses files that [`foreign`] recognises.
 ///

@@ -41,6 +41,7 @@ use manifest::Manifest;
 use outputs::{Keys, Outputs, Photo, Sizes, Tables};
 use pending::Pending;
 use pipeline::Threads;
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use records::Records;
 use serde_json::Value;
@@ -145,6 +146,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.manifest.as_deref() == Some(Path::new("-")) {
         bail!("--manifest - is not a file: give a file name, or /dev/stdout for standard output");
     }
+    // A model that is missing is told before long lists are read; its file stays free meanwhile.
+    drop(arguments.model.find()?);
     let (inputs, unread) = inputs::find(
         &arguments.inputs,
         &arguments.output,
@@ -238,19 +241,22 @@ fn claimed(arguments: &Arguments, tables: &Tables) -> anyhow::Result<Vec<Claim>>
 fn keep_foreign(goes_on: bool, photos: &mut [Photo], classes: usize) -> anyhow::Result<()> {
     let looking = Looking::at(photos.len());
     // Every mask that is there is read.
-    let looked: Vec<Result<(), FileError>> = photos
-        .par_iter_mut()
-        .map(|photo| {
-            photo.outputs.keep_foreign(|format, path| {
-                goes_on && format.is_corrected(path, &photo.path, classes)
-            })?;
-            photo.outputs.look_behind();
-            looking.step();
-            Ok(())
-        })
-        .collect();
+    let look = |photo: &mut Photo| -> Result<(), FileError> {
+        photo.outputs.keep_foreign(|format, path| {
+            goes_on && format.is_corrected(path, &photo.path, classes)
+        })?;
+        photo.outputs.look_behind();
+        looking.step();
+        Ok(())
+    };
+    // Corrected masks are decoded, which takes memory.
+    let few = ThreadPoolBuilder::new().num_threads(SIDE_BY_SIDE);
+    let few = few.thread_name(|_| "flowseg-look".to_owned()).build()?;
+    let refused = few.install(|| photos.par_iter_mut().map(look).find_map_first(Result::err));
     looking.end();
-    looked.into_iter().collect::<Result<(), _>>()?;
+    if let Some(error) = refused {
+        return Err(error.into());
+    }
     let kept = photos.iter().map(|photo| photo.outputs.corrected.len());
     let kept: usize = kept.sum();
     if kept > 0 {

@@ -74,9 +74,14 @@ pub(super) fn label_folder(dir: &Path) -> &'static str {
 pub(super) fn assumed(dir: &Path) -> Option<String> {
     let labels = label_folder(dir);
     if is_undivided(dir) {
+        let made = if labels == "masks" {
+            "; if a model made these masks, rename their folder"
+        } else {
+            ""
+        };
         return Some(format!(
             "images and {labels} have no folders of splits: all photos are in the training split; for validation, move \
-             a part of both into images/val and {labels}/val, and the rest into images/train and {labels}/train"
+             a part of both into images/val and {labels}/val, and the rest into images/train and {labels}/train{made}"
         ));
     }
     let is_left_out = labels != ANNOTATIONS && dir.join(ANNOTATIONS).is_dir();
@@ -88,7 +93,7 @@ pub(super) fn assumed(dir: &Path) -> Option<String> {
 }
 
 /// Whether one of the first files of a folder is such a file.
-fn holds(folder: &Path, is_one: fn(&Path) -> bool) -> bool {
+pub(super) fn holds(folder: &Path, is_one: fn(&Path) -> bool) -> bool {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries
         .take(LOOKED_AT)

@@ -43,7 +43,7 @@ pub const HELP: &str = r#"dataset.toml in the folder describes data in no known 
   255 = "car"
 
 Without classes and splits the layout is detected, and name, map and classes in ignore apply to it. If labels are outlines (COCO, Labelme, YOLO), unlabelled is the class of pixels without a shape: "background", the default, "ignore", or the name of a class. crowds = "class" gives what COCO files mark as crowds the class of its category, and "ignore" says that they are crowds, which are ignored.
-labelmap.txt beside images and annotations, or beside a dataset.toml with splits and without offset and numbers in ignore (NAME:RED,GREEN,BLUE:: in each line), gives coloured labels their classes, and palette labels if it lists all colours in use."#;
+labelmap.txt beside images and annotations, or beside a dataset.toml with splits and without offset and numbers in ignore or map (NAME:RED,GREEN,BLUE:: in each line), gives coloured labels their classes, and palette labels if it lists all colours in use."#;
 
 /// The error for `unlabelled` or `crowds` with label files.
 pub(super) const NOT_DRAWN: &str =
@@ -151,7 +151,8 @@ pub(super) fn read(dir: &Path) -> Result<Option<Described>, DataError> {
     }
     relabel.map = std::mem::take(&mut described.map);
     if described.classes.is_some() || described.splits.is_some() {
-        let mut contents = whole(dir, described, &raw)?;
+        let maps_values = relabel.map.keys().any(|key| key.parse::<u16>().is_ok());
+        let mut contents = whole(dir, described, &raw, maps_values)?;
         relabel.apply(&path, &mut contents)?;
         return Ok(Some(Described::Whole(contents)));
     }
@@ -287,7 +288,12 @@ fn merged(names: &[Option<(&str, bool)>]) -> (ClassTable, Vec<u16>) {
 }
 
 /// A data set whose classes and splits are in the file.
-fn whole(dir: &Path, described: Description, ignore: &[u16]) -> Result<Contents, DataError> {
+fn whole(
+    dir: &Path,
+    described: Description,
+    ignore: &[u16],
+    maps_values: bool,
+) -> Result<Contents, DataError> {
     let path = dir.join(FILE);
     let lacks = |key: &str| DataError::description(&path, format!("has no {key}: add {key}"));
     let classes = match described.classes {
@@ -361,6 +367,7 @@ fn whole(dir: &Path, described: Description, ignore: &[u16]) -> Result<Contents,
         let of_values = [
             (described.offset.is_some(), "offset"),
             (!ignore.is_empty(), "numbers in ignore"),
+            (maps_values, "numbers in map"),
         ];
         let refused = of_values.into_iter().find(|(is_there, _)| *is_there);
         let refused = refused.map(|(_, key)| {

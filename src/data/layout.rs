@@ -82,7 +82,7 @@ pub fn detect(dir: &Path) -> Result<Layout, DataError> {
         Err(error) => matches!(error, DataError::NoLayout { .. }),
     };
     let drawn = if uncertain {
-        drawn::detect(dir, found.is_err())
+        drawn::detect(dir, found.is_err() || !dir.join("images").is_dir())
     } else {
         None
     };
@@ -94,13 +94,11 @@ pub fn detect(dir: &Path) -> Result<Layout, DataError> {
     }
 }
 
-/// Whether the label files of a split are in a folder of the usual name.
+/// Whether the label files of a split are in a folder of its own within one of the usual name.
 fn has_annotations(dir: &Path) -> bool {
+    let usual = dir.join(ANNOTATIONS);
     let mut splits = whole(images_and_annotations(dir)).into_iter();
-    splits.any(|split| {
-        let below = split.labels.strip_prefix(dir).ok();
-        below.is_some_and(|below| below.iter().any(|part| part == ANNOTATIONS))
-    })
+    splits.any(|split| split.labels.parent() == Some(usual.as_path()))
 }
 
 /// [`detect`] for layouts with label images, which are recognised by file names.

@@ -142,14 +142,19 @@ pub fn view_fingerprint(dataset: &Dataset, config: &LoaderConfig) -> String {
         ..
     } = config;
     let mut fingerprint = Fingerprint::default();
-    // Not on what labels mean: tokens of views take hours.
-    fingerprint.text(&dataset.files_fingerprint());
+    let by_labels = augment.is_some_and(|augment| augment.balance > 0.0 || augment.tint > 0.0);
+    // Where they do not choose the views, what labels mean is left out: tokens of views take hours.
+    fingerprint.text(&if by_labels {
+        dataset.fingerprint()
+    } else {
+        dataset.files_fingerprint()
+    });
     fingerprint.text(&format!("{size:?} {seed} {augment:?} {views}"));
     for photo in (0..dataset.len()).filter_map(|i| dataset.image_path(i)) {
         fingerprint.time(photo);
     }
     // Views around rare classes, and classes in tints, depend on what the labels mean.
-    if augment.is_some_and(|augment| augment.balance > 0.0 || augment.tint > 0.0) {
+    if by_labels {
         fingerprint.text(&format!("{:?}", dataset.class_pixels()));
     }
     // Which classes are rare has come to depend on weights; without them, tokens of older views stay valid.

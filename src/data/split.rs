@@ -28,6 +28,11 @@ pub(super) fn is_png(path: &Path) -> bool {
     has_ending(path, ".png")
 }
 
+/// The order of label files of one photo: a PNG is used before a TIFF.
+fn png_first(path: &Path) -> (bool, &Path) {
+    (!is_png(path), path)
+}
+
 fn has_ending(path: &Path, ending: &str) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     without_suffix(name, ending).is_some()
@@ -218,6 +223,9 @@ impl Split {
             return scanner.0.scan();
         }
         let mut labels = self.listing(&self.labels, |file| self.label_stem(file))?;
+        for same in labels.named.values_mut() {
+            same.sort_by(|a, b| png_first(a).cmp(&png_first(b)));
+        }
         let mut images = self.listing(&self.images, |file| self.image_stem(file))?;
         let absent = match &self.list {
             Some(list) => self.keep_listed(list, &mut images.named, &mut labels.named)?,
@@ -381,7 +389,7 @@ impl Split {
                 if keys.contains(&key) {
                     let path = entry.path();
                     let first = found.entry(key).or_insert_with(|| path.clone());
-                    if path < *first {
+                    if png_first(&path) < png_first(first) {
                         *first = path;
                     }
                 }

@@ -125,7 +125,8 @@ impl RunFolder {
         let step = match read_progress(&replaced) {
             Ok(progress) => progress.step,
             Err(error) if is_damage(&error) => return Ok(()),
-            Err(error) => return Err(TrainError::unread(&replaced, error)),
+            // Whether there is another one is not known yet.
+            Err(error) => return Err(error.into()),
         };
         let path = all.join(checkpoint_name(step));
         if !path.exists() {

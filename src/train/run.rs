@@ -140,7 +140,10 @@ fn run_prepared(
         &metrics,
         validation.map(|data| (data.len(), fingerprint)),
     );
-    folder.place_next_best()?;
+    // What is left of another run is none of a new one's.
+    if resume {
+        folder.place_next_best()?;
+    }
     // The model of the next score is then the best again, whatever it is.
     if progress.step < plan_end(&plan)
         && let Some((_, step)) = progress.best

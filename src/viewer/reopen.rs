@@ -74,8 +74,8 @@ pub(super) fn until_closed(
             options.device = Choice::Cpu;
             "The CPU is used from now on."
         } else {
-            "Settings and corrections are kept; a race or an export that was running has \
-             ended, and a training goes on."
+            "Settings and corrections are kept. A race or an export that was running has ended; a \
+             training that was running goes on."
         };
         let notice = format!(
             "The graphics device was lost ({}), and the window was opened again. {then}",

@@ -241,8 +241,13 @@ impl TimelinePanel {
         let card = app.model.as_ref().map(|model| &model.card);
         let has_steps = !card.is_some_and(|card| card.prediction.is_one_step());
         let one_step = "This model always takes one step of Euler";
+        let solver = if has_steps {
+            sampling.solver
+        } else {
+            Solver::Euler
+        };
         let solvers = egui::ComboBox::from_id_salt("solver")
-            .selected_text(name(sampling.solver))
+            .selected_text(name(solver))
             .width(8.0 * GRID);
         let choice = |ui: &mut egui::Ui| {
             let entries = |ui: &mut egui::Ui| {

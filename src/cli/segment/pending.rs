@@ -161,7 +161,11 @@ impl List {
         let text = match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                tracing::warn!("{} is left out: {error}", path.display());
+                tracing::warn!(
+                    "cannot read {} ({error}): masks that another user's stopped run was still to replace \
+                     count as done",
+                    path.display()
+                );
                 return Ok(None);
             }
             Err(source) => return Err(FileError::Read { path, source }),

@@ -158,6 +158,14 @@ fn folders_in(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
+/// Whether a folder's name says that it holds masks or pictures of them, as Labelme's own scripts write beside photos.
+fn is_of_masks(folder: &Path) -> bool {
+    folder.iter().any(|part| {
+        let part = part.to_string_lossy().to_lowercase();
+        part.contains("mask") || part.starts_with("segmentation") || part.contains("visual")
+    })
+}
+
 /// The split that a folder of a relative path is named after; `training` if there is none.
 fn split_of(relative: &Path) -> &'static str {
     let mut folders = relative.parent().into_iter().flat_map(Path::iter);
@@ -275,8 +283,8 @@ impl Entry {
     }
 
     /// The photo: its `imagePath` relative to the file's folder, or else the photo of that name beside the file, or the
-    /// one with the file's own name, or else the only photo in the data set with one of these names, unless it has a file
-    /// of its own.
+    /// one with the file's own name, or else the only photo of its split with one of these names, unless it has a file of
+    /// its own or lies among masks.
     fn photo(&self, dir: &Path, root: &Root, photos: &Photos) -> Result<PathBuf, String> {
         let relative = self.json.strip_prefix(dir).unwrap_or(&self.json);
         let folder = relative.parent().unwrap_or(Path::new(""));
@@ -300,7 +308,12 @@ impl Entry {
             let base = named.as_deref().map(places::base);
             let found = base.and_then(|name| photos.named(name));
             let found = found.or_else(|| photos.stemmed(relative.file_stem()?));
-            found.filter(|photo| !photo.with_extension("json").is_file())
+            found.filter(|photo| {
+                let below = photo.strip_prefix(dir).unwrap_or(photo);
+                !photo.with_extension("json").is_file()
+                    && split_of(below) == split_of(relative)
+                    && !below.parent().is_some_and(is_of_masks)
+            })
         };
         let like = photos.like(&relative.with_extension(""));
         if let Some(found) = like.or_else(elsewhere) {

@@ -77,6 +77,16 @@ pub(in super::super) fn hint(dir: &Path) -> Option<&'static str> {
 
 /// Whether one of the first files of the splits' label folders has a name with this end.
 fn holds(dir: &Path, end: &str) -> bool {
+    is_among(LOOKED_AT, dir, end)
+}
+
+/// Whether any file there has such a name: some cities may have files that others lack.
+fn has_any(dir: &Path, end: &str) -> bool {
+    is_among(usize::MAX, dir, end)
+}
+
+/// Whether one of so many files of each split's label folder has a name with this end.
+fn is_among(count: usize, dir: &Path, end: &str) -> bool {
     let labels = dir.join("gtFine");
     let has_end = |path: &Path| {
         path.as_os_str()
@@ -84,7 +94,7 @@ fn holds(dir: &Path, end: &str) -> bool {
             .ends_with(end.as_bytes())
     };
     FOLDERS.into_iter().any(|split| {
-        let mut files = visible_files(&labels.join(split)).take(LOOKED_AT);
+        let mut files = visible_files(&labels.join(split)).take(count);
         files.any(|path| has_end(&path))
     })
 }
@@ -118,7 +128,7 @@ pub(in super::super) fn split_places(dir: &Path) -> Vec<Split> {
 /// Outlines without label files.
 pub(in super::super) fn contents(dir: &Path) -> Result<Contents, DataError> {
     let suffix = label_suffix(dir);
-    if !holds(dir, suffix) && holds(dir, POLYGONS) {
+    if !holds(dir, suffix) && holds(dir, POLYGONS) && !has_any(dir, suffix) {
         let reason = "has outlines, but no label files: make them with `csCreateTrainIdLabelImgs` of the Python package \
                       cityscapesscripts, with CITYSCAPES_DATASET set to this folder";
         return Err(DataError::description(dir, reason));

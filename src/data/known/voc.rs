@@ -9,10 +9,10 @@
 use std::path::{Path, PathBuf};
 
 use super::super::classes::ClassTable;
-use super::super::contents::{Contents, in_any_case};
+use super::super::contents::{Contents, holds, in_any_case};
 use super::super::error::DataError;
 use super::super::mapping::LabelMapping;
-use super::super::split::Split;
+use super::super::split::{Split, is_label_file};
 use super::labelmap::{self, Lines, palette};
 use crate::labels::IGNORE;
 use crate::text_file;
@@ -93,7 +93,11 @@ pub(in super::super) fn hint(dir: &Path) -> Option<&'static str> {
 pub(in super::super) fn contents(root: &Path) -> Result<Contents, DataError> {
     let labels = LABELS.map(|folder| root.join(folder));
     let [usual, png] = labels;
-    let labels = if png.is_dir() { png } else { usual };
+    let labels = if png.is_dir() && !holds(&usual, is_label_file) {
+        png
+    } else {
+        usual
+    };
     let split = |name: &str, list: Option<PathBuf>| Split {
         name: name.to_owned(),
         images: root.join("JPEGImages"),

@@ -66,7 +66,13 @@ pub(super) fn values(path: &Path, bytes: Vec<u8>) -> Result<([usize; 2], u8, Vec
         }
         DecodingResult::U8(samples) => samples.into_iter().map(u16::from).collect(),
         DecodingResult::U16(samples) => samples,
-        _ => return Err(no_labels(path, "other samples than unsigned integers")),
+        _ => {
+            return Err(no_labels(
+                path,
+                "other samples than unsigned integers",
+                ONE_BAND,
+            ));
+        }
     };
     let bits = if page.bits > 8 { 16 } else { page.bits as u8 };
     Ok((page.size.map(|side| side as usize), bits, values))
@@ -330,9 +336,20 @@ impl Page {
     fn check_values(&self, path: &Path) -> Result<(), DataError> {
         match (self.interpretation, self.samples, self.bits) {
             (1 | 3, 1, 1..=8 | 16) => Ok(()),
-            (1 | 3, 1, bits) => Err(no_labels(path, &format!("{bits}-bit samples"))),
-            (0, 1, _) => Err(no_labels(path, "samples of which 0 is white")),
-            (_, samples, _) => Err(no_labels(path, &format!("{samples} samples per pixel"))),
+            (1 | 3, 1, bits) => Err(no_labels(path, &format!("{bits}-bit samples"), ONE_BAND)),
+            (0, 1, _) => Err(no_labels(path, "samples of which 0 is white", ONE_BAND)),
+            (_, 1, _) => Err(no_labels(
+                path,
+                "samples that are neither grey values nor indices of a palette",
+                ONE_BAND,
+            )),
+            // One band of colours would be labels that look right and are wrong.
+            (_, samples, _) => Err(no_labels(
+                path,
+                &format!("{samples} samples per pixel"),
+                "save it as a PNG, for example with `gdal_translate -of PNG IN.tif OUT.png`; colours of classes can then \
+                 be listed in labelmap.txt (see flowseg data --help)",
+            )),
         }
     }
 
@@ -502,14 +519,17 @@ fn unsupported(path: &Path, kind: &str) -> DataError {
     DataError::unsupported(path, kind, remedy)
 }
 
+/// What makes a label file of a TIFF with one band.
+const ONE_BAND: &str = "convert it so that a pixel's value is its label, for example with `gdal_translate -b 1 -ot Byte IN.tif OUT.tif`";
+
 /// The error for a label file with such samples.
-fn no_labels(path: &Path, samples: &str) -> DataError {
+fn no_labels(path: &Path, samples: &str, remedy: &'static str) -> DataError {
     DataError::unsupported(
         path,
         &format!(
             "a TIFF of {samples}, but a label file has one grey or palette sample of 8 or 16 bits"
         ),
-        "convert it so that a pixel's value is its label, for example with `gdal_translate -b 1 -ot Byte IN.tif OUT.tif`",
+        remedy,
     )
 }
 

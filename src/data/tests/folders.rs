@@ -239,9 +239,14 @@ fn files_of_labelme_may_be_in_a_folder_of_their_own() {
     save_photo(&at("more/d.png"), 6, 4);
     save("more/d.json", "d.png");
     save("labels/d.json", "d.png");
+    // A mask, and a photo of another split.
+    save_photo(&at("masks/e.png"), 6, 4);
+    save("labels/e.json", "e.png");
+    save_photo(&at("val/f.png"), 6, 4);
+    save("labels/f.json", "f.png");
     let problems = inspect(dir.path(), &|_, _| {}).unwrap();
     let problems = problems.problems().join("\n");
-    for json in ["c", "d"] {
+    for json in ["c", "d", "e", "f"] {
         let line = format!("labels/{json}.json: its photo \"{json}.png\" is missing");
         says(&problems, &[&line]);
     }

@@ -98,7 +98,6 @@ fn kept_corrections_do_not_come_back_before_what_was_set_aside() {
     let app = &mut window.state_mut().shared;
     // They are being read from the recovery file.
     app.correct.leave_photo();
-    app.correct.flush();
     app.restore_correction();
     let aside = app.set_aside(app.flow_settings);
     until(&mut window, "the recovery file", |app| {
