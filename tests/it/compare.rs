@@ -120,7 +120,7 @@ fn a_model_is_compared_with_itself_at_other_steps() {
         compare(model, model, &out)
             .args(["--steps-a", "1", "--steps-b", "1"])
             .arg(&photo),
-        &["photos.csv", "another program saved"],
+        &["photos.csv", "saved by another program"],
     );
     assert_eq!(fs::read(out.join("photos.csv")).unwrap(), b"mine\n");
 }
